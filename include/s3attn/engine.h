@@ -1,0 +1,102 @@
+// Start here. Engine wires the stages together: index documents, search them, answer from them.
+//
+//   auto engine = Engine::open(options);                     // scanning model + adapter
+//   engine->index("notes.s3", {"book.md"}, {}, sink, token);  // once per document
+//   engine->ask("notes.s3", "Who ...?", {}, print_piece);     // as often as you like
+//
+// Threads: one Engine serves one call at a time; make one per thread. Several processes may read a
+// store while one writes it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "s3attn/progress.h"
+#include "s3attn/result.h"
+#include "s3attn/types.h"
+
+namespace s3attn {
+
+struct EngineOptions {
+    std::string model;      // GGUF that scans (and, without `reader`, answers)
+    std::string adapter;    // adapter directory; empty: the one of `adapter_dirs` made for the model
+    std::vector<std::string> adapter_dirs;  // searched for a matching adapter
+    std::string reader;     // GGUF that answers; empty: `model`
+    std::string cache_dir;  // scan copies are kept here; empty: no copy is made or used
+    uint32_t threads = 0;   // 0: all cores this process may use
+    uint32_t chunk_tokens = 256;      // tokens of one forward pass of the scan
+    uint32_t reader_context = 0;      // window of the reader in tokens; 0: up to 8192
+};
+
+class Engine {
+  public:
+    // Loads the scanning model and its adapter; the reader is loaded by the first ask().
+    // Fails with kMismatch when the adapter was made for another model, naming the field.
+    static Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
+    virtual ~Engine() = default;
+
+    // Scans `inputs` (files, directories, "-" for standard input) into the store directory, made
+    // if absent. A file that cannot be read is reported in the result and skipped; the others are
+    // indexed. An unchanged document is skipped, a changed one replaced, an interrupted one
+    // resumed. Resident memory does not depend on the inputs' size.
+    virtual Result<IndexReport> index(const std::string& store,
+                                      const std::vector<std::string>& inputs,
+                                      const IndexOptions& options, ProgressSink& sink,
+                                      const CancelToken& cancel) = 0;
+
+    // Evidence for a question. An empty store and an empty question are kInvalidArgument.
+    virtual Result<SearchResult> search(const std::string& store, const std::string& question,
+                                        const SearchOptions& options) = 0;
+
+    // Called with each piece of the answer as it is generated (whole UTF-8 characters);
+    // return false to stop.
+    using OnPiece = std::function<bool(std::string_view)>;
+    // Called once, after retrieval and before the first piece.
+    using OnEvidence = std::function<void(const SearchResult&)>;
+
+    // search(), then an answer from the evidence alone. With no evidence above the adapter's
+    // calibrated floor the answer says so and the reader is not asked.
+    virtual Result<AskResult> ask(const std::string& store, const std::string& question,
+                                  const AskOptions& options, const OnPiece& on_piece,
+                                  const OnEvidence& on_evidence) = 0;
+};
+
+// What can be done to a store without a model.
+Result<std::vector<DocumentInfo>> list_documents(const std::string& store);
+// The document's text as citations slice it (source bytes or extracted text), streamed.
+Status read_document_text(const std::string& store, int64_t doc_id,
+                          const std::function<bool(std::string_view)>& on_text);
+// By path or decimal id. kNotFound when the store has no such document.
+Result<DocumentInfo> remove_document(const std::string& store, const std::string& path_or_id);
+
+struct VerifyReport {
+    uint64_t documents = 0, units = 0, segments = 0, postings = 0, bytes = 0;
+    std::vector<std::string> orphans_removed;  // files of an interrupted run
+};
+// Reads every byte. Fails with kCorrupt naming the first inconsistency.
+Result<VerifyReport> verify_store(const std::string& store);
+
+struct FeatureOccurrence {
+    int64_t doc_id = 0;
+    uint64_t position = 0;   // token position in the store
+    double activation = 0;
+    std::string path, context;  // the unit's text
+};
+struct InspectReport {
+    std::map<std::string, std::string> fingerprint;  // field -> value
+    uint64_t documents = 0, units = 0, tokens = 0, segments = 0, postings = 0;
+    uint64_t catalog_bytes = 0, segment_bytes = 0;
+    uint32_t heads = 0, latents = 0, k = 0;
+    std::vector<uint64_t> posting_length_histogram;  // [i]: features with 2^(i-1) < length <= 2^i; [0]: 0
+    std::vector<std::pair<uint32_t, uint64_t>> densest;  // (head slot * latents + latent, length)
+    std::vector<FeatureOccurrence> occurrences;          // when a feature was asked for
+};
+// head_slot < 0: the store as a whole; else also where that feature fires (up to `limit` places).
+Result<InspectReport> inspect_store(const std::string& store, int head_slot, uint32_t latent,
+                                    uint32_t limit);
+
+}  // namespace s3attn

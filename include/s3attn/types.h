@@ -1,0 +1,130 @@
+// The vocabulary of the public interface: documents, spans of evidence, options and reports.
+// All byte offsets are 0-based, half-open [begin, end); lines and pages are 1-based.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace s3attn {
+
+// What byte offsets of a document count in.
+enum class OffsetSpace {
+    kSource,     // bytes of the source file (plain text, Markdown)
+    kExtracted,  // bytes of the UTF-8 text extracted from it (HTML, PDF, DOCX, EPUB);
+                 // `s3attn list --text ID` prints that text
+};
+
+struct DocumentInfo {
+    int64_t doc_id = 0;          // stable for the life of the store
+    std::string path;            // as the caller named it ("-" for standard input)
+    std::string format;          // "text", "markdown", "html", "pdf", "docx", "epub"
+    std::string encoding;        // of the source, e.g. "UTF-8", "ISO-8859-1"
+    OffsetSpace offsets = OffsetSpace::kSource;
+    uint64_t source_bytes = 0;
+    std::string source_hash;     // XXH3-128, hex
+    uint64_t tokens = 0;         // scanned so far
+    uint64_t units = 0;
+    bool complete = true;        // false: an interrupted `index` left it partly scanned
+    std::string indexed_at;      // ISO 8601, UTC
+};
+
+// One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
+struct Span {
+    int64_t doc_id = 0;
+    std::string path;
+    OffsetSpace offsets = OffsetSpace::kSource;
+    uint64_t byte_begin = 0;
+    uint64_t byte_end = 0;
+    uint32_t line_begin = 0;  // 0 where the document has pages
+    uint32_t line_end = 0;
+    uint32_t page = 0;        // 0 where the document has lines
+    std::string text;         // UTF-8; equals the source bytes where offsets == kSource and the source is UTF-8
+    double score = 0;         // what the ranking used
+    double score_s3 = 0;      // attention mass of the unit, 0 when the method did not use it
+    double score_bm25 = 0;    // BM25 (larger is better), 0 likewise
+    uint32_t tokens = 0;      // of the scanning model's tokenizer
+};
+
+enum class Method { kS3, kBm25, kHybrid };
+enum class Scoring {
+    kAttention,  // method.md section 2: asymmetric weights, softmax over units (default)
+    kEq7,        // S3-Attention, arXiv 2601.17702, Eq. 7: co-activation with the paper's IDF
+};
+
+struct SearchOptions {
+    Method method = Method::kHybrid;
+    Scoring scoring = Scoring::kAttention;
+    uint32_t budget_tokens = 1024;  // evidence, in tokens of the reader; > 0
+    uint32_t max_spans = 0;         // 0: as many as the budget holds
+    bool explain = false;           // fill SearchResult::explain
+};
+
+struct SearchResult {
+    std::string question;
+    Method method = Method::kHybrid;
+    uint32_t budget_tokens = 0;
+    uint32_t used_tokens = 0;   // sum over spans
+    uint32_t question_tokens = 0;
+    std::string model;          // name of the scanning model
+    std::string adapter;        // name of the adapter
+    std::vector<Span> spans;    // rank order, no text twice
+    bool evidence_found = true; // false: nothing above the calibrated floor
+    double evidence_score = 0;  // what was compared with the floor
+    double evidence_floor = 0;
+    std::map<std::string, double> timings_ms;   // stage -> milliseconds
+    std::vector<std::string> explain;           // JSON lines, one per stage arrow
+};
+
+struct Citation {
+    uint32_t number = 0;     // as shown in the answer, 1-based
+    size_t span_index = 0;   // into SearchResult::spans
+};
+
+struct AskOptions {
+    SearchOptions search;
+    uint32_t max_answer_tokens = 256;
+    float temperature = 0.0f;  // 0: greedy
+    uint32_t seed = 1;
+};
+
+struct AskResult {
+    SearchResult search;
+    std::string answer;
+    std::vector<Citation> citations;  // evidence the answer rests on; numbers always exist
+    uint32_t prompt_tokens = 0;
+    uint32_t answer_tokens = 0;
+    bool stopped_at_limit = false;    // the answer was cut at max_answer_tokens
+    double ttft_ms = 0;               // question to first answer token
+    std::map<std::string, double> timings_ms;
+};
+
+struct IndexOptions {
+    bool recursive = true;            // directories
+    uint32_t commit_tokens = 16384;   // a commit point at least every so many tokens
+};
+
+struct FileOutcome {
+    std::string path;
+    enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
+    std::string reason;      // why it was skipped; empty otherwise
+    int64_t doc_id = 0;
+    uint64_t tokens = 0;     // scanned in this run
+    uint64_t bytes = 0;      // of the source
+};
+
+struct IndexReport {
+    std::vector<FileOutcome> files;
+    uint64_t tokens = 0;           // scanned in this run
+    double seconds = 0;            // wall clock of the scan, model loading excluded
+    double tokens_per_s = 0;
+    uint64_t bytes = 0;            // size of the store on disk after the run
+    double bytes_per_token = 0;    // bytes / all live tokens of the store
+    uint64_t store_tokens = 0;     // all live tokens of the store
+    uint64_t peak_rss_bytes = 0;
+    std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
+    bool cancelled = false;        // stopped by the CancelToken; committed work is kept
+};
+
+}  // namespace s3attn

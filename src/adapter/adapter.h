@@ -1,0 +1,70 @@
+// A model's retrieval adapter: chosen heads, means, one TopK SAE per KV head, the query side.
+// Source: docs/method.md; SAE as in S3-Attention (arXiv 2601.17702, Eq. 2-3).
+//
+// Key side, per KV head slot g:    k^ = unit(k - mean_k),   z = TopK(ReLU(W_enc k^ + b_enc)),
+//                                  stored a_f = z_f / |sum_f z_f d_f|   (d_f: unit decoder rows)
+// Query side, per query head j:    q^ = unit(M_j unit(q - mean_q) + b_j),   w_f = q^ . d_f
+// Immutable after loading, so safe to share between threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapter/codes.h"
+#include "s3attn/result.h"
+
+namespace s3attn {
+
+struct SparseAutoencoder {
+    uint32_t d_in = 0, latents = 0, k = 0;
+    std::vector<float> w_enc;  // [d_in][latents]
+    std::vector<float> b_enc;  // [latents]
+    std::vector<float> w_dec;  // [latents][d_in], unit rows
+    std::vector<float> b_dec;  // [d_in], subtracted from the input and added to the output
+};
+
+struct KeySlot {
+    uint32_t layer = 0, kv_head = 0;
+    std::vector<float> mean_key;      // [d_head]
+    SparseAutoencoder sae;
+    std::vector<float> mean_activation;  // [latents] of stored activations over corpus keys (0: dead)
+};
+
+struct QueryHead {
+    uint32_t layer = 0, query_head = 0;
+    uint32_t slot = 0;                // index into Adapter::slots
+    std::vector<float> mean_query;    // [d_head]
+    std::vector<float> map;           // M_j, [d_head][d_head], row-major, out = M in; empty: identity
+    std::vector<float> bias;          // b_j, [d_head]; empty: zero
+    std::vector<float> token_weight;  // u_j, [d_head]: token importance exp(u_j . unit(q - mean)); empty: equal
+    float temperature = 16.0f;
+    float mixture = 1.0f;             // softmaxed share, sums to 1
+};
+
+struct Adapter {
+    std::string name;               // directory name
+    std::string model_name, model_hash, tokenizer_hash, architecture;
+    uint32_t n_layer = 0, n_head = 0, n_head_kv = 0, d_head = 0;
+    uint32_t latents = 0, k = 0;
+    float activation_scale = 1.0f / 200;  // stored byte * scale = activation
+    float hybrid_s3_weight = 4.0f;        // of min-max fusion with BM25
+    double evidence_floor = 0;            // see retrieve/evidence.h
+    std::string key_side_hash;            // XXH3-128 over everything the index depends on
+    std::vector<KeySlot> slots;           // ascending (layer, kv_head)
+    std::vector<QueryHead> heads;         // best first
+    std::string training_record;          // JSON, verbatim from adapter.json
+
+    std::vector<uint32_t> key_layers() const;    // ascending, distinct
+    std::vector<uint32_t> query_layers() const;  // ascending, distinct
+    uint32_t deepest_layer() const;
+};
+
+// Reads adapter.json and the SAE directories below `directory`; verifies shapes and finiteness.
+Result<Adapter> load_adapter(const std::string& directory);
+// Writes atomically (a temporary directory, then rename). kInvalidArgument if `directory` exists
+// and is not an adapter or is not empty.
+Status save_adapter(const Adapter& adapter, const std::string& directory);
+
+}  // namespace s3attn

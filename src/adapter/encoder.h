@@ -1,0 +1,47 @@
+// Encodes keys into sparse codes and a question's queries into feature weights.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "adapter/adapter.h"
+#include "adapter/codes.h"
+
+namespace s3attn {
+
+// Rows of one head: row t is data[t * stride .. t * stride + d).
+struct RowsView {
+    const float* data = nullptr;
+    uint32_t n_rows = 0;
+    uint32_t d = 0;
+    size_t stride = 0;  // in floats
+};
+
+// Key side. Not thread-safe (scratch buffers); uses `threads` worker threads inside encode().
+class KeyEncoder {
+  public:
+    KeyEncoder(const Adapter& adapter, uint32_t threads);  // adapter must outlive the encoder
+    ~KeyEncoder();
+    // Writes slot `slot` of `batch`, which must already be sized (n_tokens == rows.n_rows).
+    void encode(uint32_t slot, const RowsView& rows, CodeBatch& batch);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// The slow, obvious twin of KeyEncoder::encode: double precision, full sort. For tests.
+void encode_reference(const Adapter& adapter, uint32_t slot, const RowsView& rows,
+                      CodeBatch& batch);
+
+// Query side: fills QueryCodes::heads[head] from that head's raw query rows (pre-RoPE).
+void encode_queries(const Adapter& adapter, uint32_t head, const RowsView& rows,
+                    QueryCodes& codes);
+
+// S3-Attention Eq. 7: the question's centred queries through the *key* SAE; top-k activations as
+// weights, multiplied by IDF(f) = 1 / (log(1 + freq(f)) + 1) by the scorer.
+void encode_queries_eq7(const Adapter& adapter, uint32_t head, const RowsView& rows,
+                        QueryCodes& codes);
+
+}  // namespace s3attn

@@ -1,0 +1,35 @@
+// From evidence to an answer: prompt, generation, citations.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/language_model.h"
+#include "s3attn/result.h"
+#include "s3attn/types.h"
+
+namespace s3attn {
+
+// Evidence numbered [1] .. [n] in *original* document order, so reading order is kept; the number
+// of span i (rank order) is numbers[i].
+struct Prompt {
+    std::vector<ChatMessage> messages;
+    std::vector<uint32_t> numbers;  // span index -> shown number
+};
+Prompt build_prompt(const std::string& question, const std::vector<Span>& spans);
+
+// Streams the answer. Citation marks "[n]" whose n does not exist are removed from the answer and
+// from the stream; citations come from the evidence that supports the answer's words (lexical
+// overlap with the answer), never from the model's marks alone.
+Result<AskResult> generate_answer(Generator& generator, SearchResult search,
+                                  const AskOptions& options,
+                                  const std::function<bool(std::string_view)>& on_piece);
+
+// The spans an answer rests on, by word overlap; best first, at least one when any span shares a
+// content word with the answer, none otherwise.
+std::vector<Citation> cite(const std::string& answer, const std::string& question,
+                           const std::vector<Span>& spans, const std::vector<uint32_t>& numbers);
+
+}  // namespace s3attn

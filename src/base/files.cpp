@@ -1,0 +1,151 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include <xxhash.h>
+
+namespace s3attn {
+namespace {
+
+// Closes a descriptor on scope exit.
+struct Descriptor {
+    int fd = -1;
+    ~Descriptor() {
+        if (fd >= 0) ::close(fd);
+    }
+};
+
+std::string hex_digest(XXH128_hash_t hash) {
+    char text[33];
+    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                  static_cast<unsigned long long>(hash.low64));
+    return text;
+}
+
+Status write_all(int fd, std::string_view bytes, const std::string& path) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written < 0) {
+            if (errno == EINTR) continue;
+            return errno_error("cannot write", path);
+        }
+        bytes.remove_prefix(static_cast<size_t>(written));
+    }
+    return {};
+}
+
+// Calls `on_block` with consecutive blocks of the file.
+Status stream_file(const std::string& path,
+                   const std::function<Status(std::string_view)>& on_block) {
+    Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0) return errno_error("cannot open", path);
+    std::vector<char> buffer(1 << 20);
+    for (;;) {
+        const ssize_t got = ::read(file.fd, buffer.data(), buffer.size());
+        if (got < 0) {
+            if (errno == EINTR) continue;
+            return errno_error("cannot read", path);
+        }
+        if (got == 0) return {};
+        S3ATTN_CHECK(on_block({buffer.data(), static_cast<size_t>(got)}));
+    }
+}
+
+}  // namespace
+
+Error errno_error(std::string_view what, const std::string& path) {
+    const int code = errno;
+    const ErrorCode kind = code == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+    return make_error(kind, std::string(what) + " '" + path + "': " + std::strerror(code));
+}
+
+Result<std::string> read_file(const std::string& path, uint64_t max_bytes) {
+    std::string bytes;
+    S3ATTN_CHECK(stream_file(path, [&](std::string_view block) -> Status {
+        if (bytes.size() + block.size() > max_bytes) {
+            return make_error(ErrorCode::kUnsupported, "'" + path + "' is larger than " +
+                                                           std::to_string(max_bytes) + " bytes");
+        }
+        bytes.append(block);
+        return {};
+    }));
+    return bytes;
+}
+
+Status write_file_atomic(const std::string& path, std::string_view bytes) {
+    const std::string temporary = path + ".tmp." + std::to_string(::getpid());
+    {
+        Descriptor file{
+            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+        if (file.fd < 0) return errno_error("cannot create", temporary);
+        Status status = write_all(file.fd, bytes, temporary);
+        if (status.ok() && ::fsync(file.fd) != 0) status = errno_error("cannot sync", temporary);
+        if (!status.ok()) {
+            ::unlink(temporary.c_str());
+            return status;
+        }
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+        const Error error = errno_error("cannot rename to", path);
+        ::unlink(temporary.c_str());
+        return error;
+    }
+    return sync_directory(std::filesystem::path(path).parent_path().string());
+}
+
+Status sync_file(const std::string& path) {
+    Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0) return errno_error("cannot open", path);
+    if (::fsync(file.fd) != 0) return errno_error("cannot sync", path);
+    return {};
+}
+
+Status sync_directory(const std::string& path) {
+    return sync_file(path.empty() ? "." : path);
+}
+
+Result<std::string> hash_file(const std::string& path) {
+    std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                          XXH3_freeState);
+    XXH3_128bits_reset(state.get());
+    S3ATTN_CHECK(stream_file(path, [&](std::string_view block) -> Status {
+        XXH3_128bits_update(state.get(), block.data(), block.size());
+        return {};
+    }));
+    return hex_digest(XXH3_128bits_digest(state.get()));
+}
+
+std::string hash_bytes(std::string_view bytes) {
+    return hex_digest(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::string& path) {
+    Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0) return errno_error("cannot open", path);
+    struct stat info {};
+    if (::fstat(file.fd, &info) != 0) return errno_error("cannot stat", path);
+    if (!S_ISREG(info.st_mode)) {
+        return make_error(ErrorCode::kIo, "'" + path + "' is not a regular file");
+    }
+    const size_t size = static_cast<size_t>(info.st_size);
+    if (size == 0) return std::shared_ptr<MappedFile>(new MappedFile(nullptr, 0));
+    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd, 0);
+    if (data == MAP_FAILED) return errno_error("cannot map", path);
+    return std::shared_ptr<MappedFile>(
+        new MappedFile(static_cast<const std::byte*>(data), size));
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace s3attn

@@ -1,0 +1,120 @@
+// The seam to the language model. Everything above src/model/ sees only this header; the fake
+// (fake_model.h) and llama.cpp (llama_model.h) implement it.
+//
+// Positions: token i of a call is row i of every captured tensor. A BOS token that the model wants
+// in front of each chunk is added and its row dropped inside the implementation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "s3attn/progress.h"
+#include "s3attn/result.h"
+
+namespace s3attn {
+
+struct ModelInfo {
+    std::string name;           // file name without directory
+    std::string architecture;   // "llama", "qwen2", ...
+    std::string file_hash;      // XXH3-128 of the original GGUF file, hex: the model's identity
+    std::string tokenizer_hash; // XXH3-128 over the vocabulary as the tokenizer sees it, hex
+    uint32_t n_layer = 0;
+    uint32_t n_head = 0;        // query heads
+    uint32_t n_head_kv = 0;
+    uint32_t d_head = 0;
+    uint32_t n_ctx_train = 0;   // tokens
+    uint64_t file_bytes = 0;
+};
+
+// Tokens of a text with exact byte offsets: token i covers bytes [begin[i], begin[i+1]) of the
+// text; begin.size() == ids.size() + 1 and begin.back() == text size. Every byte belongs to
+// exactly one token. Special-token text in the input ("<|im_end|>") is tokenized as text.
+struct Tokens {
+    std::vector<int32_t> ids;
+    std::vector<uint64_t> begin;
+};
+
+class Tokenizer {
+  public:
+    virtual ~Tokenizer() = default;
+    // Any bytes, also NUL and invalid UTF-8 (each invalid byte is tokenized as U+FFFD's
+    // replacement of the same length; offsets still refer to the input).
+    virtual Result<Tokens> tokenize(std::string_view text) const = 0;
+    // Number of tokens of a text; equals tokenize(text).ids.size().
+    virtual Result<uint32_t> count(std::string_view text) const = 0;
+};
+
+enum class Projection { kKey, kQuery };
+
+// Rows of one layer's K or Q before RoPE, valid only inside the callback.
+// Element (token t, head h, dimension d) is data[t * token_stride + h * head_stride + d].
+struct ProjectionView {
+    uint32_t layer = 0;
+    Projection projection = Projection::kKey;
+    const float* data = nullptr;
+    uint32_t n_tokens = 0;
+    uint32_t n_heads = 0;   // KV heads for keys, query heads for queries
+    uint32_t d_head = 0;
+    size_t token_stride = 0;  // in floats
+    size_t head_stride = 0;   // in floats
+};
+using ProjectionSink = std::function<Status(const ProjectionView&)>;
+
+// A model opened for capture: forward passes that stop after the deepest wanted layer.
+// Not thread-safe; one per thread.
+class Scanner {
+  public:
+    virtual ~Scanner() = default;
+    virtual const ModelInfo& info() const = 0;
+    virtual const Tokenizer& tokenizer() const = 0;
+    virtual uint32_t chunk_tokens() const = 0;  // most tokens of one capture() call
+
+    // One independent forward pass over `tokens` (1 .. chunk_tokens()) from position 0. Delivers
+    // every layer in `layers` (ascending, no duplicates) exactly once, in ascending order.
+    // kUnsupported names the architecture or layer that has no per-head K.
+    virtual Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
+                           Projection projection, const ProjectionSink& sink) = 0;
+};
+
+struct GenerateOptions {
+    uint32_t max_tokens = 256;
+    float temperature = 0.0f;  // 0: greedy
+    uint32_t seed = 1;
+};
+struct GenerateResult {
+    uint32_t prompt_tokens = 0;
+    uint32_t generated_tokens = 0;
+    bool stopped_at_limit = false;  // max_tokens or the window ran out before end-of-turn
+    double first_token_ms = 0;      // call to first generated token
+    double total_ms = 0;
+};
+struct ChatMessage {
+    std::string role;  // "system", "user", "assistant"
+    std::string text;
+};
+
+// A model opened for answering. Not thread-safe.
+class Generator {
+  public:
+    virtual ~Generator() = default;
+    virtual const ModelInfo& info() const = 0;
+    virtual const Tokenizer& tokenizer() const = 0;
+    virtual uint32_t context_tokens() const = 0;  // window in use
+
+    // Tokens that chat(messages) would prefill, template included.
+    virtual Result<uint32_t> count_chat(std::span<const ChatMessage> messages) const = 0;
+
+    // Answers the messages through the model's chat template. Message texts are data: special
+    // tokens in them stay text. Pieces are whole UTF-8 characters; return false to stop.
+    // kInvalidArgument when prompt and at least one answer token do not fit the window.
+    virtual Result<GenerateResult> chat(std::span<const ChatMessage> messages,
+                                        const GenerateOptions& options,
+                                        const std::function<bool(std::string_view)>& on_piece) = 0;
+};
+
+}  // namespace s3attn

@@ -1,0 +1,41 @@
+// llama.cpp behind the model seam. The only folder that includes llama.h; this header does not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "model/language_model.h"
+#include "s3attn/result.h"
+
+namespace s3attn {
+
+struct ScannerOptions {
+    std::string model_path;
+    uint32_t threads = 0;           // 0: all cores of this process
+    uint32_t chunk_tokens = 256;
+    // Deepest layer that will be captured; with cache_dir set, a scan copy of layers
+    // 0 .. deepest_layer is made once (Q8_0 on a CPU) and used instead of the file. -1: all layers.
+    int32_t deepest_layer = -1;
+    std::string cache_dir;          // empty: scan the file itself
+};
+// A damaged, missing or non-GGUF file, or an architecture without per-head K, is a clear error.
+// info().file_hash is always the original's.
+Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& options,
+                                                    ProgressSink* sink = nullptr);
+
+struct GeneratorOptions {
+    std::string model_path;
+    uint32_t threads = 0;
+    uint32_t context_tokens = 0;    // 0: min(8192, what the model was trained for)
+};
+Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& options);
+
+// Header fields only (no weights are read); file_hash included. Cheap enough to match adapters.
+Result<ModelInfo> read_model_info(const std::string& model_path);
+
+// Routes llama.cpp's log lines to `sink` (level: 0 debug .. 3 error); nullptr silences them.
+using LogSink = void (*)(int level, const char* text);
+void set_llama_log(LogSink sink);
+
+}  // namespace s3attn

@@ -1,0 +1,52 @@
+// From a question's feature weights to ranked units.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "adapter/codes.h"
+#include "s3attn/result.h"
+#include "s3attn/types.h"
+#include "store/store.h"
+
+namespace s3attn {
+
+// Scores of one unit. S3: sum_j alpha_j sum_i u_ij softmax_P(T_j max_{t in P} w_ij . z_t), so all
+// units' scores sum to 1 (method.md section 2).
+struct ScoredUnit {
+    int64_t unit_id = 0;
+    double s3 = 0;
+    double bm25 = 0;
+    double score = 0;   // what the ranking used
+};
+
+// Raw evidence signal, before the softmax makes everything relative: the best unit's
+// sum_j alpha_j sum_i u_ij max_t (w_ij . z_t), a weighted mean cosine in [-1, 1].
+struct S3Scores {
+    std::vector<double> mass;         // per live unit, order of StoreReader::live_units()
+    double best_cosine = 0;           // max over units of the weighted mean cosine
+};
+
+// Every posting of every segment is read once per slot; memory is O(units x question tokens of one
+// head), never O(tokens). Deterministic for any thread count.
+Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
+                                 uint32_t threads);
+// The paper's Eq. 7: S[t] = sum_f 1[t in L[f]] w_f IDF(f), IDF = 1 / (log(1 + freq) + 1); a unit
+// scores its mean S over tokens.
+Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads);
+// The exhaustive twin of score_attention: plain loops, double precision. For tests.
+Result<S3Scores> score_attention_reference(const StoreReader& store, const QueryCodes& query);
+
+struct RankOptions {
+    Method method = Method::kHybrid;
+    float s3_weight = 4.0f;        // of the min-max fusion
+    uint32_t fuse_depth = 300;     // first units of each list that are fused
+};
+// Best first, ties by unit id. `scores` may be null for kBm25, `question` is used by kBm25 and
+// kHybrid.
+Result<std::vector<ScoredUnit>> rank_units(const StoreReader& store, const S3Scores* scores,
+                                           const std::string& question,
+                                           const RankOptions& options);
+
+}  // namespace s3attn

@@ -1,0 +1,30 @@
+// From ranked units to the spans of evidence that a token budget holds.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "retrieve/rank.h"
+#include "s3attn/result.h"
+#include "s3attn/types.h"
+#include "store/store.h"
+
+namespace s3attn {
+
+struct SelectOptions {
+    uint32_t budget_tokens = 1024;
+    uint32_t max_spans = 0;      // 0: no cap
+    // Tokens of a text for the reader; the budget counts these.
+    std::function<Result<uint32_t>(std::string_view)> count_tokens;
+};
+
+// Whole units by rank until the budget is full; a unit that no longer fits is passed over for the
+// next that does; identical text is taken once. kInvalidArgument when not even the smallest
+// candidate fits, with the number of tokens it needs.
+Result<std::vector<Span>> select_spans(const StoreReader& store,
+                                       const std::vector<ScoredUnit>& ranked,
+                                       const SelectOptions& options);
+
+}  // namespace s3attn

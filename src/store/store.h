@@ -1,0 +1,114 @@
+// The store on disk: a directory with catalog.db (SQLite: documents, units, FTS5, live segments,
+// fingerprint) and immutable, checksummed *.seg files (feature -> positions). SQLite is the truth:
+// a segment counts only once the transaction that names it has committed.
+//
+// One writer at a time (a lock file, kBusy otherwise), any number of readers, each on the snapshot
+// of its open(). docs/formats/store.md is the specification.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapter/codes.h"
+#include "s3attn/engine.h"
+#include "s3attn/result.h"
+#include "s3attn/types.h"
+#include "store/segment.h"
+#include "text/document_reader.h"
+
+namespace s3attn {
+
+// What made the codes; two stores or runs are compatible when all fields are equal.
+struct Fingerprint {
+    std::map<std::string, std::string> fields;  // "model_hash", "tokenizer_hash", "key_side_hash", ...
+};
+struct StoreShape {
+    uint32_t n_slots = 0, latents = 0, k = 0;
+};
+
+// A unit as the catalogue holds it.
+struct UnitRow {
+    int64_t unit_id = 0;
+    int64_t doc_id = 0;
+    uint64_t position_begin = 0;  // global token positions [begin, begin + n_tokens)
+    uint32_t n_tokens = 0;
+    uint64_t byte_begin = 0, byte_end = 0;
+    uint32_t line_begin = 0, line_end = 0, page = 0;
+    std::string text;
+};
+// The part of UnitRow that scoring needs, for every live unit, ascending by position.
+struct UnitExtent {
+    int64_t unit_id = 0;
+    uint64_t position_begin = 0;
+    uint32_t n_tokens = 0;
+};
+
+class StoreWriter {
+  public:
+    // Creates the store if absent; takes the writer lock; removes orphan files of a dead writer.
+    // kMismatch names the first fingerprint field that differs.
+    static Result<std::unique_ptr<StoreWriter>> open(const std::string& directory,
+                                                     const Fingerprint& fingerprint,
+                                                     const StoreShape& shape);
+    virtual ~StoreWriter() = default;
+
+    struct Begin {
+        enum class Kind { kNew, kReplaces, kUnchanged, kResumes } kind = Kind::kNew;
+        int64_t doc_id = 0;
+        uint64_t units_done = 0;   // already committed: skip as many units of the reader
+        uint64_t tokens_done = 0;
+    };
+    // Starts a document (same path and hash, complete: kUnchanged, nothing to do; incomplete:
+    // kResumes; same path, other hash: kReplaces, the old one goes when the new one is complete).
+    virtual Result<Begin> begin_document(const DocumentHeader& header) = 0;
+    // Units of the document begun last; their tokens take the next positions.
+    virtual Status add_unit(const Unit& unit, uint32_t n_tokens) = 0;
+    // Codes of the next tokens, in the order of the units added (may lag behind add_unit).
+    virtual Status add_codes(const CodeBatch& codes) = 0;
+    // Marks the document complete as of the next commit().
+    virtual Status end_document() = 0;
+    // Makes everything added so far durable, atomically. All added units must have their codes.
+    virtual Status commit() = 0;
+    virtual uint64_t pending_tokens() const = 0;
+    // Drops a document by path or decimal id; durable on return.
+    virtual Result<DocumentInfo> remove_document(const std::string& path_or_id) = 0;
+};
+
+class StoreReader {
+  public:
+    // `expected` null: any store of a known format version (list, verify, inspect).
+    static Result<std::unique_ptr<StoreReader>> open(const std::string& directory,
+                                                     const Fingerprint* expected);
+    virtual ~StoreReader() = default;
+
+    virtual const StoreShape& shape() const = 0;
+    virtual const Fingerprint& fingerprint() const = 0;
+    virtual Result<std::vector<DocumentInfo>> documents() const = 0;
+    virtual Result<DocumentInfo> document(int64_t doc_id) const = 0;
+    virtual Result<UnitRow> unit(int64_t unit_id) const = 0;
+    virtual const std::vector<UnitExtent>& live_units() const = 0;
+    virtual const std::vector<std::shared_ptr<const Segment>>& segments() const = 0;  // by base
+    virtual uint64_t live_tokens() const = 0;
+    virtual uint64_t bytes_on_disk() const = 0;
+
+    struct Match {
+        int64_t unit_id = 0;
+        double bm25 = 0;  // positive, larger is better
+    };
+    // FTS5 BM25 (k1 1.2, b 0.75; porter over unicode61) of any of the question's words; best
+    // first, ties by unit id. No searchable word: empty.
+    virtual Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const = 0;
+    // gap + text of a document's units, in order.
+    virtual Status read_text(int64_t doc_id,
+                             const std::function<bool(std::string_view)>& on_text) const = 0;
+};
+
+// list_documents, remove_document, verify_store, ... of s3attn/engine.h are implemented in store/.
+
+}  // namespace s3attn

@@ -1,0 +1,67 @@
+// Documents in: any supported file becomes a stream of units (paragraphs, or blocks of sentences).
+// Nothing holds a whole plain-text document; formats that must be parsed whole (HTML, DOCX, EPUB)
+// are refused above ReaderOptions::max_parse_bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "s3attn/result.h"
+#include "s3attn/types.h"
+
+namespace s3attn {
+
+// The smallest quotable piece. Units are in document order and do not overlap; all text between
+// them is whitespace (kept in `gap`), so concatenating gap + text of all units rebuilds the
+// document up to trailing whitespace.
+struct Unit {
+    std::string gap;        // whitespace between the previous unit's end and this unit's begin, UTF-8
+    std::string text;       // valid UTF-8 (bytes that are not are replaced, offsets stay exact)
+    uint64_t byte_begin = 0, byte_end = 0;  // in the header's OffsetSpace
+    uint32_t line_begin = 0, line_end = 0;  // 1-based; 0 where there are pages
+    uint32_t page = 0;                      // 1-based; 0 where there are lines
+};
+
+struct DocumentHeader {
+    std::string path;
+    std::string format;     // "text", "markdown", "html", "pdf", "docx", "epub"
+    std::string encoding;   // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
+    OffsetSpace offsets = OffsetSpace::kSource;
+    uint64_t source_bytes = 0;
+    std::string source_hash;             // XXH3-128 of the source bytes, hex
+    std::vector<std::string> notes;      // what a person should know (converted encoding, ...)
+};
+
+struct ReaderOptions {
+    uint32_t min_unit_bytes = 200;       // shorter paragraphs are joined with their neighbours ...
+    uint32_t target_unit_bytes = 512;    // ... up to this (about 128 tokens)
+    uint32_t max_unit_bytes = 2400;      // longer paragraphs are cut into blocks of sentences
+    uint64_t max_parse_bytes = 256u << 20;
+    uint32_t child_seconds = 300;        // time limit of a converter process (pdftotext)
+    uint64_t child_output_bytes = 1ull << 30;
+};
+
+class DocumentReader {
+  public:
+    virtual ~DocumentReader() = default;
+    virtual const DocumentHeader& header() const = 0;
+    // Fills `unit` and returns true, or returns false at the end.
+    virtual Result<bool> next(Unit& unit) = 0;
+};
+
+// Opens a file by content and name. "-" reads standard input (spooled to a temporary file). An
+// empty or whitespace-only file opens and yields no unit. kUnsupported says what the file is.
+Result<std::unique_ptr<DocumentReader>> open_document(const std::string& path,
+                                                      const ReaderOptions& options);
+
+struct InputFile {
+    std::string path;
+    std::string problem;  // not empty: it cannot be read, and why
+};
+// Files in `inputs`, directories walked recursively in byte order of paths; hidden entries and
+// files of no known format inside directories are passed over (named files never are).
+std::vector<InputFile> expand_inputs(const std::vector<std::string>& inputs, bool recursive);
+
+}  // namespace s3attn
