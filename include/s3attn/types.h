@@ -92,6 +92,7 @@ struct AskOptions {
 struct AskResult {
     SearchResult search;
     std::string answer;
+    std::vector<uint32_t> numbers;    // shown number of each span of search.spans
     std::vector<Citation> citations;  // evidence the answer rests on; numbers always exist
     uint32_t prompt_tokens = 0;
     uint32_t answer_tokens = 0;

@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "output.h"
+#include "progress_bar.h"
+
+namespace s3attn::cli {
+namespace {
+
+struct IndexArguments {
+    std::string store;
+    std::vector<std::string> inputs;
+    IndexOptions options;
+};
+
+void print_report(const IndexReport& report) {
+    size_t counts[5] = {};
+    for (const FileOutcome& file : report.files) ++counts[static_cast<size_t>(file.kind)];
+    using Kind = FileOutcome::Kind;
+    const auto count = [&](Kind kind) { return counts[static_cast<size_t>(kind)]; };
+    std::string files = fmt::format("{} indexed", count(Kind::kIndexed));
+    if (count(Kind::kReplaced) > 0) files += fmt::format(", {} replaced", count(Kind::kReplaced));
+    if (count(Kind::kResumed) > 0) files += fmt::format(", {} resumed", count(Kind::kResumed));
+    if (count(Kind::kUnchanged) > 0)
+        files += fmt::format(", {} unchanged", count(Kind::kUnchanged));
+    if (count(Kind::kSkipped) > 0) files += fmt::format(", {} skipped", count(Kind::kSkipped));
+    std::printf(
+        "%s: %s tokens in %.1f s (%s tokens/s), store %s bytes (%.0f per token), peak "
+        "memory %.0f MiB\n",
+        files.c_str(), group_digits(report.tokens).c_str(), report.seconds,
+        group_digits(static_cast<uint64_t>(report.tokens_per_s)).c_str(),
+        group_digits(report.bytes).c_str(), report.bytes_per_token,
+        static_cast<double>(report.peak_rss_bytes) / (1 << 20));
+}
+
+int run_index(const IndexArguments& arguments, const GlobalOptions& options,
+              const CancelToken& cancel) {
+    auto engine = Engine::open(options.engine);
+    if (!engine.ok()) return fail(engine.error());
+    ConsoleProgress progress(options.quiet);
+    auto report =
+        (*engine)->index(arguments.store, arguments.inputs, arguments.options, progress, cancel);
+    progress.finish();
+    if (!report.ok()) return fail(report.error());
+    bool skipped = false;
+    for (const FileOutcome& file : report->files) {
+        if (file.kind != FileOutcome::Kind::kSkipped) continue;
+        skipped = true;
+        std::fprintf(stderr, "skipped: %s: %s\n", file.path.c_str(), file.reason.c_str());
+    }
+    if (report->files.empty() && !report->cancelled) {
+        return fail(make_error(ErrorCode::kNotFound,
+                               "no file of a known format was found in the directories given"));
+    }
+    if (options.json) {
+        std::printf("%s\n", dump(to_json(*report), 2).c_str());
+    } else {
+        print_report(*report);
+    }
+    if (report->cancelled) {
+        std::fprintf(stderr,
+                     "interrupted: what was committed is kept; run the same command to go on\n");
+    }
+    return skipped || report->cancelled ? 1 : 0;
+}
+
+}  // namespace
+
+void add_index_command(Context& context) {
+    auto arguments = std::make_shared<IndexArguments>();
+    CLI::App* command =
+        add_command(context, "index", "Read documents into a store (made if absent)",
+                    "Formats: text, Markdown, HTML, PDF, DOCX, EPUB; '-' is standard input;\n"
+                    "directories are walked. Interrupt and repeat at will: finished documents are\n"
+                    "skipped, changed ones replaced, interrupted ones resumed.\n\n"
+                    "Example: s3attn index notes.s3 book.md reports/");
+    command->add_option("store", arguments->store, "directory of the store")->required();
+    command->add_option("files", arguments->inputs, "files, directories, or '-'")->required();
+    command->add_flag("!--no-recursive", arguments->options.recursive,
+                      "do not descend into subdirectories");
+    command
+        ->add_option("--commit-tokens", arguments->options.commit_tokens,
+                     "a commit point at least every so many tokens")
+        ->check(CLI::Range(256u, 1u << 24))
+        ->capture_default_str();
+    command->callback([arguments, &context] {
+        context.run = [arguments, &context] {
+            return run_index(*arguments, context.options, context.cancel);
+        };
+    });
+}
+
+}  // namespace s3attn::cli

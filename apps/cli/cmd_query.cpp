@@ -1,0 +1,240 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "commands.h"
+#include "output.h"
+
+namespace s3attn::cli {
+namespace {
+
+void print_explain(const SearchResult& result) {
+    for (const std::string& line : result.explain) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void print_search(const SearchResult& result) {
+    if (!result.evidence_found) {
+        std::printf("No unit reaches the evidence floor (%.3f < %.3f); the nearest ones:\n\n",
+                    result.evidence_score, result.evidence_floor);
+    }
+    print_spans(result, {});
+    const auto total = result.timings_ms.find("total");
+    std::printf("%zu spans, %u of %u tokens, %.0f ms\n", result.spans.size(), result.used_tokens,
+                result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
+}
+
+int run_search(const QueryArguments& arguments, const GlobalOptions& options) {
+    auto engine = Engine::open(options.engine);
+    if (!engine.ok()) return fail(engine.error());
+    auto result = (*engine)->search(arguments.store, arguments.question, arguments.search);
+    if (!result.ok()) return fail(result.error());
+    print_explain(*result);
+    if (options.json) {
+        std::printf("%s\n", dump(to_json(*result), 2).c_str());
+    } else {
+        print_search(*result);
+    }
+    return 0;
+}
+
+// One question of a JSON Lines file: {"question": "...", "id": anything}.
+Json answer_line(Engine& engine, const QueryArguments& arguments, const std::string& line,
+                 size_t number, bool& failed) {
+    Json out;
+    const Json parsed = Json::parse(line, nullptr, false);
+    if (!parsed.is_object() || !parsed.contains("question") || !parsed["question"].is_string()) {
+        failed = true;
+        out["error"] = fmt::format("{}, line {}: expected an object with a \"question\" string",
+                                   arguments.questions_file, number);
+        return out;
+    }
+    auto result =
+        engine.search(arguments.store, parsed["question"].get<std::string>(), arguments.search);
+    if (result.ok()) {
+        print_explain(*result);
+        out = to_json(*result);
+    } else {
+        failed = true;
+        out["question"] = parsed["question"];
+        out["error"] = result.error().message;
+    }
+    if (parsed.contains("id")) out["id"] = parsed["id"];
+    return out;
+}
+
+int run_search_file(const QueryArguments& arguments, const GlobalOptions& options,
+                    const CancelToken& cancel) {
+    std::ifstream file;
+    if (arguments.questions_file != "-") {
+        file.open(arguments.questions_file);
+        if (!file) {
+            return fail(make_error(ErrorCode::kNotFound, "cannot open questions file '" +
+                                                             arguments.questions_file + "'"));
+        }
+    }
+    std::istream& input = arguments.questions_file == "-" ? std::cin : file;
+    auto engine = Engine::open(options.engine);
+    if (!engine.ok()) return fail(engine.error());
+    bool failed = false;
+    std::string line;
+    for (size_t number = 1; std::getline(input, line); ++number) {
+        if (cancel.cancelled()) return 1;
+        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+        const Json out = answer_line(**engine, arguments, line, number, failed);
+        std::printf("%s\n", dump(out, -1).c_str());
+        std::fflush(stdout);
+    }
+    return failed ? 1 : 0;
+}
+
+void print_citations(const AskResult& result) {
+    if (result.citations.empty()) return;
+    std::printf("\nThe answer rests on:\n");
+    for (const Citation& citation : result.citations) {
+        std::printf("  [%u] %s\n", citation.number,
+                    location(result.search.spans[citation.span_index]).c_str());
+    }
+}
+
+int ask_once(Engine& engine, const QueryArguments& arguments, const std::string& question,
+             const GlobalOptions& options, const CancelToken& cancel) {
+    AskOptions ask = arguments.ask;
+    ask.search = arguments.search;
+    const auto on_piece = [&](std::string_view piece) {
+        if (!options.json) {
+            std::fwrite(piece.data(), 1, piece.size(), stdout);
+            std::fflush(stdout);
+        }
+        return !cancel.cancelled();
+    };
+    auto result = engine.ask(arguments.store, question, ask, on_piece, print_explain);
+    if (!result.ok()) return fail(result.error());
+    if (options.json) {
+        std::printf("%s\n", dump(to_json(*result), 2).c_str());
+        return cancel.cancelled() ? 1 : 0;
+    }
+    std::printf("\n");
+    if (result->stopped_at_limit) {
+        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
+                     result->answer_tokens);
+    }
+    if (result->search.evidence_found) {
+        print_citations(*result);
+        std::printf("\nEvidence (%zu spans, %u of %u tokens):\n", result->search.spans.size(),
+                    result->search.used_tokens, result->search.budget_tokens);
+        print_spans(result->search, result->numbers);
+    }
+    std::printf("time to first token %.0f ms, prompt %u tokens, answer %u tokens\n",
+                result->ttft_ms, result->prompt_tokens, result->answer_tokens);
+    return cancel.cancelled() ? 1 : 0;
+}
+
+int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
+            const CancelToken& cancel) {
+    auto engine = Engine::open(options.engine);
+    if (!engine.ok()) return fail(engine.error());
+    return ask_once(**engine, arguments, arguments.question, options, cancel);
+}
+
+int run_chat(const QueryArguments& arguments, const GlobalOptions& options,
+             const CancelToken& cancel) {
+    auto engine = Engine::open(options.engine);
+    if (!engine.ok()) return fail(engine.error());
+    const bool terminal = isatty(STDIN_FILENO);
+    if (terminal) {
+        std::printf("Ask about %s; an empty line or Ctrl-D ends.\n", arguments.store.c_str());
+    }
+    int exit_code = 0;
+    std::string question;
+    while (!cancel.cancelled()) {
+        if (terminal) {
+            std::printf("\n> ");
+            std::fflush(stdout);
+        }
+        if (!std::getline(std::cin, question) || question.empty()) break;
+        // One bad question does not end the conversation, but the exit code tells.
+        if (ask_once(**engine, arguments, question, options, cancel) != 0) exit_code = 1;
+    }
+    return cancel.cancelled() ? 1 : exit_code;
+}
+
+void add_answer_options(CLI::App& command, QueryArguments& arguments) {
+    command
+        .add_option("--max-answer", arguments.ask.max_answer_tokens, "most tokens of the answer")
+        ->envname("S3ATTN_MAX_ANSWER")
+        ->check(CLI::Range(1u, 1u << 16))
+        ->capture_default_str()
+        ->type_name("TOKENS");
+    command
+        .add_option("--temperature", arguments.ask.temperature,
+                    "0: always the likeliest token; larger: more varied")
+        ->check(CLI::Range(0.0f, 10.0f))
+        ->capture_default_str();
+    command.add_option("--seed", arguments.ask.seed, "of the sampling, with a temperature above 0")
+        ->capture_default_str();
+}
+
+void add_search_command(Context& context) {
+    auto arguments = std::make_shared<QueryArguments>();
+    CLI::App* command = add_command(
+        context, "search", "Show the evidence for a question, without an answer",
+        "Example: s3attn search notes.s3 \"When was the mill built?\" --budget 512\n"
+        "Many questions in one run, one JSON line each (lines {\"question\": \"...\"}):\n"
+        "         s3attn search notes.s3 --questions questions.jsonl");
+    command->add_option("store", arguments->store, "directory of the store")->required();
+    CLI::Option* question =
+        command->add_option("question", arguments->question, "what you want to know");
+    command
+        ->add_option("--questions", arguments->questions_file,
+                     "answer every line of this JSON Lines file ('-': standard input)")
+        ->type_name("FILE")
+        ->excludes(question);
+    add_search_options(*command, arguments->search);
+    command->callback([arguments, question, &context] {
+        if (question->count() == 0 && arguments->questions_file.empty()) {
+            throw CLI::RequiredError("question (or --questions FILE)");
+        }
+        context.run = [arguments, &context] {
+            return arguments->questions_file.empty()
+                       ? run_search(*arguments, context.options)
+                       : run_search_file(*arguments, context.options, context.cancel);
+        };
+    });
+}
+
+}  // namespace
+
+void add_query_commands(Context& context) {
+    auto ask = std::make_shared<QueryArguments>();
+    CLI::App* command =
+        add_command(context, "ask", "Answer a question from the evidence in a store",
+                    "The answer is written from the evidence alone and cites it; where there is\n"
+                    "none, the program says so.\n\n"
+                    "Example: s3attn ask notes.s3 \"Who built the mill?\" --reader larger.gguf");
+    command->add_option("store", ask->store, "directory of the store")->required();
+    command->add_option("question", ask->question, "what you want to know")->required();
+    add_search_options(*command, ask->search);
+    add_answer_options(*command, *ask);
+    command->callback([ask, &context] {
+        context.run = [ask, &context] { return run_ask(*ask, context.options, context.cancel); };
+    });
+
+    add_search_command(context);
+
+    auto chat = std::make_shared<QueryArguments>();
+    CLI::App* talk =
+        add_command(context, "chat", "Several questions on one store, at a prompt",
+                    "Each question stands alone: earlier answers are not remembered.\n\n"
+                    "Example: s3attn chat notes.s3");
+    talk->add_option("store", chat->store, "directory of the store")->required();
+    add_search_options(*talk, chat->search);
+    add_answer_options(*talk, *chat);
+    talk->callback([chat, &context] {
+        context.run = [chat, &context] { return run_chat(*chat, context.options, context.cancel); };
+    });
+}
+
+}  // namespace s3attn::cli

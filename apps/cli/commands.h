@@ -1,0 +1,32 @@
+// One function per subcommand family: each declares its arguments on `app` and sets `run`.
+// run() returns the exit code: 0 done, 1 failed (wrong usage, 2, is handled by main).
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "options.h"
+#include "s3attn/progress.h"
+
+namespace s3attn::cli {
+
+struct Context {
+    CLI::App& app;
+    GlobalOptions& options;
+    CancelToken& cancel;        // set by Ctrl-C
+    std::function<int()>& run;  // of the subcommand that was given
+};
+
+void add_index_command(Context& context);
+void add_query_commands(Context& context);  // ask, search, chat
+void add_store_commands(Context& context);  // list, remove, verify, inspect
+void add_train_command(Context& context);
+
+// Prints "error: message" on standard error; returns exit code 1.
+int fail(const Error& error);
+
+// A subcommand with help text; options of the program may follow it.
+CLI::App* add_command(Context& context, const std::string& name, const std::string& description,
+                      const std::string& example);
+
+}  // namespace s3attn::cli

@@ -1,0 +1,87 @@
+// The program `s3attn`: parses, calls the engine, prints. See docs/cli.md for every option.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "commands.h"
+#include "model/llama_model.h"
+#include "options.h"
+
+namespace {
+
+s3attn::CancelToken g_cancel;
+
+void on_interrupt(int) {
+    if (g_cancel.cancelled()) _exit(130);  // a second Ctrl-C does not wait
+    g_cancel.cancel();
+}
+
+// libgomp's spinning threads starve each other as soon as another process is busy (decoding slows
+// down a hundredfold). It reads these variables when it is loaded, so set them and start again.
+void set_openmp_waiting(char** argv) {
+    if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) {
+        return;
+    }
+    setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+    setenv("GOMP_SPINCOUNT", "2000", 1);
+    execv("/proc/self/exe", argv);  // on failure: go on without, only slower under load
+}
+
+std::string default_config_file() {
+    if (const char* xdg = std::getenv("XDG_CONFIG_HOME"); xdg != nullptr && *xdg != '\0') {
+        return std::string(xdg) + "/s3attn/config.toml";
+    }
+    const char* home = std::getenv("HOME");
+    return home == nullptr ? "" : std::string(home) + "/.config/s3attn/config.toml";
+}
+
+constexpr const char* kFooter = R"(Start here:
+  s3attn index notes.s3 book.md         read a document once
+  s3attn ask notes.s3 "Who is ...?"     answer from it, with citations
+  s3attn search notes.s3 "..."          only the evidence
+
+Options may also stand in a config file (--config; TOML or INI, one [section] per subcommand) or in
+S3ATTN_* variables (S3ATTN_MODEL, S3ATTN_BUDGET, ...). The command line wins over variables, these
+over the file. Exit codes: 0 done, 1 failed, 2 wrong usage.)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    set_openmp_waiting(argv);
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
+    std::signal(SIGPIPE, SIG_IGN);
+
+    CLI::App app{
+        "Answers questions about documents that are larger than a language model's window.\n"
+        "The model itself finds the evidence: it reads the document once, chunk by chunk; its\n"
+        "attention keys become a small index; no cache of the document is kept.",
+        "s3attn"};
+    s3attn::cli::GlobalOptions options;
+    std::function<int()> run;
+    s3attn::cli::Context context{app, options, g_cancel, run};
+    s3attn::cli::add_global_options(app, options);
+    app.set_config("--config", default_config_file(), "read options from this file")
+        ->envname("S3ATTN_CONFIG");
+    app.set_version_flag("--version", "s3attn " S3ATTN_VERSION);
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.footer(kFooter);
+    s3attn::cli::add_index_command(context);
+    s3attn::cli::add_query_commands(context);
+    s3attn::cli::add_store_commands(context);
+    s3attn::cli::add_train_command(context);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    s3attn::cli::fill_defaults(options);
+    s3attn::set_llama_log(options.verbose ? [](int, const char* text) { std::fputs(text, stderr); }
+                                          : s3attn::LogSink{nullptr});
+    return run();
+}

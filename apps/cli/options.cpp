@@ -1,0 +1,139 @@
+#include "options.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+namespace s3attn::cli {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kDefaultModel = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+// The default model, where `make setup` puts it: the cache directory or one folder below it.
+std::string find_default_model() {
+    const fs::path cache = default_cache_dir();
+    std::error_code ignored;
+    if (fs::is_regular_file(cache / kDefaultModel, ignored))
+        return (cache / kDefaultModel).string();
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(cache, ignored)) {
+        const fs::path candidate = entry.path() / kDefaultModel;
+        if (fs::is_regular_file(candidate, ignored)) found.push_back(candidate.string());
+    }
+    std::sort(found.begin(), found.end());
+    return found.empty() ? "" : found.front();
+}
+
+std::vector<std::string> default_adapter_dirs() {
+    std::vector<std::string> directories;
+    std::error_code ignored;
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    if (!ignored) {
+        directories.push_back((program.parent_path() / "../models").lexically_normal().string());
+        directories.push_back(
+            (program.parent_path() / "../share/s3attn/models").lexically_normal().string());
+    }
+    directories.push_back(S3ATTN_SOURCE_DIR "/models");
+    directories.push_back(default_cache_dir() + "/adapters");
+    return directories;
+}
+
+}  // namespace
+
+std::string default_cache_dir() {
+    const std::string xdg = environment("XDG_CACHE_HOME");
+    if (!xdg.empty()) return xdg + "/s3attn";
+    const std::string home = environment("HOME");
+    return (home.empty() ? fs::temp_directory_path().string() : home + "/.cache") + "/s3attn";
+}
+
+std::string to_string(Method method) {
+    switch (method) {
+        case Method::kS3: return "s3";
+        case Method::kBm25: return "bm25";
+        case Method::kHybrid: return "hybrid";
+    }
+    return "hybrid";
+}
+
+void add_global_options(CLI::App& app, GlobalOptions& options) {
+    EngineOptions& engine = options.engine;
+    app.add_option("--model", engine.model,
+                   "GGUF file that reads documents and finds evidence (default: the model that "
+                   "`make setup` fetched)")
+        ->envname("S3ATTN_MODEL")
+        ->type_name("FILE");
+    app.add_option("--reader", engine.reader,
+                   "GGUF file that writes the answer (default: the scanning model)")
+        ->envname("S3ATTN_READER")
+        ->type_name("FILE");
+    app.add_option("--adapter", engine.adapter,
+                   "retrieval adapter of the model (default: the shipped one that fits it)")
+        ->envname("S3ATTN_ADAPTER")
+        ->type_name("DIR");
+    app.add_option("--threads", engine.threads, "worker threads (0: all cores)")
+        ->envname("S3ATTN_THREADS")
+        ->check(CLI::Range(0u, 1024u))
+        ->capture_default_str();
+    app.add_option("--chunk", engine.chunk_tokens,
+                   "tokens read per forward pass of a scan (0: the store's own, or 256)")
+        ->envname("S3ATTN_CHUNK")
+        ->check(CLI::IsMember({0u}) | CLI::Range(16u, 32768u))
+        ->capture_default_str();
+    app.add_option("--reader-context", engine.reader_context,
+                   "window of the answering model in tokens (0: up to 8192)")
+        ->envname("S3ATTN_READER_CONTEXT")
+        ->capture_default_str();
+    app.add_option("--cache-dir", engine.cache_dir,
+                   "where fast scan copies of models are kept (default: ~/.cache/s3attn)")
+        ->envname("S3ATTN_CACHE_DIR")
+        ->type_name("DIR");
+    app.add_flag("--json", options.json, "print one JSON object for programs to read");
+    app.add_flag("-q,--quiet", options.quiet, "no progress and no notes");
+    app.add_flag("-v,--verbose", options.verbose, "also what the model runtime says");
+}
+
+void add_search_options(CLI::App& command, SearchOptions& options) {
+    static const std::map<std::string, Method> methods{
+        {"s3", Method::kS3}, {"bm25", Method::kBm25}, {"hybrid", Method::kHybrid}};
+    static const std::map<std::string, Scoring> scorings{{"attention", Scoring::kAttention},
+                                                         {"eq7", Scoring::kEq7}};
+    command
+        .add_option_function<std::string>(
+            "--method", [&options](const std::string& name) { options.method = methods.at(name); },
+            "s3: the model's own attention; bm25: shared words; hybrid: both (default)")
+        ->envname("S3ATTN_METHOD")
+        ->check(CLI::IsMember({"s3", "bm25", "hybrid"}))
+        ->type_name("METHOD");
+    command
+        .add_option_function<std::string>(
+            "--scoring",
+            [&options](const std::string& name) { options.scoring = scorings.at(name); },
+            "attention (default), or eq7: the formula printed in the S3-Attention paper")
+        ->envname("S3ATTN_SCORING")
+        ->check(CLI::IsMember({"attention", "eq7"}))
+        ->type_name("NAME");
+    command.add_option("--budget", options.budget_tokens, "most tokens of evidence")
+        ->envname("S3ATTN_BUDGET")
+        ->check(CLI::Range(1u, 1u << 20))
+        ->capture_default_str()
+        ->type_name("TOKENS");
+    command.add_option("--max-spans", options.max_spans, "most spans of evidence (0: no limit)")
+        ->capture_default_str();
+    command.add_flag("--explain", options.explain,
+                     "print what passed along each stage, as JSON lines on standard error");
+}
+
+void fill_defaults(GlobalOptions& options) {
+    if (options.engine.model.empty()) options.engine.model = find_default_model();
+    if (options.engine.cache_dir.empty()) options.engine.cache_dir = default_cache_dir();
+    options.engine.adapter_dirs = default_adapter_dirs();
+}
+
+}  // namespace s3attn::cli

@@ -1,0 +1,40 @@
+// Options that several subcommands share, declared once.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "s3attn/engine.h"
+#include "s3attn/types.h"
+
+namespace s3attn::cli {
+
+// Options of the program itself; they may stand before or after the subcommand.
+struct GlobalOptions {
+    EngineOptions engine;
+    bool json = false;
+    bool quiet = false;
+    bool verbose = false;
+};
+
+struct QueryArguments {
+    std::string store;
+    std::string question;
+    std::string questions_file;
+    SearchOptions search;
+    AskOptions ask;
+};
+
+void add_global_options(CLI::App& app, GlobalOptions& options);
+void add_search_options(CLI::App& command, SearchOptions& options);
+
+// Fills what the user left open: the default model, adapter directories, the cache directory.
+void fill_defaults(GlobalOptions& options);
+
+// ${XDG_CACHE_HOME:-~/.cache}/s3attn
+std::string default_cache_dir();
+
+std::string to_string(Method method);
+
+}  // namespace s3attn::cli

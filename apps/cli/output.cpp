@@ -1,0 +1,242 @@
+#include "output.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "options.h"
+
+namespace s3attn::cli {
+namespace {
+
+const char* to_string(OffsetSpace space) {
+    return space == OffsetSpace::kSource ? "source" : "extracted";
+}
+
+const char* to_string(FileOutcome::Kind kind) {
+    switch (kind) {
+        case FileOutcome::Kind::kIndexed: return "indexed";
+        case FileOutcome::Kind::kReplaced: return "replaced";
+        case FileOutcome::Kind::kUnchanged: return "unchanged";
+        case FileOutcome::Kind::kResumed: return "resumed";
+        case FileOutcome::Kind::kSkipped: return "skipped";
+    }
+    return "skipped";
+}
+
+// Indents every line of a quoted text.
+std::string quoted(const std::string& text) {
+    std::string out = "    ";
+    for (const char c : text) {
+        if (c == '\r') continue;
+        out += c;
+        if (c == '\n') out += "    ";
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string dump(const Json& json, int indent) {
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json to_json(const Span& span) {
+    Json json;
+    json["doc_id"] = span.doc_id;
+    json["path"] = span.path;
+    json["offsets"] = to_string(span.offsets);
+    json["byte_begin"] = span.byte_begin;
+    json["byte_end"] = span.byte_end;
+    if (span.page > 0) {
+        json["page"] = span.page;
+    } else {
+        json["line_begin"] = span.line_begin;
+        json["line_end"] = span.line_end;
+    }
+    json["text"] = span.text;
+    json["score"] = span.score;
+    json["score_s3"] = span.score_s3;
+    json["score_bm25"] = span.score_bm25;
+    json["tokens"] = span.tokens;
+    return json;
+}
+
+Json to_json(const SearchResult& result) {
+    Json json;
+    json["question"] = result.question;
+    json["method"] = cli::to_string(result.method);
+    json["budget_tokens"] = result.budget_tokens;
+    json["used_tokens"] = result.used_tokens;
+    json["question_tokens"] = result.question_tokens;
+    json["model"] = result.model;
+    json["adapter"] = result.adapter;
+    json["evidence_found"] = result.evidence_found;
+    json["evidence_score"] = result.evidence_score;
+    json["evidence_floor"] = result.evidence_floor;
+    json["spans"] = Json::array();
+    for (const Span& span : result.spans) json["spans"].push_back(to_json(span));
+    json["timings_ms"] = result.timings_ms;
+    return json;
+}
+
+Json to_json(const AskResult& result) {
+    Json json = to_json(result.search);
+    for (size_t i = 0; i < result.numbers.size(); ++i) {
+        json["spans"][i]["number"] = result.numbers[i];
+    }
+    json["answer"] = result.answer;
+    json["citations"] = Json::array();
+    for (const Citation& citation : result.citations) {
+        const Span& span = result.search.spans[citation.span_index];
+        json["citations"].push_back({{"number", citation.number},
+                                     {"span", citation.span_index},
+                                     {"path", span.path},
+                                     {"byte_begin", span.byte_begin},
+                                     {"byte_end", span.byte_end}});
+    }
+    json["prompt_tokens"] = result.prompt_tokens;
+    json["answer_tokens"] = result.answer_tokens;
+    json["stopped_at_limit"] = result.stopped_at_limit;
+    json["ttft_ms"] = result.ttft_ms;
+    for (const auto& [stage, ms] : result.timings_ms) json["timings_ms"][stage] = ms;
+    return json;
+}
+
+Json to_json(const IndexReport& report) {
+    Json json;
+    json["tokens"] = report.tokens;
+    json["seconds"] = report.seconds;
+    json["tokens_per_s"] = report.tokens_per_s;
+    json["bytes"] = report.bytes;
+    json["bytes_per_token"] = report.bytes_per_token;
+    json["store_tokens"] = report.store_tokens;
+    json["peak_rss_bytes"] = report.peak_rss_bytes;
+    json["cancelled"] = report.cancelled;
+    json["files"] = Json::array();
+    json["skipped"] = Json::array();
+    for (const FileOutcome& file : report.files) {
+        if (file.kind == FileOutcome::Kind::kSkipped) {
+            json["skipped"].push_back({{"path", file.path}, {"reason", file.reason}});
+            continue;
+        }
+        json["files"].push_back({{"path", file.path},
+                                 {"doc_id", file.doc_id},
+                                 {"outcome", to_string(file.kind)},
+                                 {"tokens", file.tokens},
+                                 {"bytes", file.bytes}});
+    }
+    json["timings_ms"] = report.timings_ms;
+    return json;
+}
+
+Json to_json(const DocumentInfo& document) {
+    return {{"doc_id", document.doc_id},
+            {"path", document.path},
+            {"format", document.format},
+            {"encoding", document.encoding},
+            {"offsets", to_string(document.offsets)},
+            {"source_bytes", document.source_bytes},
+            {"source_hash", document.source_hash},
+            {"tokens", document.tokens},
+            {"units", document.units},
+            {"complete", document.complete},
+            {"indexed_at", document.indexed_at}};
+}
+
+Json to_json(const VerifyReport& report) {
+    return {{"ok", true},
+            {"documents", report.documents},
+            {"units", report.units},
+            {"segments", report.segments},
+            {"postings", report.postings},
+            {"bytes", report.bytes},
+            {"orphans_removed", report.orphans_removed}};
+}
+
+Json to_json(const InspectReport& report) {
+    Json json;
+    json["fingerprint"] = report.fingerprint;
+    json["documents"] = report.documents;
+    json["units"] = report.units;
+    json["tokens"] = report.tokens;
+    json["segments"] = report.segments;
+    json["postings"] = report.postings;
+    json["catalog_bytes"] = report.catalog_bytes;
+    json["segment_bytes"] = report.segment_bytes;
+    json["heads"] = report.heads;
+    json["latents"] = report.latents;
+    json["k"] = report.k;
+    json["posting_length_histogram"] = report.posting_length_histogram;
+    json["densest"] = Json::array();
+    for (const auto& [feature, length] : report.densest) {
+        json["densest"].push_back({{"slot", report.latents > 0 ? feature / report.latents : 0},
+                                   {"latent", report.latents > 0 ? feature % report.latents : 0},
+                                   {"postings", length}});
+    }
+    json["occurrences"] = Json::array();
+    for (const FeatureOccurrence& occurrence : report.occurrences) {
+        json["occurrences"].push_back({{"doc_id", occurrence.doc_id},
+                                       {"path", occurrence.path},
+                                       {"position", occurrence.position},
+                                       {"activation", occurrence.activation},
+                                       {"context", occurrence.context}});
+    }
+    return json;
+}
+
+Json to_json(const TrainReport& report) {
+    Json json;
+    json["chosen"] = Json::array();
+    for (const HeadId& head : report.chosen) {
+        json["chosen"].push_back({{"layer", head.layer}, {"query_head", head.query_head}});
+    }
+    json["ranking"] = Json::array();
+    for (const HeadReport& head : report.ranking) {
+        json["ranking"].push_back({{"layer", head.head.layer},
+                                   {"query_head", head.head.query_head},
+                                   {"recall_at_5", head.recall_at_5},
+                                   {"recall_at_10", head.recall_at_10},
+                                   {"recall_at_20", head.recall_at_20}});
+    }
+    json["saes"] = Json::array();
+    for (const SaeReport& sae : report.saes) {
+        json["saes"].push_back({{"layer", sae.layer},
+                                {"kv_head", sae.kv_head},
+                                {"fvu", sae.fvu},
+                                {"dead_share", sae.dead_share},
+                                {"densest", sae.densest}});
+    }
+    json["recall_at_10"] = report.recall_at_10;
+    json["evidence_floor"] = report.evidence_floor;
+    json["seconds"] = report.seconds;
+    json["peak_rss_bytes"] = report.peak_rss_bytes;
+    return json;
+}
+
+std::string location(const Span& span) {
+    std::string where = span.path;
+    if (span.page > 0) {
+        where += fmt::format(", page {}", span.page);
+    } else if (span.line_begin == span.line_end) {
+        where += fmt::format(", line {}", span.line_begin);
+    } else {
+        where += fmt::format(", lines {}-{}", span.line_begin, span.line_end);
+    }
+    where += fmt::format(", bytes {}-{}", span.byte_begin, span.byte_end);
+    if (span.offsets == OffsetSpace::kExtracted) where += " of the extracted text";
+    return where;
+}
+
+void print_spans(const SearchResult& result, const std::vector<uint32_t>& numbers) {
+    for (size_t i = 0; i < result.spans.size(); ++i) {
+        const Span& span = result.spans[i];
+        const uint32_t number = numbers.empty() ? static_cast<uint32_t>(i + 1) : numbers[i];
+        std::printf("[%u] %s  (score %.3f", number, location(span).c_str(), span.score);
+        if (result.method != Method::kBm25) std::printf(", s3 %.4f", span.score_s3);
+        if (result.method != Method::kS3) std::printf(", bm25 %.2f", span.score_bm25);
+        std::printf(")\n%s\n\n", quoted(span.text).c_str());
+    }
+}
+
+}  // namespace s3attn::cli

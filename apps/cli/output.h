@@ -1,0 +1,31 @@
+// How results are printed: JSON for programs, text for people.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "s3attn/engine.h"
+#include "s3attn/trainer.h"
+#include "s3attn/types.h"
+
+namespace s3attn::cli {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const Span& span);
+Json to_json(const SearchResult& result);
+Json to_json(const AskResult& result);
+Json to_json(const IndexReport& report);
+Json to_json(const DocumentInfo& document);
+Json to_json(const VerifyReport& report);
+Json to_json(const InspectReport& report);
+Json to_json(const TrainReport& report);
+
+// Bytes that are no valid UTF-8 are shown as U+FFFD.
+std::string dump(const Json& json, int indent);
+
+// "book.md, lines 12-15, bytes 300-720" or "paper.pdf, page 3, bytes ... of the extracted text".
+std::string location(const Span& span);
+void print_spans(const SearchResult& result, const std::vector<uint32_t>& numbers);
+
+}  // namespace s3attn::cli

@@ -1,0 +1,25 @@
+// What identifies the codes of a store: model, adapter and the scan's settings.
+#pragma once
+
+#include <cstdint>
+
+#include "adapter/adapter.h"
+#include "model/language_model.h"
+#include "s3attn/result.h"
+#include "store/store.h"
+
+namespace s3attn {
+
+// The query side (maps, temperatures, mixture) is left out on purpose: it may be retrained without
+// touching an index.
+Fingerprint make_fingerprint(const ModelInfo& model, const Adapter& adapter, uint32_t chunk_tokens);
+
+// Compares what searching needs (chunk size may differ); kMismatch names the first field that
+// differs, both values and what to do.
+Status check_searchable(const Fingerprint& store, const Fingerprint& engine,
+                        const std::string& directory);
+
+// Checks that the adapter was made for this model; kMismatch names the field.
+Status check_adapter(const ModelInfo& model, const Adapter& adapter);
+
+}  // namespace s3attn

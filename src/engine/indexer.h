@@ -1,0 +1,65 @@
+// The write path: documents -> units -> tokens -> chunks -> keys -> codes -> store.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "adapter/adapter.h"
+#include "adapter/encoder.h"
+#include "model/language_model.h"
+#include "s3attn/progress.h"
+#include "s3attn/types.h"
+#include "store/store.h"
+#include "text/document_reader.h"
+
+namespace s3attn {
+
+// Scans documents into one open writer. Sections (and so chunks) are cut by the document alone, so
+// an interrupted run resumes to the same codes as an uninterrupted one.
+class Indexer {
+  public:
+    // All arguments must outlive the Indexer.
+    Indexer(Scanner& scanner, const Adapter& adapter, StoreWriter& writer, uint32_t threads,
+            const IndexOptions& options, ProgressSink& sink, const CancelToken& cancel);
+
+    // Indexes one file; problems of the file itself become a skipped FileOutcome, problems of the
+    // store or the model an Error. `bytes_before` and `bytes_total` place it in the progress bar.
+    Result<FileOutcome> index_file(const std::string& path, uint64_t bytes_before,
+                                   uint64_t bytes_total);
+    // Commits what is pending.
+    Status finish();
+
+    uint64_t tokens_scanned() const { return tokens_scanned_; }
+    const std::map<std::string, double>& timings_ms() const { return timings_ms_; }
+
+  private:
+    Result<FileOutcome> scan_document(DocumentReader& reader, const StoreWriter::Begin& begin);
+    Result<bool> next_unit(DocumentReader& reader, Unit& unit);
+    Status add_unit(const Unit& unit, const std::string& next_gap);
+    Status scan_chunk();
+    Status flush_chunks();
+    Status commit();
+    Status drop_document(int64_t doc_id);
+    void report(uint64_t bytes_done);
+
+    Scanner& scanner_;
+    const Adapter& adapter_;
+    StoreWriter& writer_;
+    KeyEncoder encoder_;
+    IndexOptions options_;
+    ProgressSink& sink_;
+    const CancelToken& cancel_;
+    std::vector<uint32_t> layers_;
+    std::vector<int32_t> waiting_;  // tokens of units added, not scanned yet
+    CodeBatch codes_;
+    uint64_t section_tokens_ = 0;  // since the document's last section border
+    uint64_t tokens_scanned_ = 0;
+    double scan_seconds_ = 0;
+    std::map<std::string, double> timings_ms_;
+    std::string current_path_;
+    uint64_t bytes_before_ = 0, bytes_total_ = 0;
+};
+
+}  // namespace s3attn
