@@ -19,15 +19,15 @@
 namespace s3attn {
 
 struct ModelInfo {
-    std::string name;           // file name without directory
-    std::string architecture;   // "llama", "qwen2", ...
-    std::string file_hash;      // XXH3-128 of the original GGUF file, hex: the model's identity
-    std::string tokenizer_hash; // XXH3-128 over the vocabulary as the tokenizer sees it, hex
+    std::string name;            // file name without directory
+    std::string architecture;    // "llama", "qwen2", ...
+    std::string file_hash;       // XXH3-128 of the original GGUF file, hex: the model's identity
+    std::string tokenizer_hash;  // XXH3-128 over the vocabulary as the tokenizer sees it, hex
     uint32_t n_layer = 0;
-    uint32_t n_head = 0;        // query heads
+    uint32_t n_head = 0;  // query heads
     uint32_t n_head_kv = 0;
     uint32_t d_head = 0;
-    uint32_t n_ctx_train = 0;   // tokens
+    uint32_t n_ctx_train = 0;  // tokens
     uint64_t file_bytes = 0;
 };
 
@@ -58,7 +58,7 @@ struct ProjectionView {
     Projection projection = Projection::kKey;
     const float* data = nullptr;
     uint32_t n_tokens = 0;
-    uint32_t n_heads = 0;   // KV heads for keys, query heads for queries
+    uint32_t n_heads = 0;  // KV heads for keys, query heads for queries
     uint32_t d_head = 0;
     size_t token_stride = 0;  // in floats
     size_t head_stride = 0;   // in floats

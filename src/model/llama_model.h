@@ -12,12 +12,12 @@ namespace s3attn {
 
 struct ScannerOptions {
     std::string model_path;
-    uint32_t threads = 0;           // 0: all cores of this process
+    uint32_t threads = 0;  // 0: all cores of this process
     uint32_t chunk_tokens = 256;
     // Deepest layer that will be captured; with cache_dir set, a scan copy of layers
     // 0 .. deepest_layer is made once (Q8_0 on a CPU) and used instead of the file. -1: all layers.
     int32_t deepest_layer = -1;
-    std::string cache_dir;          // empty: scan the file itself
+    std::string cache_dir;  // empty: scan the file itself
 };
 // A damaged, missing or non-GGUF file, or an architecture without per-head K, is a clear error.
 // info().file_hash is always the original's.
@@ -27,7 +27,7 @@ Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& option
 struct GeneratorOptions {
     std::string model_path;
     uint32_t threads = 0;
-    uint32_t context_tokens = 0;    // 0: min(8192, what the model was trained for)
+    uint32_t context_tokens = 0;  // 0: min(8192, what the model was trained for)
 };
 Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& options);
 

@@ -1,0 +1,284 @@
+#include <algorithm>
+#include <exception>
+#include <optional>
+
+#include "base/files.h"
+#include "model/gguf_header.h"
+#include "model/key_tap.h"
+#include "model/llama_support.h"
+#include "model/llama_tokenizer.h"
+#include "model/scan_copy.h"
+#include "model/scan_tuning.h"
+
+namespace s3attn {
+namespace {
+
+// Owns the arrays of a llama_batch of one sequence without outputs.
+class Batch {
+  public:
+    explicit Batch(uint32_t capacity)
+        : batch_(llama_batch_init(static_cast<int32_t>(capacity), 0, 1)) {}
+    ~Batch() { llama_batch_free(batch_); }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+    void clear() { batch_.n_tokens = 0; }
+    void push(llama_token token) {
+        const int32_t i = batch_.n_tokens++;
+        batch_.token[i] = token;
+        batch_.pos[i] = i;
+        batch_.n_seq_id[i] = 1;
+        batch_.seq_id[i][0] = 0;
+        batch_.logits[i] = 0;
+    }
+    const llama_batch& get() const { return batch_; }
+
+  private:
+    llama_batch batch_;
+};
+
+class LlamaScanner final : public Scanner {
+  public:
+    LlamaScanner(const ScannerOptions& options, const ScanTuning& tuning, ModelInfo info)
+        : options_(options),
+          tuning_(tuning),
+          info_(std::move(info)),
+          batch_(options.chunk_tokens + 1) {}
+
+    // Loads weights from `path` (the original or its scan copy), of `layers` layers.
+    Status load(const std::string& path, uint32_t layers);
+
+    const ModelInfo& info() const override { return info_; }
+    const Tokenizer& tokenizer() const override { return *tokenizer_; }
+    uint32_t chunk_tokens() const override { return options_.chunk_tokens; }
+    Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
+                   Projection projection, const ProjectionSink& sink) override;
+
+  private:
+    Status make_context();
+    Status plan();
+    Status decode();
+    Status check_request(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
+                         Projection projection) const;
+    Status check_layer(uint32_t layer, Projection projection) const;
+    std::string who() const {
+        return options_.model_path + " (architecture " + info_.architecture + ")";
+    }
+
+    ScannerOptions options_;
+    ScanTuning tuning_;
+    ModelInfo info_;
+    uint32_t layers_ = 0;
+    std::optional<llama_token> bos_;
+    KeyTap tap_;
+    Batch batch_;
+    llama_model_ptr model_;
+    llama_context_ptr context_;
+    std::unique_ptr<LlamaTokenizer> tokenizer_;
+};
+
+Status LlamaScanner::load(const std::string& path, uint32_t layers) {
+    layers_ = layers;
+    S3ATTN_TRY(model_, load_llama_model(path));
+    if (llama_model_has_encoder(model_.get())) {
+        return make_error(ErrorCode::kUnsupported,
+                          who() + " has an encoder; choose a decoder-only model.");
+    }
+    const llama_vocab* vocab = llama_model_get_vocab(model_.get());
+    S3ATTN_TRY(tokenizer_, LlamaTokenizer::make(vocab, options_.model_path));
+    if (llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL) {
+        bos_ = llama_vocab_bos(vocab);
+    }
+    S3ATTN_CHECK(make_context());
+    return plan();
+}
+
+Status LlamaScanner::make_context() {
+    llama_context_params params = llama_context_default_params();
+    const uint32_t rows = options_.chunk_tokens + (bos_ ? 1 : 0);
+    // One graph per chunk: the tap counts on every row of a layer coming at once.
+    params.n_ctx = rows;
+    params.n_batch = rows;
+    params.n_ubatch = rows;
+    params.n_seq_max = 1;
+    params.n_outputs_max = 1;  // a scan wants no logits: spare their buffer
+    params.n_threads = static_cast<int32_t>(thread_count(options_.threads));
+    params.n_threads_batch = params.n_threads;
+    params.flash_attn_type = tuning_.flash_attention;
+    params.type_k = tuning_.kv_type;
+    params.type_v = tuning_.kv_type;
+    params.swa_full = false;
+    params.op_offload = false;  // else layers above the stop still upload their weights
+    params.no_perf = true;
+    params.cb_eval = KeyTap::on_node;
+    params.cb_eval_user_data = &tap_;
+    take_llama_errors();
+    try {
+        context_.reset(llama_init_from_model(model_.get(), params));
+    } catch (const std::exception&) {
+        context_.reset();
+    }
+    if (!context_ || llama_n_ubatch(context_.get()) < rows) {
+        return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
+                                                       std::to_string(rows) + " tokens for " +
+                                                       who() + ": " + take_llama_errors() +
+                                                       ". Try a smaller chunk.");
+    }
+    return {};
+}
+
+Status LlamaScanner::plan() {
+    batch_.clear();
+    // Two rows, so that a row count cannot be taken for anything else of size one.
+    for (uint32_t i = 0; i < std::min(2u, llama_n_ubatch(context_.get())); ++i) {
+        batch_.push(bos_.value_or(0));
+    }
+    tap_.start_plan(static_cast<uint32_t>(batch_.get().n_tokens));
+    const Status decoded = decode();
+    tap_.finish_plan();
+    S3ATTN_CHECK(decoded);
+    for (uint32_t layer = 0; layer < layers_; ++layer) {
+        if (check_layer(layer, Projection::kKey).ok()) return {};
+    }
+    return check_layer(0, Projection::kKey);
+}
+
+Status LlamaScanner::decode() {
+    llama_memory_clear(llama_get_memory(context_.get()), false);
+    take_llama_errors();
+    int32_t status = -1;
+    std::string why;
+    try {
+        status = llama_decode(context_.get(), batch_.get());
+    } catch (const std::exception& e) {
+        why = e.what();
+    }
+    if (status == 0) return {};
+    if (why.empty()) why = take_llama_errors();
+    return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
+                                                std::to_string(batch_.get().n_tokens) +
+                                                " tokens of " + who() + " (status " +
+                                                std::to_string(status) + "): " + why);
+}
+
+Status LlamaScanner::check_layer(uint32_t layer, Projection projection) const {
+    const KeyTap::Pick* pick = tap_.pick(layer, projection);
+    const bool is_key = projection == Projection::kKey;
+    const std::string what = is_key ? "keys" : "queries";
+    if (pick == nullptr) {
+        return make_error(ErrorCode::kUnsupported,
+                          "layer " + std::to_string(layer) + " of " + who() + " has no per-head " +
+                              what +
+                              " (recurrent, shared or latent attention); choose other layers or "
+                              "a model with ordinary attention.");
+    }
+    const uint32_t heads = is_key ? info_.n_head_kv : info_.n_head;
+    if (pick->d_head != info_.d_head || pick->n_heads != heads) {
+        return make_error(ErrorCode::kUnsupported,
+                          "layer " + std::to_string(layer) + " of " + who() + " has " +
+                              std::to_string(pick->n_heads) + " heads of " +
+                              std::to_string(pick->d_head) + " " + what + "; the model states " +
+                              std::to_string(heads) + " of " + std::to_string(info_.d_head) +
+                              ". Layers that differ in shape cannot be scanned.");
+    }
+    return {};
+}
+
+Status LlamaScanner::check_request(std::span<const int32_t> tokens,
+                                   std::span<const uint32_t> layers, Projection projection) const {
+    if (tokens.empty() || tokens.size() > options_.chunk_tokens) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "a forward pass takes 1 to " + std::to_string(options_.chunk_tokens) +
+                              " tokens, not " + std::to_string(tokens.size()));
+    }
+    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model_.get()));
+    for (const int32_t token : tokens) {
+        if (token < 0 || token >= n_vocab) {
+            return make_error(ErrorCode::kInvalidArgument, "token " + std::to_string(token) +
+                                                               " is outside the vocabulary of " +
+                                                               std::to_string(n_vocab) + " tokens");
+        }
+    }
+    for (size_t i = 0; i < layers.size(); ++i) {
+        if (i > 0 && layers[i] <= layers[i - 1]) {
+            return make_error(ErrorCode::kInvalidArgument, "layers must ascend");
+        }
+        if (layers[i] >= layers_) {
+            return make_error(ErrorCode::kInvalidArgument,
+                              "layer " + std::to_string(layers[i]) + " is not open: " + who() +
+                                  " was opened with layers 0 to " + std::to_string(layers_ - 1));
+        }
+        S3ATTN_CHECK(check_layer(layers[i], projection));
+    }
+    return {};
+}
+
+Status LlamaScanner::capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
+                             Projection projection, const ProjectionSink& sink) {
+    S3ATTN_CHECK(check_request(tokens, layers, projection));
+    if (layers.empty()) return {};
+    batch_.clear();
+    if (bos_) batch_.push(*bos_);
+    for (const int32_t token : tokens) batch_.push(token);
+    tap_.start_capture({layers, projection, static_cast<uint32_t>(batch_.get().n_tokens),
+                        bos_ ? 1u : 0u, tuning_.stop_early, &sink});
+    const Status decoded = decode();
+    const Status captured = tap_.finish_capture();
+    S3ATTN_CHECK(decoded);
+    return captured;
+}
+
+void tell(ProgressSink* sink, const std::string& message) {
+    if (sink) sink->note(message);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,
+                                                    const ScanTuning& tuning, ProgressSink* sink) {
+    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(options.model_path));
+    S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
+    if (options.deepest_layer >= static_cast<int64_t>(info.n_layer)) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          options.model_path + " has " + std::to_string(info.n_layer) +
+                              " layers; layer " + std::to_string(options.deepest_layer) +
+                              " does not exist.");
+    }
+    if (options.chunk_tokens == 0 ||
+        (info.n_ctx_train != 0 && options.chunk_tokens > info.n_ctx_train)) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "a chunk of " + std::to_string(options.chunk_tokens) +
+                              " tokens does not fit " + options.model_path + ", whose window is " +
+                              std::to_string(info.n_ctx_train) + ".");
+    }
+    const uint32_t layers =
+        options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
+    S3ATTN_CHECK(check_has_keys(header, layers));
+    S3ATTN_TRY(info.file_hash, hash_file(options.model_path));
+
+    if (!options.cache_dir.empty()) {
+        const ScanCopyRequest request{options.cache_dir, info.file_hash, layers,
+                                      thread_count(options.threads), tuning};
+        const auto copy = ensure_scan_copy(header, request, sink);
+        Status status;
+        if (copy.ok()) {
+            auto scanner = std::make_unique<LlamaScanner>(options, tuning, info);
+            status = scanner->load(*copy, layers);
+            if (status.ok()) return std::unique_ptr<Scanner>(std::move(scanner));
+        } else {
+            status = copy.error();
+        }
+        tell(sink, "scanning " + info.name + " itself, which is slower: no scan copy (" +
+                       status.error().message + ")");
+    }
+    auto scanner = std::make_unique<LlamaScanner>(options, tuning, info);
+    S3ATTN_CHECK(scanner->load(options.model_path, layers));
+    return std::unique_ptr<Scanner>(std::move(scanner));
+}
+
+Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& options,
+                                                    ProgressSink* sink) {
+    return open_tuned_scanner(options, ScanTuning{}, sink);
+}
+
+}  // namespace s3attn

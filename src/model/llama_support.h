@@ -1,0 +1,25 @@
+// Shared by the llama.cpp files of this folder: backend set-up, log routing, model loading.
+#pragma once
+
+#include <llama-cpp.h>
+
+#include <string>
+
+#include "s3attn/result.h"
+
+namespace s3attn {
+
+// Starts the ggml backends once per process and silences llama.cpp until set_llama_log().
+// Thread-safe; every entry point of the folder calls it first.
+void ensure_llama_backend();
+
+// Error lines that llama.cpp logged on this thread since the last call, joined by "; ".
+std::string take_llama_errors();
+
+// Loads weights and vocabulary; `path` names the file in messages.
+Result<llama_model_ptr> load_llama_model(const std::string& path);
+
+// 0: all cores of this process.
+uint32_t thread_count(uint32_t wanted);
+
+}  // namespace s3attn

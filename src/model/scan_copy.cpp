@@ -1,0 +1,150 @@
+#include "model/scan_copy.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/files.h"
+#include "model/llama_support.h"
+
+namespace s3attn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxHashFile = 4096;
+
+// Held while a copy is looked for or made. Freed by the kernel when the process dies.
+class FileLock {
+  public:
+    static Result<FileLock> take(const std::string& path, ProgressSink* sink) {
+        FileLock lock;
+        lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (lock.fd_ < 0) return errno_error("cannot open", path);
+        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) == 0) return lock;
+        if (errno != EWOULDBLOCK) return errno_error("cannot lock", path);
+        if (sink) sink->note("waiting for another process that makes the scan copy");
+        while (::flock(lock.fd_, LOCK_EX) != 0) {
+            if (errno != EINTR) return errno_error("cannot lock", path);
+        }
+        return lock;
+    }
+    FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    FileLock& operator=(FileLock&&) = delete;
+    ~FileLock() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+
+  private:
+    FileLock() = default;
+    int fd_ = -1;
+};
+
+// Removes what it names unless told to keep it.
+struct TemporaryFile {
+    std::string path;
+    ~TemporaryFile() {
+        std::error_code ignored;
+        if (!path.empty()) fs::remove(path, ignored);
+    }
+};
+
+// Whole: the file has the very bytes that were published. The hash stands beside it, written
+// before the file itself gets its name.
+bool is_whole(const std::string& path, const std::string& hash_path) {
+    std::error_code error;
+    if (!fs::exists(path, error)) return false;
+    const auto expected = read_file(hash_path, kMaxHashFile);
+    if (!expected.ok()) return false;
+    const auto actual = hash_file(path);
+    return actual.ok() && *actual == *expected;
+}
+
+// Left by makers that were killed; the lock is ours, so nobody is writing them.
+void remove_stale_temporaries(const fs::path& copy) {
+    std::error_code error;
+    const std::string prefix = copy.filename().string() + ".tmp.";
+    for (const auto& entry : fs::directory_iterator(copy.parent_path(), error)) {
+        if (entry.path().filename().string().starts_with(prefix)) {
+            std::error_code ignored;
+            fs::remove(entry.path(), ignored);
+        }
+    }
+}
+
+Status quantize(const std::string& from, const std::string& to, const ScanCopyRequest& request) {
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.nthread = static_cast<int32_t>(request.threads);
+    params.ftype = request.tuning.copy_type;
+    params.allow_requantize = true;
+    params.quantize_output_tensor = true;
+    params.max_buf_size = size_t{256} << 20;
+    take_llama_errors();
+    std::string why;
+    try {
+        if (llama_model_quantize(from.c_str(), to.c_str(), &params) == 0) return {};
+        why = take_llama_errors();
+    } catch (const std::exception& e) {
+        why = e.what();
+    }
+    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot convert " + from + ": " +
+                                                   (why.empty() ? "no reason given" : why));
+}
+
+Status make_copy(const GgufHeader& original, const ScanCopyRequest& request,
+                 const std::string& path, const std::string& hash_path) {
+    const std::string suffix = ".tmp." + std::to_string(::getpid());
+    const TemporaryFile slice{path + suffix + ".slice"};
+    const TemporaryFile converted{path + suffix};
+    // Most architectures tie a missing output matrix to the embeddings; where one does not, the
+    // copy is made again with it.
+    for (const bool keep_output : {false, true}) {
+        S3ATTN_CHECK(write_sliced_gguf(original, request.layers, keep_output, slice.path));
+        S3ATTN_CHECK(quantize(slice.path, converted.path, request));
+        const auto loaded = load_llama_model(converted.path);
+        if (loaded.ok()) break;
+        if (keep_output) return loaded.error();
+    }
+    S3ATTN_CHECK(sync_file(converted.path));
+    S3ATTN_TRY(const std::string hash, hash_file(converted.path));
+    S3ATTN_CHECK(write_file_atomic(hash_path, hash));
+    if (::rename(converted.path.c_str(), path.c_str()) != 0) {
+        return errno_error("cannot rename to", path);
+    }
+    return sync_directory(request.cache_dir);
+}
+
+}  // namespace
+
+Result<std::string> ensure_scan_copy(const GgufHeader& original, const ScanCopyRequest& request,
+                                     ProgressSink* sink) {
+    std::error_code error;
+    fs::create_directories(request.cache_dir, error);
+    if (error) {
+        return make_error(ErrorCode::kIo,
+                          "cannot make directory " + request.cache_dir + ": " + error.message());
+    }
+    const std::string name = "scan-" + request.file_hash + "-L" + std::to_string(request.layers) +
+                             "-" + request.tuning.copy_label + ".gguf";
+    const std::string path = (fs::path(request.cache_dir) / name).string();
+    const std::string hash_path = path + ".xxh3";
+    if (is_whole(path, hash_path)) return path;
+
+    S3ATTN_TRY(const FileLock lock, FileLock::take(path + ".lock", sink));
+    if (is_whole(path, hash_path)) return path;
+    if (sink) {
+        sink->note("making a scan copy of the first " + std::to_string(request.layers) +
+                   " layers in " + request.tuning.copy_label + " (once per model): " + path);
+    }
+    remove_stale_temporaries(path);
+    S3ATTN_CHECK(make_copy(original, request, path, hash_path));
+    return path;
+}
+
+}  // namespace s3attn
