@@ -18,18 +18,20 @@ struct ScoredUnit {
     int64_t unit_id = 0;
     double s3 = 0;
     double bm25 = 0;
-    double score = 0;   // what the ranking used
+    double score = 0;  // what the ranking used
 };
 
 // Raw evidence signal, before the softmax makes everything relative: the best unit's
 // sum_j alpha_j sum_i u_ij max_t (w_ij . z_t), a weighted mean cosine in [-1, 1].
 struct S3Scores {
-    std::vector<double> mass;         // per live unit, order of StoreReader::live_units()
-    double best_cosine = 0;           // max over units of the weighted mean cosine
+    std::vector<double> mass;  // per live unit, order of StoreReader::live_units()
+    double best_cosine = 0;    // max over units of the weighted mean cosine
+    bool calibrated = true;    // false: Eq. 7, which has no cosine to hold against a floor
 };
 
 // Every posting of every segment is read once per slot; memory is O(units x question tokens of one
-// head), never O(tokens). Deterministic for any thread count.
+// slot's heads), never O(tokens). Deterministic for any thread count. kInvalidArgument or kMismatch
+// for codes that do not fit the store; an empty store has no scores.
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
                                  uint32_t threads);
 // The paper's Eq. 7: S[t] = sum_f 1[t in L[f]] w_f IDF(f), IDF = 1 / (log(1 + freq) + 1); a unit
@@ -40,13 +42,12 @@ Result<S3Scores> score_attention_reference(const StoreReader& store, const Query
 
 struct RankOptions {
     Method method = Method::kHybrid;
-    float s3_weight = 4.0f;        // of the min-max fusion
-    uint32_t fuse_depth = 300;     // first units of each list that are fused
+    float s3_weight = 4.0f;     // of the min-max fusion
+    uint32_t fuse_depth = 300;  // first units of each list that are fused
 };
 // Best first, ties by unit id. `scores` may be null for kBm25, `question` is used by kBm25 and
 // kHybrid.
 Result<std::vector<ScoredUnit>> rank_units(const StoreReader& store, const S3Scores* scores,
-                                           const std::string& question,
-                                           const RankOptions& options);
+                                           const std::string& question, const RankOptions& options);
 
 }  // namespace s3attn

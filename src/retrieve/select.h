@@ -15,14 +15,16 @@ namespace s3attn {
 
 struct SelectOptions {
     uint32_t budget_tokens = 1024;
-    uint32_t max_spans = 0;      // 0: no cap
+    uint32_t max_spans = 0;  // 0: no cap
     // Tokens of a text for the reader; the budget counts these.
     std::function<Result<uint32_t>(std::string_view)> count_tokens;
 };
 
 // Whole units by rank until the budget is full; a unit that no longer fits is passed over for the
 // next that does; identical text is taken once. kInvalidArgument when not even the smallest
-// candidate fits, with the number of tokens it needs.
+// candidate fits, with the number of tokens it needs. Span::tokens is what count_tokens said, so
+// the sum over spans never exceeds the budget. Once evidence is in hand, the search for more ends
+// after 32 units in a row that do not fit.
 Result<std::vector<Span>> select_spans(const StoreReader& store,
                                        const std::vector<ScoredUnit>& ranked,
                                        const SelectOptions& options);

@@ -1,0 +1,60 @@
+#include "retrieve/evidence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "retrieve/words.h"
+
+namespace s3attn {
+namespace {
+
+constexpr uint32_t kCoverageUnits = 5;         // a multi-hop question's words lie in several units
+constexpr double kEnoughCoverageAlone = 0.35;  // without a cosine to fall back on
+
+double idf(size_t n_units, size_t units_with_word) {
+    const auto n = static_cast<double>(n_units), with = static_cast<double>(units_with_word);
+    return std::log(1.0 + (n - with + 0.5) / (with + 0.5));
+}
+
+}  // namespace
+
+Result<double> lexical_coverage(const StoreReader& store, const std::string& question) {
+    const std::vector<std::string> words = content_word_set(question);
+    if (words.empty()) return 1.0;
+    S3ATTN_TRY(const auto best, store.bm25(question, kCoverageUnits));
+    std::set<std::string> present;
+    for (const StoreReader::Match& match : best) {
+        S3ATTN_TRY(const UnitRow row, store.unit(match.unit_id));
+        for (std::string& word : content_words(row.text)) present.insert(std::move(word));
+    }
+    const size_t n_units = store.live_units().size();
+    const auto limit = static_cast<uint32_t>(std::min<size_t>(n_units, UINT32_MAX));
+    double covered = 0, all = 0;
+    for (const std::string& word : words) {
+        // The index stems again; stems are nearly always their own stems.
+        S3ATTN_TRY(const auto matches, store.bm25(word, limit));
+        const double weight = idf(n_units, std::min(matches.size(), n_units));
+        all += weight;
+        if (present.contains(word)) covered += weight;
+    }
+    return all > 0 ? covered / all : 1.0;
+}
+
+Result<Evidence> assess_evidence(const StoreReader& store, const S3Scores* scores,
+                                 const std::string& question, double floor) {
+    Evidence evidence;
+    evidence.floor = floor;
+    S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question));
+    if (scores != nullptr && scores->calibrated) {
+        evidence.score = scores->best_cosine;
+        evidence.found = evidence.score >= floor || evidence.lexical_coverage >= kEnoughCoverage;
+    } else {
+        evidence.found = evidence.lexical_coverage >= kEnoughCoverageAlone;
+    }
+    return evidence;
+}
+
+}  // namespace s3attn

@@ -1,0 +1,33 @@
+// Does the store say anything about this question at all? docs/evidence.md has the error rates.
+#pragma once
+
+#include <string>
+
+#include "retrieve/rank.h"
+#include "s3attn/result.h"
+#include "store/store.h"
+
+namespace s3attn {
+
+struct Evidence {
+    bool found = true;
+    double score = 0;             // best weighted mean cosine of any unit; 0 without S3 scores
+    double floor = 0;             // what `score` was held against
+    double lexical_coverage = 0;  // see lexical_coverage()
+};
+
+// Lexical coverage from here on is evidence enough by itself.
+inline constexpr double kEnoughCoverage = 0.6;
+
+// Found when the best unit's cosine reaches the adapter's floor, or when the lexical coverage is
+// high. `scores` may be null, or not calibrated (Eq. 7): then words alone decide, with a lower bar.
+// A question without content words is never refused: nothing speaks against it.
+Result<Evidence> assess_evidence(const StoreReader& store, const S3Scores* scores,
+                                 const std::string& question, double floor);
+
+// Share of the question's content words, weighted by their IDF in the store, that occur in the
+// best BM25 units taken together. A word that the store does not have weighs most. 1 when the
+// question has no content words.
+Result<double> lexical_coverage(const StoreReader& store, const std::string& question);
+
+}  // namespace s3attn

@@ -1,0 +1,174 @@
+// StoreReader and Segment in memory, for tests and benchmarks of what reads a store.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "retrieve/words.h"
+#include "store/store.h"
+
+namespace s3attn {
+
+// One token's postings in one slot: (feature, activation), features distinct.
+using TokenCode = std::vector<std::pair<uint32_t, uint8_t>>;
+
+class MemorySegment : public Segment {
+  public:
+    // tokens[slot][token]
+    MemorySegment(uint64_t base, uint32_t latents, uint32_t k,
+                  std::vector<std::vector<TokenCode>> tokens)
+        : base_(base), latents_(latents), k_(k), n_slots_(static_cast<uint32_t>(tokens.size())) {
+        n_tokens_ = tokens.empty() ? 0 : tokens[0].size();
+        blocks_.resize(n_slots_);
+        for (uint32_t slot = 0; slot < n_slots_; ++slot) {
+            for (uint32_t b = 0; b < n_blocks(); ++b) blocks_[slot].push_back(build(tokens[slot], b));
+        }
+    }
+
+    uint64_t base() const override { return base_; }
+    uint64_t n_tokens() const override { return n_tokens_; }
+    uint32_t n_slots() const override { return n_slots_; }
+    uint32_t latents() const override { return latents_; }
+    uint32_t k() const override { return k_; }
+    uint64_t n_postings() const override { return n_postings_; }
+    uint64_t bytes() const override { return n_postings_ * 3; }
+    uint32_t n_blocks() const override {
+        return static_cast<uint32_t>((n_tokens_ + kBlockTokens - 1) / kBlockTokens);
+    }
+    Result<BlockView> read_block(uint32_t slot, uint32_t block, BlockScratch&) const override {
+        if (fail_block >= 0 && block == static_cast<uint32_t>(fail_block)) {
+            return make_error(ErrorCode::kCorrupt, "block " + std::to_string(block));
+        }
+        const BlockScratch& data = blocks_[slot][block];
+        BlockView view;
+        view.n_tokens = static_cast<uint32_t>(
+            std::min<uint64_t>(kBlockTokens, n_tokens_ - uint64_t{block} * kBlockTokens));
+        view.feature_begin = data.feature_begin;
+        view.position = data.position;
+        view.activation = data.activation;
+        return view;
+    }
+
+    int fail_block = -1;  // read_block of it fails
+
+  private:
+    BlockScratch build(const std::vector<TokenCode>& tokens, uint32_t block) {
+        const size_t begin = size_t{block} * kBlockTokens;
+        const size_t end = std::min(tokens.size(), begin + kBlockTokens);
+        std::vector<std::vector<std::pair<uint16_t, uint8_t>>> lists(latents_);
+        for (size_t t = begin; t < end; ++t) {
+            for (const auto& [feature, activation] : tokens[t]) {
+                if (activation == 0) continue;
+                lists[feature].emplace_back(static_cast<uint16_t>(t - begin), activation);
+            }
+        }
+        BlockScratch data;
+        data.feature_begin.push_back(0);
+        for (const auto& list : lists) {
+            for (const auto& [position, activation] : list) {
+                data.position.push_back(position);
+                data.activation.push_back(activation);
+                ++n_postings_;
+            }
+            data.feature_begin.push_back(static_cast<uint32_t>(data.position.size()));
+        }
+        return data;
+    }
+
+    uint64_t base_, n_tokens_ = 0, n_postings_ = 0;
+    uint32_t latents_, k_, n_slots_;
+    std::vector<std::vector<BlockScratch>> blocks_;
+};
+
+class MemoryStore : public StoreReader {
+  public:
+    StoreShape shape_value;
+    std::vector<std::shared_ptr<const Segment>> segment_list;
+    std::vector<UnitExtent> extents;
+    std::map<int64_t, UnitRow> rows;
+    std::map<int64_t, DocumentInfo> document_map;
+    mutable int document_lookups = 0;
+
+    // Appends a live unit with the next free position and id.
+    int64_t add_unit(int64_t doc_id, const std::string& text, uint32_t n_tokens) {
+        UnitRow row;
+        row.unit_id = static_cast<int64_t>(rows.size()) + 1;
+        row.doc_id = doc_id;
+        row.n_tokens = n_tokens;
+        row.position_begin =
+            extents.empty() ? 0 : extents.back().position_begin + extents.back().n_tokens;
+        row.byte_begin = next_byte_[doc_id];
+        row.byte_end = row.byte_begin + text.size();
+        row.line_begin = row.line_end = static_cast<uint32_t>(rows.size()) + 1;
+        row.text = text;
+        next_byte_[doc_id] = row.byte_end + 1;
+        extents.push_back({row.unit_id, row.position_begin, n_tokens});
+        rows[row.unit_id] = row;
+        if (!document_map.contains(doc_id)) {
+            DocumentInfo info;
+            info.doc_id = doc_id;
+            info.path = "books/doc" + std::to_string(doc_id) + ".txt";
+            document_map[doc_id] = info;
+        }
+        return row.unit_id;
+    }
+
+    const StoreShape& shape() const override { return shape_value; }
+    const Fingerprint& fingerprint() const override { return fingerprint_; }
+    Result<std::vector<DocumentInfo>> documents() const override {
+        std::vector<DocumentInfo> all;
+        for (const auto& [id, info] : document_map) all.push_back(info);
+        return all;
+    }
+    Result<DocumentInfo> document(int64_t doc_id) const override {
+        ++document_lookups;
+        const auto found = document_map.find(doc_id);
+        if (found == document_map.end()) return make_error(ErrorCode::kNotFound, "no document");
+        return found->second;
+    }
+    Result<UnitRow> unit(int64_t unit_id) const override {
+        const auto found = rows.find(unit_id);
+        if (found == rows.end()) return make_error(ErrorCode::kNotFound, "no unit");
+        return found->second;
+    }
+    const std::vector<UnitExtent>& live_units() const override { return extents; }
+    const std::vector<std::shared_ptr<const Segment>>& segments() const override {
+        return segment_list;
+    }
+    uint64_t live_tokens() const override {
+        uint64_t sum = 0;
+        for (const UnitExtent& extent : extents) sum += extent.n_tokens;
+        return sum;
+    }
+    uint64_t bytes_on_disk() const override { return 0; }
+
+    // Not BM25, but like it: positive, larger with more distinct shared words, matched units only.
+    Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {
+        const std::vector<std::string> words = content_word_set(question);
+        std::vector<Match> matches;
+        for (const UnitExtent& extent : extents) {
+            const std::vector<std::string> own = content_word_set(rows.at(extent.unit_id).text);
+            double score = 0;
+            for (const std::string& word : words) {
+                if (std::binary_search(own.begin(), own.end(), word)) score += 1.0;
+            }
+            if (score > 0) matches.push_back({extent.unit_id, score});
+        }
+        std::stable_sort(matches.begin(), matches.end(),
+                         [](const Match& a, const Match& b) { return a.bm25 > b.bm25; });
+        if (matches.size() > limit) matches.resize(limit);
+        return matches;
+    }
+    Status read_text(int64_t, const std::function<bool(std::string_view)>&) const override {
+        return {};
+    }
+
+  private:
+    Fingerprint fingerprint_;
+    std::map<int64_t, uint64_t> next_byte_;
+};
+
+}  // namespace s3attn

@@ -1,0 +1,244 @@
+// Ranking, fusion, selection within a budget, and the evidence check.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "memory_store.h"
+#include "retrieve/evidence.h"
+#include "retrieve/rank.h"
+#include "retrieve/select.h"
+
+namespace s3attn {
+namespace {
+
+Result<uint32_t> count_words(std::string_view text) {
+    uint32_t n = 0;
+    bool inside = false;
+    for (const char c : text) {
+        if (c != ' ' && !inside) ++n;
+        inside = c != ' ';
+    }
+    return n;
+}
+
+SelectOptions select_options(uint32_t budget, uint32_t max_spans = 0) {
+    return {budget, max_spans, count_words};
+}
+
+MemoryStore word_store(uint32_t seed, uint32_t units) {
+    static const char* kWords[] = {"amber", "basalt", "cedar", "dolphin", "ember", "falcon"};
+    std::mt19937 rng(seed);
+    MemoryStore store;
+    for (uint32_t u = 0; u < units; ++u) {
+        std::string text;
+        const uint32_t n = rng() % 8;
+        for (uint32_t i = 0; i < n; ++i) {
+            text += kWords[rng() % 6];
+            if (i + 1 < n) text += ' ';
+        }
+        store.add_unit(1 + u % 3, text, n);
+    }
+    return store;
+}
+
+S3Scores random_scores(uint32_t seed, size_t units) {
+    std::mt19937 rng(seed);
+    S3Scores scores;
+    for (size_t u = 0; u < units; ++u) scores.mass.push_back((rng() % 20) / 100.0);
+    return scores;
+}
+
+RC_GTEST_PROP(RankUnits, OrderAndMembers, ()) {
+    const auto n = *rc::gen::inRange<uint32_t>(1, 40);
+    const MemoryStore store = word_store(*rc::gen::arbitrary<uint32_t>(), n);
+    const S3Scores scores = random_scores(*rc::gen::arbitrary<uint32_t>(), n);
+    RankOptions options;
+    options.method = *rc::gen::element(Method::kS3, Method::kBm25, Method::kHybrid);
+    options.fuse_depth = *rc::gen::inRange<uint32_t>(1, 50);
+    options.s3_weight = *rc::gen::element(0.0f, 1.0f, 4.0f);
+    const std::string question = "amber and falcon";
+    const auto ranked = rank_units(store, &scores, question, options);
+    RC_ASSERT(ranked.ok());
+    const auto matches = store.bm25(question, n);
+    const bool lexical = options.method == Method::kBm25;
+    RC_ASSERT(ranked->size() == (lexical ? matches->size() : n));
+    std::set<int64_t> seen;
+    for (size_t i = 0; i < ranked->size(); ++i) {
+        const ScoredUnit& unit = (*ranked)[i];
+        RC_ASSERT(seen.insert(unit.unit_id).second);
+        RC_ASSERT(unit.score <= 1.0 + 1e-9 || lexical);
+        if (i == 0) continue;
+        const ScoredUnit& before = (*ranked)[i - 1];
+        RC_ASSERT(before.score > unit.score ||
+                  (before.score == unit.score && before.unit_id < unit.unit_id));
+    }
+}
+
+TEST(RankUnits, FusionByHand) {
+    MemoryStore store;
+    store.add_unit(1, "amber basalt", 2);  // bm25 2
+    store.add_unit(1, "amber", 1);         // bm25 1
+    store.add_unit(1, "cedar", 1);
+    store.add_unit(1, "dolphin", 1);
+    S3Scores scores;
+    scores.mass = {0.1, 0.2, 0.6, 0.05};
+    RankOptions options;
+    options.s3_weight = 3;
+    options.fuse_depth = 3;  // S3 list: units 3, 2, 1; unit 4 follows
+    const auto ranked = rank_units(store, &scores, "amber basalt", options);
+    ASSERT_TRUE(ranked.ok());
+    ASSERT_EQ(ranked->size(), 4u);
+    EXPECT_EQ((*ranked)[0].unit_id, 3);
+    EXPECT_NEAR((*ranked)[0].score, 3.0 / 4, 1e-12);
+    EXPECT_EQ((*ranked)[1].unit_id, 1);
+    EXPECT_NEAR((*ranked)[1].score, 1.0 / 4, 1e-12);  // S3 minimum, best BM25
+    EXPECT_EQ((*ranked)[2].unit_id, 2);
+    EXPECT_NEAR((*ranked)[2].score, 3 * 0.2 / 4, 1e-12);  // (.2 - .1) / (.6 - .1), lowest BM25
+    EXPECT_EQ((*ranked)[3].unit_id, 4);
+    EXPECT_LT((*ranked)[3].score, 0);
+    EXPECT_EQ((*ranked)[0].s3, 0.6);
+    EXPECT_EQ((*ranked)[1].bm25, 2.0);
+}
+
+TEST(RankUnits, NeedsScoresExceptForBm25) {
+    const MemoryStore store = word_store(1, 5);
+    RankOptions options;
+    EXPECT_FALSE(rank_units(store, nullptr, "amber", options).ok());
+    S3Scores wrong;
+    wrong.mass = {1.0};
+    EXPECT_FALSE(rank_units(store, &wrong, "amber", options).ok());
+    options.method = Method::kBm25;
+    EXPECT_TRUE(rank_units(store, nullptr, "amber", options).ok());
+    options.s3_weight = -1;
+    EXPECT_FALSE(rank_units(store, nullptr, "amber", options).ok());
+    EXPECT_TRUE(rank_units(MemoryStore{}, nullptr, "amber", {Method::kBm25, 4, 300})->empty());
+}
+
+RC_GTEST_PROP(SelectSpans, Invariants, ()) {
+    const auto n = *rc::gen::inRange<uint32_t>(1, 60);
+    const MemoryStore store = word_store(*rc::gen::arbitrary<uint32_t>(), n);
+    const S3Scores scores = random_scores(*rc::gen::arbitrary<uint32_t>(), n);
+    RankOptions rank;
+    rank.method = Method::kS3;
+    const auto ranked = rank_units(store, &scores, "", rank);
+    const SelectOptions options = select_options(*rc::gen::inRange<uint32_t>(1, 40),
+                                                 *rc::gen::inRange<uint32_t>(0, 6));
+    const auto spans = select_spans(store, *ranked, options);
+    if (!spans.ok()) {
+        RC_ASSERT(spans.error().code == ErrorCode::kInvalidArgument);
+        return;
+    }
+    uint32_t used = 0;
+    std::set<std::string> texts;
+    for (size_t i = 0; i < spans->size(); ++i) {
+        const Span& span = (*spans)[i];
+        used += span.tokens;
+        RC_ASSERT(span.tokens == *count_words(span.text));
+        RC_ASSERT(texts.insert(span.text).second);
+        if (i > 0) RC_ASSERT((*spans)[i - 1].score >= span.score);
+    }
+    RC_ASSERT(used <= options.budget_tokens);
+    if (options.max_spans > 0) RC_ASSERT(spans->size() <= options.max_spans);
+    // Greedy: what was passed over among the first units did not fit, or is a repeat.
+    if (options.max_spans > 0) return;
+    uint32_t left = options.budget_tokens;
+    texts.clear();
+    for (const ScoredUnit& unit : *ranked) {
+        const std::string& text = store.rows.at(unit.unit_id).text;
+        const uint32_t tokens = *count_words(text);
+        if (text.empty() || texts.contains(text) || tokens > left) continue;
+        texts.insert(text);
+        left -= tokens;
+    }
+    RC_ASSERT(options.budget_tokens - left == used);
+}
+
+TEST(SelectSpans, FillsEveryField) {
+    MemoryStore store;
+    store.add_unit(4, "first words here", 3);
+    store.add_unit(4, "second words", 2);
+    store.rows[2].page = 9;
+    store.document_map[4].offsets = OffsetSpace::kExtracted;
+    const auto spans = select_spans(store, {{2, 0.25, 1.5, 0.75}, {1, 0.1, 0, 0.2}},
+                                    select_options(100));
+    ASSERT_TRUE(spans.ok());
+    ASSERT_EQ(spans->size(), 2u);
+    const Span& span = (*spans)[0];
+    EXPECT_EQ(span.doc_id, 4);
+    EXPECT_EQ(span.path, "books/doc4.txt");
+    EXPECT_EQ(span.offsets, OffsetSpace::kExtracted);
+    EXPECT_EQ(span.byte_begin, 17u);
+    EXPECT_EQ(span.byte_end, 29u);
+    EXPECT_EQ(span.line_begin, 2u);
+    EXPECT_EQ(span.line_end, 2u);
+    EXPECT_EQ(span.page, 9u);
+    EXPECT_EQ(span.text, "second words");
+    EXPECT_EQ(span.score, 0.75);
+    EXPECT_EQ(span.score_s3, 0.25);
+    EXPECT_EQ(span.score_bm25, 1.5);
+    EXPECT_EQ(span.tokens, 2u);
+    EXPECT_EQ(store.document_lookups, 1);
+}
+
+TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
+    MemoryStore store;
+    store.add_unit(1, "amber basalt cedar", 3);
+    store.add_unit(2, "amber\n  basalt cedar ", 3);
+    const auto spans = select_spans(store, {{1, 1, 0, 1}, {2, 1, 0, 1}}, select_options(100));
+    ASSERT_TRUE(spans.ok());
+    EXPECT_EQ(spans->size(), 1u);
+}
+
+TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
+    MemoryStore store;
+    store.add_unit(1, "a b c d e f g", 7);
+    store.add_unit(1, "a b c d e", 5);
+    const auto spans = select_spans(store, {{1, 1, 0, 1}, {2, 0, 0, 0}}, select_options(3));
+    ASSERT_FALSE(spans.ok());
+    EXPECT_EQ(spans.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(spans.error().message.find("needs 5"), std::string::npos) << spans.error().message;
+    EXPECT_FALSE(select_spans(store, {{1, 1, 0, 1}}, select_options(0)).ok());
+    EXPECT_TRUE(select_spans(store, {}, select_options(3))->empty());
+    EXPECT_FALSE(select_spans(store, {{77, 1, 0, 1}}, select_options(3)).ok());
+}
+
+TEST(Evidence, CosineOrWordsOrNothing) {
+    MemoryStore store;
+    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    S3Scores scores;
+    scores.mass = {0.5, 0.5};
+    scores.best_cosine = 0.4;
+    auto evidence = assess_evidence(store, &scores, "Who repairs quantum computers?", 0.3);
+    ASSERT_TRUE(evidence.ok());
+    EXPECT_TRUE(evidence->found);  // the cosine is above the floor
+    EXPECT_EQ(evidence->score, 0.4);
+    EXPECT_EQ(evidence->floor, 0.3);
+    EXPECT_EQ(evidence->lexical_coverage, 0.0);
+    evidence = assess_evidence(store, &scores, "Who repairs quantum computers?", 0.5);
+    EXPECT_FALSE(evidence->found);
+    evidence = assess_evidence(store, &scores, "Where does the falcon nest?", 0.5);
+    EXPECT_TRUE(evidence->found);  // the words are there
+    EXPECT_EQ(evidence->lexical_coverage, 1.0);
+    EXPECT_TRUE(assess_evidence(store, nullptr, "Where does the falcon nest?", 0.5)->found);
+    EXPECT_FALSE(assess_evidence(store, nullptr, "Who repairs quantum computers?", 0.1)->found);
+    scores.calibrated = false;
+    scores.best_cosine = 99;
+    EXPECT_FALSE(assess_evidence(store, &scores, "Who repairs quantum computers?", 0.1)->found);
+    EXPECT_TRUE(assess_evidence(store, nullptr, "What is it?", 0.5)->found);
+}
+
+TEST(Words, StemsStopWordsAndScripts) {
+    EXPECT_EQ(content_words("The Falcon's nests, and nesting!"),
+              (std::vector<std::string>{"falcon", "nest", "nest"}));
+    EXPECT_EQ(content_words("東京 Größe 42"),
+              (std::vector<std::string>{"東", "京", "größe", "42"}));
+    EXPECT_TRUE(content_words("").empty());
+    EXPECT_TRUE(content_words("what is the \xff\xfe").empty());
+    EXPECT_EQ(content_word_set("b a b zebra zebra"), (std::vector<std::string>{"b", "zebra"}));
+}
+
+}  // namespace
+}  // namespace s3attn
