@@ -17,6 +17,8 @@
 
 namespace s3attn {
 
+constexpr uint32_t kMaxActive = 256;  // most active latents per key that are supported
+
 struct SparseAutoencoder {
     uint32_t d_in = 0, latents = 0, k = 0;
     std::vector<float> w_enc;  // [d_in][latents]
@@ -27,24 +29,26 @@ struct SparseAutoencoder {
 
 struct KeySlot {
     uint32_t layer = 0, kv_head = 0;
-    std::vector<float> mean_key;      // [d_head]
+    std::vector<float> mean_key;  // [d_head]
     SparseAutoencoder sae;
-    std::vector<float> mean_activation;  // [latents] of stored activations over corpus keys (0: dead)
+    std::vector<float>
+        mean_activation;  // [latents] of stored activations over corpus keys (0: dead)
 };
 
 struct QueryHead {
     uint32_t layer = 0, query_head = 0;
-    uint32_t slot = 0;                // index into Adapter::slots
-    std::vector<float> mean_query;    // [d_head]
-    std::vector<float> map;           // M_j, [d_head][d_head], row-major, out = M in; empty: identity
-    std::vector<float> bias;          // b_j, [d_head]; empty: zero
-    std::vector<float> token_weight;  // u_j, [d_head]: token importance exp(u_j . unit(q - mean)); empty: equal
+    uint32_t slot = 0;              // index into Adapter::slots
+    std::vector<float> mean_query;  // [d_head]
+    std::vector<float> map;         // M_j, [d_head][d_head], row-major, out = M in; empty: identity
+    std::vector<float> bias;        // b_j, [d_head]; empty: zero
+    std::vector<float>
+        token_weight;  // u_j, [d_head]: token importance exp(u_j . unit(q - mean)); empty: equal
     float temperature = 16.0f;
-    float mixture = 1.0f;             // softmaxed share, sums to 1
+    float mixture = 1.0f;  // softmaxed share, sums to 1
 };
 
 struct Adapter {
-    std::string name;               // directory name
+    std::string name;  // directory name
     std::string model_name, model_hash, tokenizer_hash, architecture;
     uint32_t n_layer = 0, n_head = 0, n_head_kv = 0, d_head = 0;
     uint32_t latents = 0, k = 0;
@@ -61,10 +65,22 @@ struct Adapter {
     uint32_t deepest_layer() const;
 };
 
-// Reads adapter.json and the SAE directories below `directory`; verifies shapes and finiteness.
+// Sizes, ranges, order of slots, heads' slots, finiteness. kInvalidArgument naming the field.
+Status validate_adapter(const Adapter& adapter);
+
+// XXH3-128 over the slots (layer, KV head, mean key, SAE weights as stored, k) and the activation
+// scale: what a stored code depends on, and nothing of the query side.
+std::string compute_key_side_hash(const Adapter& adapter);
+
+// SAE weights are stored as F16. Rounds them to that in memory and sets key_side_hash, so that
+// codes made before a save equal codes made after a load.
+void round_to_stored_precision(Adapter& adapter);
+
+// Reads adapter.json and what it names below `directory`. kCorrupt names the file and the field or
+// tensor that is missing, damaged or of another shape.
 Result<Adapter> load_adapter(const std::string& directory);
-// Writes atomically (a temporary directory, then rename). kInvalidArgument if `directory` exists
-// and is not an adapter or is not empty.
+// Writes atomically (a temporary sibling directory, then rename). An empty directory and an older
+// adapter are replaced; kInvalidArgument if `directory` holds anything else.
 Status save_adapter(const Adapter& adapter, const std::string& directory);
 
 }  // namespace s3attn

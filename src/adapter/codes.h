@@ -16,7 +16,7 @@ struct CodeBatch {
     uint32_t n_tokens = 0;
     uint32_t n_slots = 0;
     uint32_t k = 0;
-    std::vector<uint16_t> feature;     // latent index, < Adapter::latents <= 65536
+    std::vector<uint16_t> feature;  // latent index, < Adapter::latents <= 65536
     std::vector<uint8_t> activation;
 
     void clear() {
@@ -30,7 +30,7 @@ struct CodeBatch {
 // with code z is sum_f weight(i, j, f) * z_f: the dot product of the mapped query and the
 // reconstructed key.
 struct QueryCodes {
-    uint32_t n_tokens = 0;               // question tokens
+    uint32_t n_tokens = 0;  // question tokens
     struct Head {
         uint32_t slot = 0;               // KV head slot whose codes it reads
         float temperature = 16.0f;       // T_j of the softmax over units

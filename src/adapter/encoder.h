@@ -18,12 +18,19 @@ struct RowsView {
     size_t stride = 0;  // in floats
 };
 
-// Key side. Not thread-safe (scratch buffers); uses `threads` worker threads inside encode().
+// Which code path computes; every one selects the same features but for ties within 1e-5 relative.
+enum class Simd { kBest, kScalar, kAvx2 };
+bool simd_available(Simd simd);  // on this CPU
+
+// Key side. Not thread-safe (scratch buffers); uses `threads` threads (0: all) inside encode().
 class KeyEncoder {
   public:
-    KeyEncoder(const Adapter& adapter, uint32_t threads);  // adapter must outlive the encoder
+    // The adapter must be valid (validate_adapter) and outlive the encoder; `simd` be available.
+    KeyEncoder(const Adapter& adapter, uint32_t threads, Simd simd = Simd::kBest);
     ~KeyEncoder();
-    // Writes slot `slot` of `batch`, which must already be sized (n_tokens == rows.n_rows).
+    // Writes slot `slot` of `batch`, which must already be sized (n_tokens == rows.n_rows). A row
+    // without a direction (equal to the mean key, or not finite) gets only padding: feature 0 with
+    // activation 0, which also fills up rows with fewer than k active latents.
     void encode(uint32_t slot, const RowsView& rows, CodeBatch& batch);
 
   private:
@@ -36,8 +43,7 @@ void encode_reference(const Adapter& adapter, uint32_t slot, const RowsView& row
                       CodeBatch& batch);
 
 // Query side: fills QueryCodes::heads[head] from that head's raw query rows (pre-RoPE).
-void encode_queries(const Adapter& adapter, uint32_t head, const RowsView& rows,
-                    QueryCodes& codes);
+void encode_queries(const Adapter& adapter, uint32_t head, const RowsView& rows, QueryCodes& codes);
 
 // S3-Attention Eq. 7: the question's centred queries through the *key* SAE; top-k activations as
 // weights, multiplied by IDF(f) = 1 / (log(1 + freq(f)) + 1) by the scorer.

@@ -1,0 +1,371 @@
+// adapter.json and the files it names. Layout of an adapter directory:
+//   adapter.json              what follows, and the XXH3-128 of every other file
+//   query.safetensors         heads.<i>.{mean_query, map, bias, token_weight}
+//   sae_L<layer>_H<kv_head>/  cfg.json, sae_weights.safetensors (SAELens), key_stats.safetensors
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "adapter/adapter.h"
+#include "adapter/json_util.h"
+#include "adapter/sae_file.h"
+#include "adapter/safetensors.h"
+#include "base/files.h"
+
+namespace s3attn {
+namespace {
+
+namespace fs = std::filesystem;
+using adapter_json::Fields;
+using adapter_json::Json;
+using Type = Json::value_t;
+
+constexpr uint64_t kMaxJsonBytes = 16 << 20;
+constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kMaxSlots = 1024;
+
+using Files = std::vector<std::pair<std::string, std::string>>;  // relative path, bytes
+
+std::string slot_directory(uint32_t layer, uint32_t kv_head) {
+    return "sae_L" + std::to_string(layer) + "_H" + std::to_string(kv_head);
+}
+
+// ---- reading
+
+// An adapter directory whose files are checked against the hashes in adapter.json.
+struct Reader {
+    std::string directory;
+    const Json* hashes = nullptr;  // adapter.json "files"
+
+    std::string path(const std::string& name) const { return directory + "/" + name; }
+
+    Status check(const std::string& name) const {
+        const auto it = hashes->find(name);
+        const std::string field = "files." + name;
+        if (it == hashes->end() || !it->is_string()) {
+            return make_error(ErrorCode::kCorrupt,
+                              "'" + path("adapter.json") + "': field '" + field + "' is missing");
+        }
+        S3ATTN_TRY(const std::string hash, hash_file(path(name)));
+        if (hash != it->get<std::string>()) {
+            return make_error(ErrorCode::kCorrupt,
+                              "'" + path(name) +
+                                  "' is not the file that adapter.json was written "
+                                  "with (hash " +
+                                  hash + "): restore it or train the adapter anew");
+        }
+        return {};
+    }
+
+    Result<SafetensorsFile> tensors(const std::string& name) const {
+        S3ATTN_CHECK(check(name));
+        return SafetensorsFile::read(path(name));
+    }
+};
+
+Status read_model(const Fields& root, const std::string& file, Adapter& adapter) {
+    S3ATTN_TRY(const Json* json, root.child("model", Type::object));
+    const Fields model(*json, file, "model");
+    S3ATTN_TRY(adapter.model_name, model.text("name"));
+    S3ATTN_TRY(adapter.model_hash, model.text("hash"));
+    S3ATTN_TRY(adapter.tokenizer_hash, model.text("tokenizer_hash"));
+    S3ATTN_TRY(adapter.architecture, model.text("architecture"));
+    S3ATTN_TRY(adapter.n_layer, model.number("n_layer", 1, 1u << 16));
+    S3ATTN_TRY(adapter.n_head, model.number("n_head", 1, 1u << 16));
+    S3ATTN_TRY(adapter.n_head_kv, model.number("n_head_kv", 1, 1u << 16));
+    S3ATTN_TRY(adapter.d_head, model.number("d_head", 1, 8192));
+    if (adapter.n_head % adapter.n_head_kv != 0) {
+        return model.bad("n_head", "is not a multiple of n_head_kv");
+    }
+    return {};
+}
+
+Result<KeySlot> read_slot(const Json& json, size_t index, const Reader& reader,
+                          const Adapter& adapter) {
+    const Fields fields(json, reader.path("adapter.json"), "slots[" + std::to_string(index) + "]");
+    KeySlot slot;
+    S3ATTN_TRY(slot.layer, fields.number("layer", 0, adapter.n_layer - 1));
+    S3ATTN_TRY(slot.kv_head, fields.number("kv_head", 0, adapter.n_head_kv - 1));
+    // The folder's name follows from the slot, so no path of the file is ever trusted.
+    const std::string folder = slot_directory(slot.layer, slot.kv_head);
+    S3ATTN_CHECK(reader.check(folder + "/cfg.json"));
+    S3ATTN_CHECK(reader.check(folder + "/sae_weights.safetensors"));
+    S3ATTN_TRY(slot.sae, read_sae(reader.path(folder)));
+    const auto differs = [&](const char* field, uint32_t found, uint32_t expected) {
+        return make_error(ErrorCode::kMismatch, "'" + reader.path(folder) + "/cfg.json': field '" +
+                                                    field + "' is " + std::to_string(found) +
+                                                    ", adapter.json says " +
+                                                    std::to_string(expected));
+    };
+    if (slot.sae.d_in != adapter.d_head) return differs("d_in", slot.sae.d_in, adapter.d_head);
+    if (slot.sae.latents != adapter.latents) {
+        return differs("d_sae", slot.sae.latents, adapter.latents);
+    }
+    if (slot.sae.k != adapter.k) return differs("k", slot.sae.k, adapter.k);
+    S3ATTN_TRY(const SafetensorsFile stats, reader.tensors(folder + "/key_stats.safetensors"));
+    S3ATTN_TRY(slot.mean_key, stats.floats("mean_key", {adapter.d_head}));
+    S3ATTN_TRY(slot.mean_activation, stats.floats("mean_activation", {adapter.latents}));
+    return slot;
+}
+
+Result<QueryHead> read_head(const Json& json, size_t index, const Reader& reader,
+                            const SafetensorsFile& tensors, const Adapter& adapter) {
+    const std::string where = "heads[" + std::to_string(index) + "]";
+    const Fields fields(json, reader.path("adapter.json"), where);
+    QueryHead head;
+    S3ATTN_TRY(head.layer, fields.number("layer", 0, adapter.n_layer - 1));
+    S3ATTN_TRY(head.query_head, fields.number("query_head", 0, adapter.n_head - 1));
+    S3ATTN_TRY(head.temperature, fields.real32("temperature"));
+    S3ATTN_TRY(head.mixture, fields.real32("mixture"));
+    const uint32_t kv_head = head.query_head / (adapter.n_head / adapter.n_head_kv);
+    head.slot = UINT32_MAX;
+    for (uint32_t s = 0; s < adapter.slots.size(); ++s) {
+        const KeySlot& slot = adapter.slots[s];
+        if (slot.layer == head.layer && slot.kv_head == kv_head) head.slot = s;
+    }
+    if (head.slot == UINT32_MAX) {
+        return fields.bad("query_head", "reads KV head " + std::to_string(kv_head) + " of layer " +
+                                            std::to_string(head.layer) +
+                                            ", for which there is no slot");
+    }
+    const uint64_t d = adapter.d_head;
+    const std::string prefix = "heads." + std::to_string(index) + ".";
+    S3ATTN_TRY(head.mean_query, tensors.floats(prefix + "mean_query", {d}));
+    if (tensors.contains(prefix + "map")) {
+        S3ATTN_TRY(head.map, tensors.floats(prefix + "map", {d, d}));
+    }
+    if (tensors.contains(prefix + "bias")) {
+        S3ATTN_TRY(head.bias, tensors.floats(prefix + "bias", {d}));
+    }
+    if (tensors.contains(prefix + "token_weight")) {
+        S3ATTN_TRY(head.token_weight, tensors.floats(prefix + "token_weight", {d}));
+    }
+    return head;
+}
+
+Status read_scalars(const Fields& root, const std::string& file, Adapter& adapter) {
+    S3ATTN_TRY(const Json* json, root.child("codes", Type::object));
+    const Fields codes(*json, file, "codes");
+    S3ATTN_TRY(adapter.latents, codes.number("latents", 1, 65536));
+    S3ATTN_TRY(adapter.k, codes.number("k", 1, std::min(adapter.latents, kMaxActive)));
+    S3ATTN_TRY(adapter.activation_scale, codes.real32("activation_scale"));
+    S3ATTN_TRY(adapter.hybrid_s3_weight, root.real32("hybrid_s3_weight"));
+    S3ATTN_TRY(adapter.evidence_floor, root.real("evidence_floor"));
+    S3ATTN_TRY(adapter.key_side_hash, root.text("key_side_hash"));
+    const Json* training = root.find("training");
+    adapter.training_record = training == nullptr ? "{}" : adapter_json::dump(*training);
+    return {};
+}
+
+Status check_format(const Fields& root) {
+    S3ATTN_TRY(const std::string format, root.text("format"));
+    if (format != "s3attn-adapter") {
+        return root.bad("format", "is '" + format + "', expected 's3attn-adapter'");
+    }
+    S3ATTN_TRY(const uint32_t version, root.number("format_version", 0, UINT32_MAX));
+    if (version != kFormatVersion) {
+        return make_error(
+            ErrorCode::kUnsupported,
+            root.bad("format_version", "is " + std::to_string(version) + ", this program reads " +
+                                           std::to_string(kFormatVersion))
+                .message);
+    }
+    return {};
+}
+
+Status read_parts(const Fields& root, const Reader& reader, Adapter& adapter) {
+    S3ATTN_TRY(const Json* slots, root.child("slots", Type::array));
+    S3ATTN_TRY(const Json* heads, root.child("heads", Type::array));
+    if (slots->size() > kMaxSlots) return root.bad("slots", "holds too many entries");
+    if (heads->size() > kMaxSlots) return root.bad("heads", "holds too many entries");
+    for (size_t i = 0; i < slots->size(); ++i) {
+        S3ATTN_TRY(KeySlot slot, read_slot((*slots)[i], i, reader, adapter));
+        adapter.slots.push_back(std::move(slot));
+    }
+    S3ATTN_TRY(const SafetensorsFile tensors, reader.tensors("query.safetensors"));
+    for (size_t i = 0; i < heads->size(); ++i) {
+        S3ATTN_TRY(QueryHead head, read_head((*heads)[i], i, reader, tensors, adapter));
+        adapter.heads.push_back(std::move(head));
+    }
+    return {};
+}
+
+std::string name_of(const std::string& directory) {
+    std::error_code ignored;
+    fs::path path = fs::absolute(directory, ignored).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();
+    return path.filename().string();
+}
+
+// ---- writing
+
+Result<std::string> query_bytes(const Adapter& adapter, const std::string& file) {
+    std::vector<TensorToWrite> tensors;
+    const uint64_t d = adapter.d_head;
+    for (size_t i = 0; i < adapter.heads.size(); ++i) {
+        const QueryHead& head = adapter.heads[i];
+        const std::string prefix = "heads." + std::to_string(i) + ".";
+        tensors.push_back({prefix + "mean_query", {d}, head.mean_query});
+        if (!head.map.empty()) tensors.push_back({prefix + "map", {d, d}, head.map});
+        if (!head.bias.empty()) tensors.push_back({prefix + "bias", {d}, head.bias});
+        if (!head.token_weight.empty()) {
+            tensors.push_back({prefix + "token_weight", {d}, head.token_weight});
+        }
+    }
+    return serialize_safetensors(tensors, {}, file);
+}
+
+Result<Files> part_files(const Adapter& adapter, const std::string& directory) {
+    Files files;
+    for (const KeySlot& slot : adapter.slots) {
+        const std::string folder = slot_directory(slot.layer, slot.kv_head);
+        const std::string path = directory + "/" + folder;
+        S3ATTN_TRY(Files sae,
+                   serialize_sae(slot.sae, {adapter.model_name, slot.layer, slot.kv_head}, path));
+        for (auto& [name, bytes] : sae) files.emplace_back(folder + "/" + name, std::move(bytes));
+        S3ATTN_TRY(
+            std::string stats,
+            serialize_safetensors({{"mean_key", {adapter.d_head}, slot.mean_key},
+                                   {"mean_activation", {adapter.latents}, slot.mean_activation}},
+                                  {}, path + "/key_stats.safetensors"));
+        files.emplace_back(folder + "/key_stats.safetensors", std::move(stats));
+    }
+    S3ATTN_TRY(std::string query, query_bytes(adapter, directory + "/query.safetensors"));
+    files.emplace_back("query.safetensors", std::move(query));
+    return files;
+}
+
+Result<std::string> adapter_json_bytes(const Adapter& adapter, const Files& files) {
+    const std::string record = adapter.training_record.empty() ? "{}" : adapter.training_record;
+    S3ATTN_TRY(const Json training, adapter_json::parse(record, "training_record"));
+    Json slots = Json::array(), heads = Json::array(), hashes = Json::object();
+    for (const KeySlot& slot : adapter.slots) {
+        slots.push_back({{"layer", slot.layer}, {"kv_head", slot.kv_head}});
+    }
+    for (const QueryHead& head : adapter.heads) {
+        heads.push_back({{"layer", head.layer},
+                         {"query_head", head.query_head},
+                         {"temperature", head.temperature},
+                         {"mixture", head.mixture}});
+    }
+    for (const auto& [name, bytes] : files) hashes[name] = hash_bytes(bytes);
+    const Json root = {
+        {"format", "s3attn-adapter"},
+        {"format_version", kFormatVersion},
+        {"model",
+         {{"name", adapter.model_name},
+          {"hash", adapter.model_hash},
+          {"tokenizer_hash", adapter.tokenizer_hash},
+          {"architecture", adapter.architecture},
+          {"n_layer", adapter.n_layer},
+          {"n_head", adapter.n_head},
+          {"n_head_kv", adapter.n_head_kv},
+          {"d_head", adapter.d_head}}},
+        {"codes",
+         {{"latents", adapter.latents},
+          {"k", adapter.k},
+          {"activation_scale", adapter.activation_scale}}},
+        {"hybrid_s3_weight", adapter.hybrid_s3_weight},
+        {"evidence_floor", adapter.evidence_floor},
+        {"key_side_hash", compute_key_side_hash(adapter)},
+        {"slots", slots},
+        {"heads", heads},
+        {"files", hashes},
+        {"training", training},
+    };
+    return adapter_json::dump(root, 2) + "\n";
+}
+
+Status check_destination(const fs::path& path) {
+    std::error_code error;
+    const fs::file_status status = fs::symlink_status(path, error);
+    if (status.type() == fs::file_type::not_found) return {};
+    const auto refuse = [&](const std::string& why) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "'" + path.string() + "' " + why + ": choose another directory");
+    };
+    if (!fs::is_directory(status)) return refuse("exists and is not a directory");
+    if (fs::is_empty(path, error) && !error) return {};
+    if (fs::is_regular_file(path / "adapter.json", error)) return {};
+    return refuse("is not empty and holds no adapter");
+}
+
+Status write_tree(const Files& files, const fs::path& directory) {
+    std::error_code error;
+    for (const auto& [name, bytes] : files) {
+        const fs::path path = directory / name;
+        fs::create_directories(path.parent_path(), error);
+        if (error) {
+            return make_error(ErrorCode::kIo, "cannot create '" + path.parent_path().string() +
+                                                  "': " + error.message());
+        }
+        S3ATTN_CHECK(write_file_atomic(path.string(), bytes));
+    }
+    return sync_directory(directory.string());
+}
+
+// Puts `temporary` where `target` is; what stood there before is left at `temporary`.
+Status swap_in(const fs::path& temporary, const fs::path& target) {
+    if (::rename(temporary.c_str(), target.c_str()) == 0) return {};
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+        return {};
+    }
+    return errno_error("cannot rename a directory to", target.string());
+}
+
+}  // namespace
+
+Result<Adapter> load_adapter(const std::string& directory) {
+    const std::string file = directory + "/adapter.json";
+    S3ATTN_TRY(const std::string text, read_file(file, kMaxJsonBytes));
+    S3ATTN_TRY(const Json json, adapter_json::parse(text, file));
+    const Fields root(json, file, "");
+    S3ATTN_CHECK(check_format(root));
+    Adapter adapter;
+    adapter.name = name_of(directory);
+    S3ATTN_CHECK(read_model(root, file, adapter));
+    S3ATTN_CHECK(read_scalars(root, file, adapter));
+    Reader reader{directory, nullptr};
+    S3ATTN_TRY(reader.hashes, root.child("files", Type::object));
+    S3ATTN_CHECK(read_parts(root, reader, adapter));
+
+    const std::string recorded = adapter.key_side_hash;
+    round_to_stored_precision(adapter);
+    if (const Status status = validate_adapter(adapter); !status.ok()) {
+        return make_error(ErrorCode::kCorrupt, "'" + file + "': " + status.error().message);
+    }
+    if (adapter.key_side_hash != recorded) {
+        return root.bad("key_side_hash",
+                        "is " + recorded + ", the weights beside it have " + adapter.key_side_hash);
+    }
+    return adapter;
+}
+
+Status save_adapter(const Adapter& adapter, const std::string& directory) {
+    S3ATTN_CHECK(validate_adapter(adapter));
+    std::error_code error;
+    fs::path target = fs::absolute(directory, error).lexically_normal();
+    if (!target.has_filename()) target = target.parent_path();
+    if (error || directory.empty() || !target.has_filename()) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "'" + directory + "' cannot be an adapter directory");
+    }
+    S3ATTN_CHECK(check_destination(target));
+    S3ATTN_TRY(Files files, part_files(adapter, target.string()));
+    S3ATTN_TRY(std::string json, adapter_json_bytes(adapter, files));
+    files.emplace_back("adapter.json", std::move(json));
+
+    const fs::path temporary = target.parent_path() / ("." + target.filename().string() + ".tmp." +
+                                                       std::to_string(::getpid()));
+    fs::remove_all(temporary, error);
+    Status status = write_tree(files, temporary);
+    if (status.ok()) status = swap_in(temporary, target);
+    fs::remove_all(temporary, error);
+    if (!status.ok()) return status;
+    return sync_directory(target.parent_path().string());
+}
+
+}  // namespace s3attn
