@@ -1,0 +1,52 @@
+# s3attn: `make help` lists what there is. CMake does the work; scripts/ holds the steps.
+BUILD ?= build
+BUILD_TYPE ?= RelWithDebInfo
+JOBS ?=
+MODEL ?=
+READER ?=
+CMAKE_FLAGS ?=
+export BUILD BUILD_TYPE JOBS MODEL READER CMAKE_FLAGS
+# Set on the command line or in the environment, they reach the scripts (make exports both).
+ifdef CMAKE_PREFIX_PATH
+export CMAKE_PREFIX_PATH
+endif
+
+.PHONY: all setup demo demo-large test test-quick test-all bench docs clean help
+.DEFAULT_GOAL := all
+
+all:  ## set up what is missing, then build (the program is build/s3attn)
+	@scripts/build.sh
+
+setup:  ## system packages, model runtime, default model: only what is missing
+	@scripts/setup.sh
+
+demo: all  ## index a whole book, ask it a question
+	@scripts/demo.sh
+
+demo-large: all  ## the same, answered by a 1.5B model (fetches 1.1 GB once)
+	@scripts/demo.sh --large
+
+test: all  ## all tests, then the unit tests under ASan and UBSan
+	@scripts/test.sh
+
+test-quick: all  ## all tests, without the sanitizer build
+	@scripts/test.sh --quick
+
+test-all: test  ## `make test`, then the demo and the measurements
+	@scripts/demo.sh
+	@python3 bench/run.py
+
+bench: all  ## measures the numbers of the README (about half an hour on 2 cores)
+	@python3 bench/run.py
+
+docs: all  ## writes docs/cli.md from the program's own help
+	@scripts/gen_cli_docs.sh >docs/cli.md
+
+clean:  ## removes what was built here; the cache outside the checkout stays
+	@rm -rf "$(BUILD)" "$(BUILD)-asan"
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: BUILD (folder), BUILD_TYPE, JOBS, CMAKE_FLAGS, CMAKE_PREFIX_PATH (a llama.cpp"
+	@echo "of your own), MODEL (a GGUF of your own), READER (a GGUF that answers in the demo)."

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Sets up, configures and builds. Run by the Makefile; see `make help`.
+#   scripts/build.sh            everything, in $BUILD
+#   scripts/build.sh --asan     the unit tests with AddressSanitizer and UBSan, in $BUILD-asan
+# Environment: BUILD, BUILD_TYPE, JOBS, CMAKE_PREFIX_PATH, MODEL, CMAKE_FLAGS.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$S3ATTN_ROOT"
+
+build="${BUILD:-build}" type="${BUILD_TYPE:-RelWithDebInfo}" flags=() targets=()
+if [ "${1:-}" = --asan ]; then
+    build="$build-asan"
+    # Unit tests only: what needs no model runtime. -O1 keeps them fast, no debug info keeps
+    # the build small (the sanitizers print line numbers with -g1).
+    type=None
+    flags=(-DS3ATTN_SANITIZE=ON -DS3ATTN_BENCH=OFF "-DCMAKE_CXX_FLAGS=-O1 -g1")
+    for layer in base text adapter store retrieve answer; do
+        [ -f "tests/$layer/CMakeLists.txt" ] && targets+=("${layer}_tests")
+    done
+fi
+
+"$S3ATTN_ROOT/scripts/setup.sh" --env "$build/setup.env"
+. "$build/setup.env"
+
+generator=()
+[ -f "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null 2>&1 || generator=(-G Ninja)
+# A changed prefix must not leave the old runtime in CMake's cache.
+forget=()
+if ! cmp -s "$build/setup.env" "$build/setup.used"; then forget=(-U 'llama_*' -U 'ggml_*' -U 'GGML_*'); fi
+
+read -r -a extra <<<"${CMAKE_FLAGS:-}"
+log="$build/configure.log"
+if ! cmake -S . -B "$build" "${generator[@]}" "${forget[@]}" -DCMAKE_BUILD_TYPE="$type" \
+    -DCMAKE_PREFIX_PATH="$S3ATTN_PREFIX" -DS3ATTN_TEST_MODEL="$S3ATTN_DEFAULT_MODEL" \
+    "${flags[@]}" "${extra[@]}" >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    die "configuring failed; the whole log: $log"
+fi
+cp "$build/setup.env" "$build/setup.used"
+
+cmake --build "$build" -j "${JOBS:-$(cores)}" ${targets[0]+--target "${targets[@]}"}

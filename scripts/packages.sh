@@ -1,0 +1,85 @@
+# System packages of Debian 12 that the build and the tests need. Sourced by setup.sh.
+
+# Command -> package: a command from anywhere else will do.
+COMMAND_PACKAGES=(
+    "c++ g++" "make make" "cmake cmake" "ninja ninja-build" "pkg-config pkg-config"
+    "git git" "python3 python3" "flock util-linux" "pdftotext poppler-utils"
+)
+LIBRARY_PACKAGES=(
+    libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev        # command line, JSON, logging
+    libsqlite3-dev libxxhash-dev libzstd-dev libstreamvbyte-dev     # the store
+    libicu-dev libstemmer-dev libuchardet-dev                       # Unicode, encodings
+    libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
+    libzip-dev libpugixml-dev                                       # DOCX, EPUB
+    libeigen3-dev                                                   # linear algebra
+    libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
+)
+
+missing_packages() {
+    local entry missing=() installed
+    for entry in "${COMMAND_PACKAGES[@]}"; do
+        command -v "${entry%% *}" >/dev/null 2>&1 || missing+=("${entry#* }")
+    done
+    # pip is needed only while something is still to be fetched, but costs little.
+    if command -v python3 >/dev/null 2>&1 && ! have_everything &&
+        ! python3 -m pip --version >/dev/null 2>&1; then
+        missing+=(python3-pip)
+    elif ! command -v python3 >/dev/null 2>&1; then
+        missing+=(python3-pip)
+    fi
+    if command -v dpkg-query >/dev/null 2>&1; then
+        installed="$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${LIBRARY_PACKAGES[@]}" \
+            2>/dev/null | awk '$1 == "ii" { print $2 }' || true)"
+        for entry in "${LIBRARY_PACKAGES[@]}"; do
+            grep -qxF -- "$entry" <<<"$installed" || missing+=("$entry")
+        done
+    fi
+    printf '%s\n' "${missing[@]}"
+}
+
+# Package lists that are absent or older than a day cannot be trusted to name existing files.
+package_lists_stale() {
+    [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 2>/dev/null |
+        head -n 1)" ]
+}
+
+install_system_packages() {
+    [ "${S3ATTN_NO_SYSTEM:-0}" = 1 ] && return 0
+    local missing sudo=() log
+    missing="$(missing_packages | sort -u)"
+    [ -n "$missing" ] || return 0
+    # shellcheck disable=SC2086
+    set -- $missing
+    if ! command -v apt-get >/dev/null 2>&1; then
+        die "missing: $*; these are Debian's names, install what your system calls them" \
+            "(S3ATTN_NO_SYSTEM=1 skips this check)"
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+            sudo=(sudo -n)
+        else
+            say "System packages are missing. Run this line, then the same command again:"
+            say ""
+            say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $*"
+            say ""
+            exit 1
+        fi
+    fi
+    say "Installing $# system packages: $*"
+    log="$(mktemp "${TMPDIR:-/tmp}/s3attn-apt.XXXXXX.log")"
+    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600)
+    local install=("${apt[@]}" install -y --no-install-recommends "$@")
+    local updated=0
+    if package_lists_stale; then
+        watch "apt-get update" "$log" "${apt[@]}" update || exit 1
+        updated=1
+    fi
+    if ! watch "apt-get install" "$log" "${install[@]}"; then
+        [ "$updated" = 0 ] || exit 1
+        say "  trying again with fresh package lists"
+        watch "apt-get update" "$log" "${apt[@]}" update || exit 1
+        watch "apt-get install" "$log" "${install[@]}" || exit 1
+    fi
+    rm -f "$log"
+    hash -r
+}

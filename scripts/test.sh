@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs what scripts/build.sh built; the last line says how it went.
+#   scripts/test.sh          every test, then the unit tests under ASan and UBSan
+#   scripts/test.sh --quick  without the sanitizer build
+# Environment: BUILD, JOBS, MODEL.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$S3ATTN_ROOT" || exit 1
+
+build="${BUILD:-build}"
+# libgomp's threads spin while they wait, which starves everything else on a busy machine.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-2000}"
+started=$(date +%s) passed=0 failed=0 skipped=0
+
+run_ctest() {  # CTEST-ARGUMENTS...
+    local log="$build/ctest.log" line status
+    ctest --test-dir "$build" --output-on-failure --no-tests=ignore "$@" 2>&1 | tee "$log" |
+        grep -v -E '^( *Start +[0-9]+:|Internal ctest changing|Test project)'
+    status=${PIPESTATUS[0]}
+    # "97% tests passed, 3 tests failed out of 100"
+    line="$(grep -E 'tests passed, [0-9]+ tests failed out of' "$log" | tail -n 1)"
+    if [[ "$line" =~ ([0-9]+)\ tests\ failed\ out\ of\ ([0-9]+) ]]; then
+        failed=$((failed + BASH_REMATCH[1]))
+        passed=$((passed + BASH_REMATCH[2] - BASH_REMATCH[1]))
+    elif [ "$status" -ne 0 ]; then
+        failed=$((failed + 1))
+    fi
+    skipped=$((skipped + $(grep -c -E '\*\*\*Skipped' "$log")))
+}
+
+say "== unit and repository tests =="
+run_ctest -LE 'model|e2e' -j "${JOBS:-$(cores)}"
+say "== tests on a real model, one at a time =="
+run_ctest -L 'model|e2e' -j 1
+
+if [ "${1:-}" != --quick ]; then
+    say "== unit tests under AddressSanitizer and UndefinedBehaviorSanitizer =="
+    if scripts/build.sh --asan >"$build/asan-build.log" 2>&1; then
+        for test in "$build"-asan/*_tests; do
+            [ -x "$test" ] || continue
+            say "-- $(basename "$test")"
+            if UBSAN_OPTIONS=print_stacktrace=1 "$test" --gtest_brief=1; then
+                passed=$((passed + 1))
+            else
+                failed=$((failed + 1))
+                say "FAILED: $test"
+            fi
+        done
+    else
+        tail -n 40 "$build/asan-build.log" >&2
+        say "FAILED: the sanitizer build; the whole log: $build/asan-build.log"
+        failed=$((failed + 1))
+    fi
+fi
+
+seconds=$(($(date +%s) - started))
+printf 'tests: %d passed (%d of them skipped), %d failed, in %d s\n' \
+    "$passed" "$skipped" "$failed" "$seconds"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
