@@ -24,7 +24,8 @@ class MemorySegment : public Segment {
         n_tokens_ = tokens.empty() ? 0 : tokens[0].size();
         blocks_.resize(n_slots_);
         for (uint32_t slot = 0; slot < n_slots_; ++slot) {
-            for (uint32_t b = 0; b < n_blocks(); ++b) blocks_[slot].push_back(build(tokens[slot], b));
+            for (uint32_t b = 0; b < n_blocks(); ++b)
+                blocks_[slot].push_back(build(tokens[slot], b));
         }
     }
 

@@ -253,8 +253,8 @@ RC_GTEST_PROP(ScoreEq7, EqualsPlainLoops, ()) {
                     continue;
                 }
                 for (uint32_t i = 0; i < shape.question; ++i) {
-                    slow[u] += head.weight[f * shape.question + i] /
-                               (std::log(1 + freq[f]) + 1) / unit.n_tokens;
+                    slow[u] += head.weight[f * shape.question + i] / (std::log(1 + freq[f]) + 1) /
+                               unit.n_tokens;
                 }
             }
         }

@@ -1,4 +1,6 @@
 // Ranking, fusion, selection within a budget, and the evidence check.
+#include "retrieve/select.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -8,7 +10,6 @@
 #include "memory_store.h"
 #include "retrieve/evidence.h"
 #include "retrieve/rank.h"
-#include "retrieve/select.h"
 
 namespace s3attn {
 namespace {
@@ -123,8 +124,8 @@ RC_GTEST_PROP(SelectSpans, Invariants, ()) {
     RankOptions rank;
     rank.method = Method::kS3;
     const auto ranked = rank_units(store, &scores, "", rank);
-    const SelectOptions options = select_options(*rc::gen::inRange<uint32_t>(1, 40),
-                                                 *rc::gen::inRange<uint32_t>(0, 6));
+    const SelectOptions options =
+        select_options(*rc::gen::inRange<uint32_t>(1, 40), *rc::gen::inRange<uint32_t>(0, 6));
     const auto spans = select_spans(store, *ranked, options);
     if (!spans.ok()) {
         RC_ASSERT(spans.error().code == ErrorCode::kInvalidArgument);
@@ -161,8 +162,8 @@ TEST(SelectSpans, FillsEveryField) {
     store.add_unit(4, "second words", 2);
     store.rows[2].page = 9;
     store.document_map[4].offsets = OffsetSpace::kExtracted;
-    const auto spans = select_spans(store, {{2, 0.25, 1.5, 0.75}, {1, 0.1, 0, 0.2}},
-                                    select_options(100));
+    const auto spans =
+        select_spans(store, {{2, 0.25, 1.5, 0.75}, {1, 0.1, 0, 0.2}}, select_options(100));
     ASSERT_TRUE(spans.ok());
     ASSERT_EQ(spans->size(), 2u);
     const Span& span = (*spans)[0];
