@@ -17,8 +17,8 @@ namespace s3attn {
 // them is whitespace (kept in `gap`), so concatenating gap + text of all units rebuilds the
 // document up to trailing whitespace.
 struct Unit {
-    std::string gap;        // whitespace between the previous unit's end and this unit's begin, UTF-8
-    std::string text;       // valid UTF-8 (bytes that are not are replaced, offsets stay exact)
+    std::string gap;   // whitespace between the previous unit's end and this unit's begin, UTF-8
+    std::string text;  // valid UTF-8 (bytes that are not are replaced, offsets stay exact)
     uint64_t byte_begin = 0, byte_end = 0;  // in the header's OffsetSpace
     uint32_t line_begin = 0, line_end = 0;  // 1-based; 0 where there are pages
     uint32_t page = 0;                      // 1-based; 0 where there are lines
@@ -26,20 +26,20 @@ struct Unit {
 
 struct DocumentHeader {
     std::string path;
-    std::string format;     // "text", "markdown", "html", "pdf", "docx", "epub"
-    std::string encoding;   // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
+    std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
+    std::string encoding;  // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t source_bytes = 0;
-    std::string source_hash;             // XXH3-128 of the source bytes, hex
-    std::vector<std::string> notes;      // what a person should know (converted encoding, ...)
+    std::string source_hash;         // XXH3-128 of the source bytes, hex
+    std::vector<std::string> notes;  // what a person should know (converted encoding, ...)
 };
 
 struct ReaderOptions {
-    uint32_t min_unit_bytes = 200;       // shorter paragraphs are joined with their neighbours ...
-    uint32_t target_unit_bytes = 512;    // ... up to this (about 128 tokens)
-    uint32_t max_unit_bytes = 2400;      // longer paragraphs are cut into blocks of sentences
+    uint32_t min_unit_bytes = 200;     // shorter paragraphs are joined with their neighbours ...
+    uint32_t target_unit_bytes = 512;  // ... up to this (about 128 tokens)
+    uint32_t max_unit_bytes = 2400;    // longer paragraphs are cut into blocks of sentences
     uint64_t max_parse_bytes = 256u << 20;
-    uint32_t child_seconds = 300;        // time limit of a converter process (pdftotext)
+    uint32_t child_seconds = 300;  // time limit of a converter process (pdftotext)
     uint64_t child_output_bytes = 1ull << 30;
 };
 

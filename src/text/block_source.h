@@ -1,0 +1,36 @@
+// Pieces from blocks whose places are known beforehand (Markdown, HTML, DOCX, EPUB).
+#pragma once
+
+#include <vector>
+
+#include "text/units.h"
+
+namespace s3attn::text {
+
+struct Block {
+    uint64_t begin = 0, end = 0;  // text positions, trimmed, in order
+    bool heading = false;
+    bool lines = false;    // too long for one unit: cut at line ends (code, tables), not sentences
+    bool barrier = false;  // begins a chapter: never packed with what is in front
+};
+
+class BlockSource : public PieceSource {
+  public:
+    BlockSource(TextWindow& window, const UnitLimits& limits, std::vector<Block> blocks,
+                std::string path);
+    Result<bool> next(Piece& piece) override;
+
+  private:
+    Result<bool> begin_block(Piece& piece);
+    Result<bool> cut(Piece& piece, uint64_t end);
+
+    TextWindow& window_;
+    UnitLimits limits_;
+    std::vector<Block> blocks_;
+    std::string path_;
+    size_t index_ = 0;
+    uint64_t position_ = 0;  // inside blocks_[index_] when splitting_
+    bool splitting_ = false;
+};
+
+}  // namespace s3attn::text

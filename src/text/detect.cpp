@@ -1,0 +1,161 @@
+#include "text/detect.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "text/zip_archive.h"
+
+namespace s3attn::text {
+namespace {
+
+constexpr size_t kHead = 4096;
+
+struct Magic {
+    size_t offset;
+    std::string_view bytes;
+    std::string_view refusal;
+};
+
+using namespace std::string_view_literals;
+
+constexpr std::string_view kImage = "; run OCR (ocrmypdf, tesseract) to get its text";
+constexpr std::string_view kUnpack = "; unpack it and index the files in it";
+
+// Signatures of formats that are not documents of ours. Text never begins like these.
+constexpr Magic kMagics[] = {
+    {0, "\x89PNG\r\n\x1A\n"sv, "a PNG image"},
+    {0, "\xFF\xD8\xFF"sv, "a JPEG image"},
+    {0, "GIF87a"sv, "a GIF image"},
+    {0, "GIF89a"sv, "a GIF image"},
+    {0, "II*\0"sv, "a TIFF image"},
+    {0, "MM\0*"sv, "a TIFF image"},
+    {8, "WEBP"sv, "a WebP image"},
+    {0, "AT&TFORM"sv, "a DjVu document"},
+    {0, "\x1F\x8B"sv, "a gzip archive"},
+    {0, "BZh9"sv, "a bzip2 archive"},
+    {0,
+     "\xFD"
+     "7zXZ\0"sv,
+     "an xz archive"},
+    {0, "\x28\xB5\x2F\xFD"sv, "a zstd archive"},
+    {0, "7z\xBC\xAF\x27\x1C"sv, "a 7z archive"},
+    {0, "Rar!\x1A\x07"sv, "a RAR archive"},
+    {257, "ustar"sv, "a tar archive"},
+    {0,
+     "\x7F"
+     "ELF"sv,
+     "an ELF program or library"},
+    {0, "MZ\x90\0"sv, "a Windows program"},
+    {0, "\xCF\xFA\xED\xFE"sv, "a Mach-O program"},
+    {0, "\xCA\xFE\xBA\xBE"sv, "a Java class or Mach-O program"},
+    {0, "\0asm"sv, "a WebAssembly module"},
+    {0, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, "an old Office document or a password-protected one"},
+    {0, "{\\rtf"sv, "an RTF document"},
+    {0, "%!PS"sv, "a PostScript document"},
+    {0, "SQLite format 3\0"sv, "an SQLite database"},
+    {0, "GGUF"sv, "a GGUF model"},
+    {0, "PAR1"sv, "a Parquet table"},
+    {0, "\x93NUMPY"sv, "a NumPy array"},
+    {0, "ID3"sv, "an MP3 recording"},
+    {0, "OggS\0"sv, "an Ogg recording"},
+    {0, "fLaC\0"sv, "a FLAC recording"},
+    {8, "WAVE"sv, "a WAV recording"},
+    {4, "ftyp"sv, "an MP4 video or recording"},
+    {0, "\x1A\x45\xDF\xA3"sv, "a Matroska or WebM video"},
+};
+
+std::string next_step(std::string_view what) {
+    if (what.ends_with("image") || what.find("DjVu") != what.npos) return std::string(kImage);
+    if (what.ends_with("archive")) return std::string(kUnpack);
+    if (what.find("Office") != what.npos || what.find("RTF") != what.npos) {
+        return "; save it as DOCX or as plain text without a password";
+    }
+    if (what.find("PostScript") != what.npos) return "; convert it with ps2pdf";
+    return "; convert it to plain text first";
+}
+
+std::string lower_ascii(std::string_view text) {
+    std::string lower(text);
+    for (char& c : lower) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return lower;
+}
+
+// Two-byte encodings of ASCII markup become readable when their NUL bytes are dropped.
+std::string without_nul(std::string_view head) {
+    std::string text(head);
+    text.erase(std::remove(text.begin(), text.end(), '\0'), text.end());
+    return text;
+}
+
+bool begins_like_html(std::string_view head) {
+    if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
+    if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) head.remove_prefix(2);
+    std::string text = lower_ascii(without_nul(head));
+    text.erase(0, std::min(text.find_first_not_of(" \t\r\n\f"), text.size()));
+    if (text.starts_with("<!doctype html") || text.starts_with("<html")) return true;
+    const bool prologue = text.starts_with("<?xml") || text.starts_with("<!--");
+    return prologue &&
+           (text.find("<html") != text.npos || text.find("<!doctype html") != text.npos);
+}
+
+Detection refuse(std::string message) { return {Format::kUnsupported, std::move(message)}; }
+
+Result<Detection> detect_zip(const SourceFile& source) {
+    auto archive = ZipArchive::open(source, 1u << 20);
+    if (!archive.ok()) {
+        return refuse("a damaged ZIP archive (" + archive.error().message + "); copy it again");
+    }
+    ZipArchive& zip = **archive;
+    if (zip.contains("META-INF/container.xml")) return Detection{Format::kEpub, {}};
+    if (zip.contains("word/document.xml")) return Detection{Format::kDocx, {}};
+    if (zip.contains("xl/workbook.xml")) return refuse("an Excel workbook; save it as CSV");
+    if (zip.contains("ppt/presentation.xml")) return refuse("a PowerPoint file; save it as PDF");
+    if (zip.contains("content.xml")) {
+        return refuse("an OpenDocument file; save it as DOCX, or as CSV if it is a table");
+    }
+    // DOCX files of other programs may name their main part differently.
+    if (extension_of(source.path()) == "docx") return Detection{Format::kDocx, {}};
+    if (extension_of(source.path()) == "epub") return Detection{Format::kEpub, {}};
+    return refuse("a ZIP archive; unpack it and index the files in it");
+}
+
+}  // namespace
+
+std::string extension_of(std::string_view path) {
+    std::string extension = std::filesystem::path(path).extension().string();
+    return extension.empty() ? extension : lower_ascii(extension.substr(1));
+}
+
+Result<Detection> detect_format(const SourceFile& source) {
+    std::string buffer(kHead, '\0');
+    S3ATTN_TRY(const size_t got, source.read_at(0, buffer.data(), buffer.size()));
+    const std::string_view head = std::string_view(buffer).substr(0, got);
+    // PDF readers accept leading junk; a text that merely speaks of "%PDF-" has none in front.
+    const size_t pdf = head.substr(0, 1024).find("%PDF-");
+    const bool pdf_name = extension_of(source.path()) == "pdf";
+    if (pdf == 0 || (pdf != head.npos && pdf_name)) return Detection{Format::kPdf, {}};
+    if (head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06")) {
+        return detect_zip(source);
+    }
+    for (const Magic& magic : kMagics) {
+        if (head.size() < magic.offset + magic.bytes.size()) continue;
+        if (head.substr(magic.offset, magic.bytes.size()) != magic.bytes) continue;
+        // Signatures of letters alone count only where binary data follows.
+        const bool letters = std::all_of(magic.bytes.begin(), magic.bytes.end(),
+                                         [](char c) { return c > ' ' && c < '\x7F'; });
+        const bool textual = magic.bytes.starts_with("{\\rtf") || magic.bytes == "%!PS";
+        if (letters && !textual && head.find('\0') == head.npos) continue;
+        return refuse(std::string(magic.refusal) + next_step(magic.refusal));
+    }
+    if (begins_like_html(head)) return Detection{Format::kHtml, {}};
+    const std::string extension = extension_of(source.path());
+    if (extension == "html" || extension == "htm" || extension == "xhtml") {
+        return Detection{Format::kHtml, {}};
+    }
+    if (extension == "md" || extension == "markdown") return Detection{Format::kMarkdown, {}};
+    return Detection{Format::kText, {}};
+}
+
+}  // namespace s3attn::text

@@ -1,0 +1,92 @@
+#include "text/document_reader.h"
+
+#include <sys/stat.h>
+
+#include <exception>
+
+#include "text/detect.h"
+#include "text/encoding.h"
+#include "text/formats.h"
+#include "text/plain_text.h"
+#include "text/unit_reader.h"
+
+namespace s3attn {
+namespace text {
+namespace {
+
+bool is_line_oriented(const std::string& path) {
+    const std::string extension = extension_of(path);
+    return extension == "csv" || extension == "tsv" || extension == "jsonl" ||
+           extension == "ndjson" || extension == "log";
+}
+
+OpenResult open_as(Format format, OpenRequest request) {
+    switch (format) {
+        case Format::kMarkdown: request.header.format = "markdown"; return open_markdown(request);
+        case Format::kHtml: request.header.format = "html"; return open_html(request);
+        case Format::kPdf: request.header.format = "pdf"; return open_pdf(request);
+        case Format::kDocx: request.header.format = "docx"; return open_docx(request);
+        case Format::kEpub: request.header.format = "epub"; return open_epub(request);
+        case Format::kText:
+        case Format::kUnsupported: break;
+    }
+    request.header.format = "text";
+    return open_text(request);
+}
+
+Result<uint64_t> size_of(const SourceFile& source) {
+    struct stat status {};
+    if (::fstat(source.fd(), &status) != 0) {
+        return make_error(ErrorCode::kIo, "cannot examine " + source.path());
+    }
+    return static_cast<uint64_t>(status.st_size);
+}
+
+}  // namespace
+
+OpenResult open_text(OpenRequest request) {
+    S3ATTN_TRY(TextEncoding encoding, find_encoding(*request.source));
+    DocumentHeader& header = request.header;
+    header.encoding = encoding.name;
+    header.source_bytes = encoding.source_bytes;
+    header.notes.insert(header.notes.end(), encoding.notes.begin(), encoding.notes.end());
+    S3ATTN_TRY(std::unique_ptr<Decoder> decoder, make_decoder(encoding));
+    auto window = std::make_unique<TextWindow>(request.source, encoding.bom_bytes,
+                                               std::move(decoder), request.window_bytes);
+    const UnitLimits limits = unit_limits(request.options);
+    PlainTextOptions plain;
+    plain.lines_are_paragraphs = is_line_oriented(header.path);
+    auto pieces = std::make_unique<PlainTextSource>(*window, limits, plain, header.path);
+    return std::unique_ptr<DocumentReader>(std::make_unique<UnitReader>(
+        std::move(header), std::move(window), std::move(pieces), limits, Place::kCountLines));
+}
+
+OpenResult open_document_windowed(const std::string& path, const ReaderOptions& options,
+                                  size_t window_bytes) {
+    try {
+        OpenRequest request;
+        S3ATTN_TRY(request.source, SourceFile::open(path));
+        S3ATTN_TRY(const Detection detection, detect_format(*request.source));
+        if (detection.format == Format::kUnsupported) {
+            return make_error(ErrorCode::kUnsupported, path + " looks like " + detection.refusal);
+        }
+        request.header.path = path;
+        S3ATTN_TRY(request.header.source_bytes, size_of(*request.source));
+        S3ATTN_TRY(request.header.source_hash, request.source->hash());
+        request.options = options;
+        request.window_bytes = window_bytes;
+        return open_as(detection.format, std::move(request));
+    } catch (const std::exception& exception) {  // a parser out of memory
+        return make_error(ErrorCode::kUnsupported,
+                          path + " cannot be read: " + std::string(exception.what()));
+    }
+}
+
+}  // namespace text
+
+Result<std::unique_ptr<DocumentReader>> open_document(const std::string& path,
+                                                      const ReaderOptions& options) {
+    return text::open_document_windowed(path, options, 1 << 16);
+}
+
+}  // namespace s3attn

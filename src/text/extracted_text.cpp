@@ -1,0 +1,52 @@
+#include "text/extracted_text.h"
+
+namespace s3attn::text {
+
+void ExtractedText::add(std::string_view text, const Kind& kind, const LineMap& lines) {
+    const std::string_view trimmed = trim(text);
+    if (trimmed.empty()) return;
+    if (!text_.empty()) text_ += kind.tight ? "\n" : "\n\n";
+    Block block;
+    block.begin = text_.size();
+    block.end = block.begin + trimmed.size();
+    block.heading = kind.heading;
+    block.lines = kind.lines;
+    block.barrier = chapter_;
+    chapter_ = false;
+    const auto lead = static_cast<uint64_t>(trimmed.data() - text.data());
+    for (const auto& [place, line] : lines) {
+        // Places in the trimmed whitespace speak for the first character.
+        const uint64_t at = block.begin + (place > lead ? place - lead : 0);
+        if (!lines_.empty() && lines_.back().first == at) lines_.pop_back();
+        if (lines_.empty() || lines_.back().second != line) lines_.emplace_back(at, line);
+    }
+    text_ += trimmed;
+    blocks_.push_back(block);
+}
+
+std::unique_ptr<DocumentReader> ExtractedText::finish(OpenRequest request, Place place) {
+    request.header.offsets = OffsetSpace::kExtracted;
+    const UnitLimits limits = unit_limits(request.options);
+    auto window = std::make_unique<TextWindow>(std::move(text_));
+    auto pieces =
+        std::make_unique<BlockSource>(*window, limits, std::move(blocks_), request.header.path);
+    return std::make_unique<UnitReader>(std::move(request.header), std::move(window),
+                                        std::move(pieces), limits, place, std::move(lines_));
+}
+
+void append_collapsed(std::string& text, std::string_view added) {
+    while (!added.empty()) {
+        const SpaceRun run = space_run(added);
+        if (run.length > 0) {
+            if (!text.empty() && text.back() != ' ' && text.back() != '\n') text += ' ';
+            added.remove_prefix(run.length);
+            continue;
+        }
+        size_t n = 1;
+        while (n < added.size() && !may_be_whitespace(static_cast<unsigned char>(added[n]))) ++n;
+        text += added.substr(0, n);
+        added.remove_prefix(n);
+    }
+}
+
+}  // namespace s3attn::text

@@ -1,0 +1,30 @@
+// One opener per format; open_document chooses among them.
+#pragma once
+
+#include <memory>
+
+#include "text/document_reader.h"
+#include "text/source_file.h"
+
+namespace s3attn::text {
+
+struct OpenRequest {
+    std::shared_ptr<SourceFile> source;
+    DocumentHeader header;  // path, format and hash are set
+    ReaderOptions options;
+    size_t window_bytes = 1 << 16;  // how much text is decoded at a time
+};
+using OpenResult = Result<std::unique_ptr<DocumentReader>>;
+
+OpenResult open_text(OpenRequest request);
+OpenResult open_markdown(OpenRequest request);
+OpenResult open_html(OpenRequest request);
+OpenResult open_pdf(OpenRequest request);
+OpenResult open_docx(OpenRequest request);
+OpenResult open_epub(OpenRequest request);
+
+// open_document with a window of `window_bytes`, so that tests can make every boundary be hit.
+OpenResult open_document_windowed(const std::string& path, const ReaderOptions& options,
+                                  size_t window_bytes);
+
+}  // namespace s3attn::text

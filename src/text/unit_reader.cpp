@@ -1,0 +1,123 @@
+#include "text/unit_reader.h"
+
+#include <algorithm>
+
+namespace s3attn::text {
+
+UnitReader::UnitReader(DocumentHeader header, std::unique_ptr<TextWindow> window,
+                       std::unique_ptr<PieceSource> pieces, const UnitLimits& limits, Place place,
+                       LineMap lines)
+    : header_(std::move(header)),
+      window_(std::move(window)),
+      pieces_(std::move(pieces)),
+      limits_(limits),
+      place_(place),
+      lines_(std::move(lines)) {}
+
+Result<bool> UnitReader::peek() {
+    if (!queue_.empty()) return true;
+    Piece piece;
+    S3ATTN_TRY(const bool any, pieces_->next(piece));
+    if (any) queue_.push_back(piece);
+    return any;
+}
+
+void UnitReader::add(Group& group, const Piece& piece) const {
+    group.pieces.push_back(piece);
+    group.all_headings = group.all_headings && piece.heading;
+    const bool stands = piece.end - piece.begin >= limits_.min_bytes && !piece.heading;
+    group.sealed = group.sealed || piece.cut || stands;
+}
+
+bool UnitReader::joins(const Group& group, const Piece& piece) const {
+    const uint64_t span = piece.end - group.begin();
+    if (piece.barrier || group.sealed || span > limits_.max_bytes) return false;
+    const bool within_target = span <= limits_.target_bytes;
+    if (piece.heading) return group.all_headings && within_target;
+    const bool stands = piece.cut || piece.end - piece.begin >= limits_.min_bytes;
+    return group.size() < limits_.min_bytes || (!stands && within_target);
+}
+
+// A heading in front of a paragraph that just fits into a unit alone: cut the paragraph into
+// blocks, so that the heading need not stand alone.
+Status UnitReader::cut_front_if_it_helps(const Group& group) {
+    const Piece whole = queue_.front();
+    const uint64_t lead = whole.begin - group.begin();
+    const bool blocked = !whole.cut && !whole.heading && !whole.barrier && !group.sealed &&
+                         group.size() < limits_.min_bytes &&
+                         whole.end - group.begin() > limits_.max_bytes;
+    if (!blocked || lead + limits_.target_bytes > limits_.max_bytes) return {};
+    UnitLimits limits = limits_;
+    limits.max_bytes -= lead;
+    const std::string_view text = window_->view(whole.begin, whole.end);
+    const size_t first = first_block_length(text, true, limits);
+    const SpaceRun space = space_run(text.substr(first));
+    if (first + space.length >= text.size()) return {};
+    queue_.front() = Piece{whole.begin, whole.begin + first, false, true, false};
+    const Piece rest{whole.begin + first + space.length, whole.end, false, true, false};
+    queue_.insert(queue_.begin() + 1, rest);
+    return {};
+}
+
+Result<bool> UnitReader::next(Unit& unit) {
+    // Line ends are counted up to the last character of the previous unit.
+    window_->discard_before(std::min(last_end_, counted_to_));
+    S3ATTN_TRY(const bool any, peek());
+    if (!any) return false;
+    Group group;
+    add(group, queue_.front());
+    queue_.pop_front();
+    for (;;) {
+        S3ATTN_TRY(const bool more, peek());
+        if (!more) break;
+        S3ATTN_CHECK(cut_front_if_it_helps(group));
+        if (!joins(group, queue_.front())) break;
+        add(group, queue_.front());
+        queue_.pop_front();
+    }
+    // A chain of headings (a table of contents) must not keep the heading of what follows.
+    if (group.all_headings && group.pieces.size() > 1 && !queue_.empty() &&
+        !queue_.front().heading && !queue_.front().barrier && !group.pieces.back().barrier) {
+        queue_.push_front(group.pieces.back());
+        group.pieces.pop_back();
+    }
+    fill(group, unit);
+    last_end_ = group.end();
+    return true;
+}
+
+uint32_t UnitReader::line_at(uint64_t position) {
+    if (place_ == Place::kMapLines) {
+        const auto after =
+            std::upper_bound(lines_.begin(), lines_.end(), position,
+                             [](uint64_t value, const auto& entry) { return value < entry.first; });
+        return after == lines_.begin() ? 1 : std::prev(after)->second;
+    }
+    const std::string_view passed = window_->view(counted_to_, position);
+    if (place_ == Place::kCountPages) {
+        count_ += static_cast<uint32_t>(std::count(passed.begin(), passed.end(), '\f'));
+    } else {
+        count_ += count_line_ends(passed, counted_last_);
+    }
+    if (!passed.empty()) counted_last_ = passed.back();
+    counted_to_ = std::max(counted_to_, position);
+    return count_;
+}
+
+void UnitReader::fill(const Group& group, Unit& unit) {
+    unit.gap.assign(window_->view(last_end_, group.begin()));
+    unit.text.assign(window_->view(group.begin(), group.end()));
+    unit.byte_begin = window_->source_offset(group.begin());
+    unit.byte_end = window_->source_offset(group.end());
+    const uint32_t first = line_at(group.begin());
+    if (place_ == Place::kCountPages) {
+        unit.page = first;
+        unit.line_begin = unit.line_end = 0;
+    } else {
+        unit.page = 0;
+        unit.line_begin = first;
+        unit.line_end = line_at(group.end() - 1);
+    }
+}
+
+}  // namespace s3attn::text
