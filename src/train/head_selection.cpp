@@ -1,0 +1,158 @@
+#include "train/head_selection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "train/scoring.h"
+
+namespace s3attn {
+namespace {
+
+HalfRows unit_rows(const HalfRows& rows, const std::vector<float>& mean, ThreadPool& pool) {
+    const uint32_t d = rows.d();
+    std::vector<float> values(rows.size() * d);
+    constexpr size_t kBlock = 2048;
+    pool.run(static_cast<uint32_t>((rows.size() + kBlock - 1) / kBlock), [&](uint32_t task) {
+        const size_t begin = task * kBlock, n = std::min(kBlock, rows.size() - begin);
+        read_unit(rows, begin, n, mean, values.data() + begin * d);
+    });
+    HalfRows out(d);
+    out.set_offset(std::vector<float>(d, 0.0f));
+    out.append(values.data(), static_cast<uint32_t>(rows.size()), d);
+    return out;
+}
+
+class Ranker {
+  public:
+    Ranker(const SelectionInput& input, ThreadPool& pool) : input_(input), pool_(pool) {
+        set_.units = input.paragraphs->spans;
+        set_.questions = input.questions->spans;
+        for (uint32_t q = 0; q < set_.questions.size(); ++q) set_.gold.push_back({q});
+        set_.keys.resize(1);
+        set_.heads.resize(1);
+    }
+
+    HeadReport judge(const HeadReport& head, uint32_t questions) {
+        const HalfRows& queries = input_.queries->at({head.head.layer, head.head.query_head});
+        use_keys({head.head.layer, head.head.query_head / (input_.n_head / input_.n_head_kv)});
+        set_.d = queries.d();
+        const std::vector<float> mean = queries.mean();
+        std::vector<float>& rows = set_.heads[0].queries;
+        rows.resize(queries.size() * set_.d);
+        read_unit(queries, 0, queries.size(), mean, rows.data());
+        const std::vector<QueryHeadParams> params{identity_params(set_.d)};
+        const Recall recall = recall_of(set_, params, 0, questions, pool_);
+        return {head.head, recall.at_5, recall.at_10, recall.at_20};
+    }
+
+  private:
+    void use_keys(HeadKey key) {
+        if (have_keys_ && key == current_) return;
+        const HalfRows& keys = input_.keys->at(key);
+        set_.keys[0] = unit_rows(keys, keys.mean(), pool_);
+        current_ = key;
+        have_keys_ = true;
+    }
+
+    const SelectionInput& input_;
+    ThreadPool& pool_;
+    RetrievalSet set_;
+    HeadKey current_;
+    bool have_keys_ = false;
+};
+
+double mean_recall(const HeadReport& r) {
+    return (r.recall_at_5 + r.recall_at_10 + r.recall_at_20) / 3;
+}
+
+void sort_best_first(std::vector<HeadReport>::iterator begin,
+                     std::vector<HeadReport>::iterator end) {
+    std::stable_sort(begin, end, [](const HeadReport& a, const HeadReport& b) {
+        return mean_recall(a) > mean_recall(b);
+    });
+}
+
+}  // namespace
+
+std::string row_problem(const HalfRows& rows) {
+    const std::vector<float> mean = rows.mean();
+    const double variance = rows.variance(mean);
+    if (!std::isfinite(variance)) return "are not finite";
+    double square = 0;
+    for (float m : mean) square += static_cast<double>(m) * m;
+    // Half precision of a constant leaves a relative variance of 1e-7.
+    if (variance <= 1e-6 * (square / static_cast<double>(rows.d()) + 1e-6)) {
+        return "do not vary from token to token";
+    }
+    return {};
+}
+
+Result<Selection> rank_heads(const SelectionInput& input, uint32_t first_questions,
+                             uint32_t finalists, ThreadPool& pool, const OnHead& on_head,
+                             const CancelToken& cancel) {
+    Selection selection;
+    selection.paragraphs = static_cast<uint32_t>(input.paragraphs->spans.size());
+    selection.questions = static_cast<uint32_t>(input.questions->spans.size());
+    Ranker ranker(input, pool);
+    const uint32_t group = input.n_head / input.n_head_kv;
+    for (const auto& [key, rows] : *input.queries) {
+        const HeadId id{key.layer, key.head};
+        const bool usable = row_problem(rows).empty() &&
+                            row_problem(input.keys->at({key.layer, key.head / group})).empty();
+        if (usable) {
+            selection.ranking.push_back({id, 0, 0, 0});
+        } else {
+            selection.dead.push_back(id);
+        }
+    }
+    std::vector<HeadReport>& ranking = selection.ranking;
+    finalists = std::min<uint32_t>(finalists, static_cast<uint32_t>(ranking.size()));
+    const uint64_t total = ranking.size() + finalists;
+    const auto judge_first = [&](size_t n, uint32_t questions, uint64_t before) -> Status {
+        for (size_t i = 0; i < n; ++i) {
+            if (cancel.cancelled()) {
+                return make_error(ErrorCode::kCancelled,
+                                  "training was cancelled; nothing was saved");
+            }
+            ranking[i] = ranker.judge(ranking[i], questions);
+            if (on_head) on_head(before + i + 1, total);
+        }
+        sort_best_first(ranking.begin(), ranking.begin() + static_cast<ptrdiff_t>(n));
+        return {};
+    };
+    S3ATTN_CHECK(judge_first(ranking.size(), std::min(first_questions, selection.questions), 0));
+    if (first_questions < selection.questions) {
+        S3ATTN_CHECK(judge_first(finalists, selection.questions, ranking.size()));
+    }
+    return selection;
+}
+
+Status check_better_than_chance(const Selection& selection) {
+    const double chance = std::min(1.0, 10.0 / std::max(1u, selection.paragraphs));
+    const double spread = std::sqrt(chance * (1 - chance) / std::max(1u, selection.questions));
+    const double best = selection.ranking.empty() ? 0 : selection.ranking[0].recall_at_10;
+    if (best > std::min(0.95, 2 * chance + 4 * spread)) return {};
+    char line[160];
+    std::snprintf(line, sizeof line,
+                  "no head of this model retrieves: the best finds %.3f of the paragraphs among "
+                  "its first 10 of %u, chance is %.3f\n",
+                  best, selection.paragraphs, chance);
+    return make_error(ErrorCode::kUnsupported, line + ranking_table(selection.ranking, 10) +
+                                                   "train with another model, or a corpus in the "
+                                                   "language that this model knows");
+}
+
+std::string ranking_table(const std::vector<HeadReport>& ranking, size_t lines) {
+    std::string table = "layer  head    R@5   R@10   R@20\n";
+    for (size_t i = 0; i < std::min(lines, ranking.size()); ++i) {
+        char line[80];
+        std::snprintf(line, sizeof line, "%5u %5u  %.3f  %.3f  %.3f\n", ranking[i].head.layer,
+                      ranking[i].head.query_head, ranking[i].recall_at_5, ranking[i].recall_at_10,
+                      ranking[i].recall_at_20);
+        table += line;
+    }
+    return table;
+}
+
+}  // namespace s3attn

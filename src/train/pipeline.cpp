@@ -1,0 +1,113 @@
+#include "train/pipeline.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "train/pipeline_parts.h"
+
+namespace s3attn {
+namespace {
+
+Error invalid(const std::string& message) {
+    return make_error(ErrorCode::kInvalidArgument, message);
+}
+
+Status check_heads_exist(const TrainOptions& options, const ModelInfo& model) {
+    std::set<HeadKey> seen;
+    for (const HeadId& id : options.heads) {
+        const std::string name =
+            "head (" + std::to_string(id.layer) + "," + std::to_string(id.query_head) + ")";
+        if (id.layer >= model.n_layer || id.query_head >= model.n_head) {
+            return invalid(name + " does not exist: " + model.name + " has layers 0 to " +
+                           std::to_string(model.n_layer - 1) + " with heads 0 to " +
+                           std::to_string(model.n_head - 1));
+        }
+        if (!seen.insert({id.layer, id.query_head}).second)
+            return invalid(name + " is named twice");
+    }
+    if (options.max_layer >= static_cast<int32_t>(model.n_layer)) {
+        return invalid("max layer " + std::to_string(options.max_layer) + ": " + model.name +
+                       " has layers 0 to " + std::to_string(model.n_layer - 1));
+    }
+    return {};
+}
+
+class StageClock {
+  public:
+    explicit StageClock(TrainContext& context) : context_(context) {}
+    void end(const std::string& stage) {
+        context_.seconds.push_back({stage, watch_.seconds()});
+        watch_ = Stopwatch();
+    }
+
+  private:
+    TrainContext& context_;
+    Stopwatch watch_;
+};
+
+}  // namespace
+
+Status check_train_options(const TrainOptions& options) {
+    if (options.model.empty()) return invalid("no model to train for: name a GGUF file");
+    if (options.out.empty()) return invalid("no output directory for the adapter");
+    if (options.corpus.empty()) return invalid("no corpus: name plain text files or directories");
+    if (options.latents < 16 || options.latents > 65536) {
+        return invalid("latents must be 16 to 65536, not " + std::to_string(options.latents));
+    }
+    if (options.k < 1 || options.k > 64 || options.k > options.latents / 4) {
+        return invalid("k must be 1 to 64 and at most a quarter of the latents, not " +
+                       std::to_string(options.k));
+    }
+    if (options.heads.empty() && options.n_heads == 0) return invalid("0 heads to choose");
+    if (options.sae_steps == 0) return invalid("0 steps for the autoencoders");
+    if (options.chunk_tokens == 0) return invalid("chunks of 0 tokens");
+    std::error_code error;
+    const std::filesystem::path out(options.out);
+    if (std::filesystem::exists(out, error) &&
+        !(std::filesystem::is_directory(out, error) && std::filesystem::is_empty(out, error))) {
+        return invalid(options.out + " is there already: name a directory that is not");
+    }
+    return {};
+}
+
+uint32_t deepest_wanted_layer(const TrainOptions& options, const ModelInfo& model) {
+    if (!options.heads.empty()) {
+        uint32_t deepest = 0;
+        for (const HeadId& id : options.heads) deepest = std::max(deepest, id.layer);
+        return deepest;
+    }
+    if (options.max_layer >= 0) return static_cast<uint32_t>(options.max_layer);
+    return std::max(1u, model.n_layer / 3) - 1;  // the first third of the layers
+}
+
+Result<TrainedAdapter> run_training(Scanner& scanner, const Corpus& corpus,
+                                    const TrainOptions& options, ProgressSink& sink,
+                                    const CancelToken& cancel) {
+    const Stopwatch watch;
+    S3ATTN_CHECK(check_heads_exist(options, scanner.info()));
+    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}};
+    StageClock clock(context);
+    S3ATTN_TRY(const ClozeSplit cloze, split_cloze(corpus, options));
+    HeldOut held_out;
+    S3ATTN_TRY(const ChosenHeads chosen, choose_heads(context, cloze, held_out));
+    clock.end("choose heads");
+    S3ATTN_TRY(TrainingRows rows, capture_training_rows(context, corpus, cloze, chosen));
+    clock.end("scan corpus");
+    TrainedAdapter result;
+    TrainReport& report = result.report;
+    S3ATTN_CHECK(fit_key_side(context, chosen, rows, held_out, result.adapter, report));
+    clock.end("train SAEs");
+    S3ATTN_TRY(const QuerySide query, fit_query_side(context, rows, held_out, result.adapter));
+    clock.end("query side and calibration");
+    report.ranking = chosen.selection.ranking;
+    report.chosen = chosen.heads;
+    report.recall_at_10 = query.trained.recall.at_10;
+    report.evidence_floor = result.adapter.evidence_floor;
+    report.seconds = watch.seconds();
+    report.peak_rss_bytes = peak_rss_bytes();
+    result.record = training_record(context, corpus, cloze, chosen, rows, query, report);
+    return result;
+}
+
+}  // namespace s3attn

@@ -1,0 +1,90 @@
+// The stages of run_training() and what they hand to each other.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/timing.h"
+#include "train/calibrate.h"
+#include "train/capture.h"
+#include "train/corpus.h"
+#include "train/head_selection.h"
+#include "train/pipeline.h"
+#include "train/query_trainer.h"
+#include "train/sae_trainer.h"
+
+namespace s3attn {
+
+struct StageSeconds {
+    std::string stage;
+    double seconds = 0;
+};
+
+// What every stage needs.
+struct TrainContext {
+    Scanner& scanner;
+    const TrainOptions& options;
+    ProgressSink& sink;
+    const CancelToken& cancel;
+    ThreadPool pool;
+    std::vector<StageSeconds> seconds;
+
+    uint32_t group() const { return scanner.info().n_head / scanner.info().n_head_kv; }
+    // A progress callback that counts tokens of `stage`.
+    OnTokens token_progress(const std::string& stage, const std::string& item = {}) const;
+};
+
+// Paragraphs with a question each; the first `n_held_out` are never trained on.
+struct ClozeSplit {
+    std::vector<ClozePair> pairs;
+    uint32_t n_held_out = 0;
+};
+Result<ClozeSplit> split_cloze(const Corpus& corpus, const TrainOptions& options);
+
+// The held-out paragraphs and questions, and the heads chosen on them.
+struct HeldOut {
+    TokenText paragraphs, questions;
+    RowStore keys, queries;  // of the chosen heads and their KV heads
+};
+struct ChosenHeads {
+    Selection selection;
+    std::vector<HeadId> heads;             // best first
+    std::vector<HeadKey> slots;            // ascending, distinct KV heads
+    std::vector<HeadKey> as_keys() const;  // heads as (layer, query head)
+};
+Result<ChosenHeads> choose_heads(TrainContext& context, const ClozeSplit& cloze, HeldOut& held_out);
+
+// Keys and queries that are trained on.
+struct TrainingRows {
+    TokenText text;                 // shuffled paragraphs and other text
+    std::vector<uint32_t> span_of;  // cloze question -> its paragraph's span in `text`
+    TokenText questions;
+    RowStore keys, queries;
+};
+Result<TrainingRows> capture_training_rows(TrainContext& context, const Corpus& corpus,
+                                           const ClozeSplit& cloze, const ChosenHeads& chosen);
+
+// Slots (means and SAEs) and untrained heads of the adapter.
+Status fit_key_side(TrainContext& context, const ChosenHeads& chosen, const TrainingRows& rows,
+                    const HeldOut& held_out, Adapter& adapter, TrainReport& report);
+
+// A set for scoring: keys as the index would hold them.
+RetrievalSet held_out_set(const Adapter& adapter, const HeldOut& held_out, uint32_t threads);
+
+struct QuerySide {
+    std::vector<QueryHeadParams> params;
+    QueryTrainResult training;
+    Calibration untrained, trained;
+};
+// Trains the heads' query side (query_steps > 0), writes it and the floor into the adapter.
+// Consumes the training keys.
+Result<QuerySide> fit_query_side(TrainContext& context, TrainingRows& rows, const HeldOut& held_out,
+                                 Adapter& adapter);
+
+std::string training_record(const TrainContext& context, const Corpus& corpus,
+                            const ClozeSplit& cloze, const ChosenHeads& chosen,
+                            const TrainingRows& rows, const QuerySide& query,
+                            const TrainReport& report);
+
+}  // namespace s3attn
