@@ -42,27 +42,27 @@ struct Reader {
 
     std::string path(const std::string& name) const { return directory + "/" + name; }
 
-    Status check(const std::string& name) const {
+    Result<NamedBytes> read(const std::string& name) const {
         const auto it = hashes->find(name);
-        const std::string field = "files." + name;
         if (it == hashes->end() || !it->is_string()) {
-            return make_error(ErrorCode::kCorrupt,
-                              "'" + path("adapter.json") + "': field '" + field + "' is missing");
+            return make_error(ErrorCode::kCorrupt, "'" + path("adapter.json") + "': field 'files." +
+                                                       name + "' is missing");
         }
-        S3ATTN_TRY(const std::string hash, hash_file(path(name)));
+        NamedBytes file{path(name), {}};
+        S3ATTN_TRY(file.bytes, read_file(file.path, kMaxSafetensorsBytes));
+        const std::string hash = hash_bytes(file.bytes);
         if (hash != it->get<std::string>()) {
             return make_error(ErrorCode::kCorrupt,
-                              "'" + path(name) +
-                                  "' is not the file that adapter.json was written "
-                                  "with (hash " +
+                              "'" + file.path +
+                                  "' is not the file that adapter.json was written with (hash " +
                                   hash + "): restore it or train the adapter anew");
         }
-        return {};
+        return file;
     }
 
     Result<SafetensorsFile> tensors(const std::string& name) const {
-        S3ATTN_CHECK(check(name));
-        return SafetensorsFile::read(path(name));
+        S3ATTN_TRY(NamedBytes file, read(name));
+        return SafetensorsFile::parse(std::move(file.bytes), std::move(file.path));
     }
 };
 
@@ -91,9 +91,9 @@ Result<KeySlot> read_slot(const Json& json, size_t index, const Reader& reader,
     S3ATTN_TRY(slot.kv_head, fields.number("kv_head", 0, adapter.n_head_kv - 1));
     // The folder's name follows from the slot, so no path of the file is ever trusted.
     const std::string folder = slot_directory(slot.layer, slot.kv_head);
-    S3ATTN_CHECK(reader.check(folder + "/cfg.json"));
-    S3ATTN_CHECK(reader.check(folder + "/sae_weights.safetensors"));
-    S3ATTN_TRY(slot.sae, read_sae(reader.path(folder)));
+    S3ATTN_TRY(const NamedBytes config, reader.read(folder + "/cfg.json"));
+    S3ATTN_TRY(NamedBytes weights, reader.read(folder + "/sae_weights.safetensors"));
+    S3ATTN_TRY(slot.sae, parse_saelens(config, std::move(weights)));
     const auto differs = [&](const char* field, uint32_t found, uint32_t expected) {
         return make_error(ErrorCode::kMismatch, "'" + reader.path(folder) + "/cfg.json': field '" +
                                                     field + "' is " + std::to_string(found) +

@@ -59,7 +59,7 @@ void fold_decoder_norm(SparseAutoencoder& sae) {
 }
 
 Result<SparseAutoencoder> read_saelens(const Json& json, const std::string& file,
-                                       const std::string& weights) {
+                                       NamedBytes weights) {
     const Fields config(json, file, "");
     const std::string architecture = text_or(config, "architecture", "standard");
     const std::string activation =
@@ -75,7 +75,8 @@ Result<SparseAutoencoder> read_saelens(const Json& json, const std::string& file
     S3ATTN_TRY(sae.d_in, config.number("d_in", 1, kMaxWidth));
     S3ATTN_TRY(sae.latents, config.number("d_sae", 1, kMaxLatents));
     S3ATTN_TRY(sae.k, read_k(json, config, file, sae.latents));
-    S3ATTN_TRY(const SafetensorsFile tensors, SafetensorsFile::read(weights));
+    S3ATTN_TRY(const SafetensorsFile tensors,
+               SafetensorsFile::parse(std::move(weights.bytes), std::move(weights.path)));
     S3ATTN_TRY(sae.w_enc, tensors.floats("W_enc", {sae.d_in, sae.latents}));
     S3ATTN_TRY(sae.b_enc, tensors.floats("b_enc", {sae.latents}));
     S3ATTN_TRY(sae.w_dec, tensors.floats("W_dec", {sae.latents, sae.d_in}));
@@ -173,12 +174,20 @@ Result<SparseAutoencoder> read_sae(const std::string& directory) {
     std::error_code ignored;
     const std::string saelens = directory + "/sae_weights.safetensors";
     const std::string sparsify = directory + "/sae.safetensors";
-    if (std::filesystem::exists(saelens, ignored)) return read_saelens(json, file, saelens);
+    if (std::filesystem::exists(saelens, ignored)) {
+        S3ATTN_TRY(std::string weights, read_file(saelens, kMaxSafetensorsBytes));
+        return read_saelens(json, file, {saelens, std::move(weights)});
+    }
     if (std::filesystem::exists(sparsify, ignored)) return read_sparsify(json, file, sparsify);
     return make_error(ErrorCode::kNotFound,
                       "'" + directory +
                           "' holds neither sae_weights.safetensors (SAELens) nor sae.safetensors "
                           "(sparsify)");
+}
+
+Result<SparseAutoencoder> parse_saelens(const NamedBytes& config, NamedBytes weights) {
+    S3ATTN_TRY(const Json json, adapter_json::parse(config.bytes, config.path));
+    return read_saelens(json, config.path, std::move(weights));
 }
 
 Status validate_sae(const SparseAutoencoder& sae, const std::string& name) {

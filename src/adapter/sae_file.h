@@ -26,6 +26,12 @@ Result<std::vector<std::pair<std::string, std::string>>> serialize_sae(
 // TopK, for input normalisation, transcoders and skip connections.
 Result<SparseAutoencoder> read_sae(const std::string& directory);
 
+// The SAELens layout from the bytes of its two files; the paths are for messages.
+struct NamedBytes {
+    std::string path, bytes;
+};
+Result<SparseAutoencoder> parse_saelens(const NamedBytes& config, NamedBytes weights);
+
 // Sizes agree and every value is finite; `name` is for the message.
 Status validate_sae(const SparseAutoencoder& sae, const std::string& name);
 

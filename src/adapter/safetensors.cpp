@@ -17,7 +17,6 @@ static_assert(std::endian::native == std::endian::little, "files are little endi
 
 using adapter_json::Json;
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 constexpr uint64_t kMaxHeaderBytes = uint64_t{1} << 20;
 constexpr size_t kMaxRank = 8;
 
@@ -153,7 +152,7 @@ T load(const char* at) {
 }  // namespace
 
 Result<SafetensorsFile> SafetensorsFile::read(const std::string& path) {
-    S3ATTN_TRY(std::string bytes, read_file(path, kMaxFileBytes));
+    S3ATTN_TRY(std::string bytes, read_file(path, kMaxSafetensorsBytes));
     return parse(std::move(bytes), path);
 }
 

@@ -15,6 +15,8 @@
 
 namespace s3attn {
 
+constexpr uint64_t kMaxSafetensorsBytes = uint64_t{1} << 30;
+
 enum class TensorType { kF32, kF16, kBF16, kOther };
 
 class SafetensorsFile {

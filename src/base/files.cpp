@@ -48,7 +48,7 @@ Status stream_file(const std::string& path,
                    const std::function<Status(std::string_view)>& on_block) {
     Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (file.fd < 0) return errno_error("cannot open", path);
-    std::vector<char> buffer(1 << 20);
+    std::vector<char> buffer(1 << 16);
     for (;;) {
         const ssize_t got = ::read(file.fd, buffer.data(), buffer.size());
         if (got < 0) {
