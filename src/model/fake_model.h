@@ -27,7 +27,7 @@ struct FakeOptions {
     float mean_weight = 1.0f;        // length of the constant vector added to every key of a head
     // Called at the start of each capture(); an Error from it is returned: tests inject failures,
     // cancellation or a kill here.
-    std::function<Status()> on_capture;
+    std::function<Status()> on_capture = {};
 };
 
 // Exact offsets. kWords: a run of letters, digits and non-ASCII bytes (at most 24 bytes), with

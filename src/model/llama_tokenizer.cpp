@@ -5,6 +5,7 @@
 #include <exception>
 #include <limits>
 #include <optional>
+#include <unordered_map>
 
 #include "model/utf8.h"
 
@@ -13,8 +14,7 @@ namespace {
 
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581: how SPM spells a space
 constexpr size_t kCutWindow = 16 * 1024;
-constexpr size_t kMaxUnknownBytes = 64;  // in a row
-constexpr int kControlDepth = 4;         // rounds of cutting control-token text apart
+constexpr int kControlDepth = 4;  // rounds of cutting control-token text apart
 
 bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
@@ -157,22 +157,31 @@ Status LlamaTokenizer::append_offsets(std::string_view segment, const Encoded& e
             piece.remove_prefix(1);
             virtual_space = false;
         }
-        // Bytes unknown to the vocabulary are spelled by no piece: the next piece that fits shows
-        // where they end, and they belong to the token before it.
-        size_t skipped = 0;
-        std::optional<size_t> length = spelled(piece, segment.substr(at));
-        while (!length && skipped < kMaxUnknownBytes && at + skipped < segment.size()) {
-            ++skipped;
-            length = spelled(piece, segment.substr(at + skipped));
-        }
+        const std::optional<size_t> length = spelled(piece, segment.substr(at));
         if (!length) return lost(at);
-        at += skipped;
         out.ids.push_back(id);
-        out.begin.push_back(out.ids.size() == 1 ? 0 : base + at);
+        out.begin.push_back(base + at);
         at += *length;
     }
-    if (segment.size() - at > kMaxUnknownBytes) return lost(at);
-    return {};
+    return at == segment.size() ? Status() : lost(at);
+}
+
+std::string LlamaTokenizer::with_known_characters(std::string_view segment) const {
+    std::unordered_map<std::string_view, bool> known;
+    std::string text(segment);
+    for (size_t at = 0; at < segment.size();) {
+        const size_t length = std::max<size_t>(utf8_length(segment.substr(at)), 1);
+        const std::string_view character = segment.substr(at, length);
+        const auto [entry, is_new] = known.try_emplace(character, false);
+        if (is_new) {
+            Tokens alone;
+            const auto encoded = encode(character, true);
+            entry->second = encoded.ok() && append_offsets(character, *encoded, 0, alone).ok();
+        }
+        if (!entry->second) std::fill_n(text.begin() + static_cast<ptrdiff_t>(at), length, '?');
+        at += length;
+    }
+    return text;
 }
 
 Status LlamaTokenizer::append_segment(std::string_view segment, uint64_t base, int depth,
@@ -228,13 +237,14 @@ Result<Tokens> LlamaTokenizer::tokenize(std::string_view text) const {
     for (size_t at = 0; at < text.size();) {
         const size_t end = segment_end(text, at);
         const std::string segment = with_valid_utf8(text.substr(at, end - at));
-        S3ATTN_CHECK(append_segment(segment, at, kControlDepth, tokens));
+        const size_t before = tokens.ids.size();
+        if (!append_segment(segment, at, kControlDepth, tokens).ok()) {
+            // Some vocabularies lack a few characters, and drop them or fail.
+            tokens.ids.resize(before);
+            tokens.begin.resize(before);
+            S3ATTN_CHECK(append_segment(with_known_characters(segment), at, kControlDepth, tokens));
+        }
         at = end;
-    }
-    if (tokens.ids.empty() && !text.empty()) {
-        return make_error(ErrorCode::kUnsupported, "the vocabulary of " + model_name_ +
-                                                       " has no token for any of the text. "
-                                                       "Use another model.");
     }
     tokens.begin.push_back(text.size());
     return tokens;

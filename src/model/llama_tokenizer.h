@@ -42,6 +42,8 @@ class LlamaTokenizer final : public Tokenizer {
     // apart, `depth` times at most, so that it stays text.
     Status append_segment(std::string_view segment, uint64_t base, int depth, Tokens& out) const;
     std::vector<size_t> control_cuts(std::string_view segment, const Encoded& encoded) const;
+    // Same length; characters that the vocabulary cannot spell become '?'.
+    std::string with_known_characters(std::string_view segment) const;
     bool is_control(int32_t id) const;
 
     const llama_vocab* vocab_;
