@@ -224,6 +224,12 @@ Result<TextEncoding> find_legacy(const SourceFile& source, const Profile& profil
         if (nonsense.ok() && *nonsense <= 0.01) return converted(name, 0, profile.bytes);
     }
     if (profile.multibyte > 0 && profile.invalid * 100 <= profile.bytes) return utf8(profile, 0);
+    if (profile.controls > 4 && profile.controls * 100 > profile.bytes) {
+        return no_text(source, std::to_string(profile.controls) + " control characters and " +
+                                   std::to_string(profile.invalid) +
+                                   " bytes that are no UTF-8 in " + std::to_string(profile.bytes) +
+                                   " bytes");
+    }
     std::string message = source.path() + " is neither UTF-8 (first bad byte" +
                           at_offset(profile.first_invalid) + ") nor ";
     message += name.empty() ? "any encoding that can be recognised" : "valid " + name;

@@ -113,8 +113,8 @@ class BlockCollector {
         Block block;
         block.heading = type == CMARK_NODE_HEADING || type == CMARK_NODE_THEMATIC_BREAK;
         const std::string_view name = cmark_node_get_type_string(node);
-        block.lines = type == CMARK_NODE_CODE_BLOCK || type == CMARK_NODE_HTML_BLOCK ||
-                      name == "table";
+        block.lines =
+            type == CMARK_NODE_CODE_BLOCK || type == CMARK_NODE_HTML_BLOCK || name == "table";
         add_lines(first, last, block);
     }
 

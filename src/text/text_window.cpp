@@ -152,8 +152,9 @@ uint64_t TextWindow::source_offset(uint64_t position) const {
 
 void TextWindow::discard_before(uint64_t position) {
     if (position <= begin_) return;
-    head_ += std::min(position, end()) - begin_;
-    begin_ = std::min(position, end());
+    const uint64_t kept_from = std::min(position, end());
+    head_ += kept_from - begin_;
+    begin_ = kept_from;
     // Moving the rest to the front costs its length: only when at least as much is thrown away.
     if (source_ == nullptr || head_ < text_.size() / 2) return;
     text_.erase(0, head_);
