@@ -35,14 +35,14 @@ struct BlockScratch {
 class Segment {
   public:
     virtual ~Segment() = default;
-    virtual uint64_t base() const = 0;       // global position of its first token
+    virtual uint64_t base() const = 0;  // global position of its first token
     virtual uint64_t n_tokens() const = 0;
     virtual uint32_t n_slots() const = 0;
     virtual uint32_t latents() const = 0;
     virtual uint32_t k() const = 0;
     virtual uint64_t n_postings() const = 0;
     virtual uint64_t bytes() const = 0;
-    virtual uint32_t n_blocks() const = 0;   // ceil(n_tokens / kBlockTokens)
+    virtual uint32_t n_blocks() const = 0;  // ceil(n_tokens / kBlockTokens)
     // Decodes one block, every bound and the block's checksum verified. Thread-safe with one
     // scratch per thread.
     virtual Result<BlockView> read_block(uint32_t slot, uint32_t block,

@@ -26,7 +26,8 @@ namespace s3attn {
 
 // What made the codes; two stores or runs are compatible when all fields are equal.
 struct Fingerprint {
-    std::map<std::string, std::string> fields;  // "model_hash", "tokenizer_hash", "key_side_hash", ...
+    std::map<std::string, std::string>
+        fields;  // "model_hash", "tokenizer_hash", "key_side_hash", ...
 };
 struct StoreShape {
     uint32_t n_slots = 0, latents = 0, k = 0;
@@ -61,7 +62,7 @@ class StoreWriter {
     struct Begin {
         enum class Kind { kNew, kReplaces, kUnchanged, kResumes } kind = Kind::kNew;
         int64_t doc_id = 0;
-        uint64_t units_done = 0;   // already committed: skip as many units of the reader
+        uint64_t units_done = 0;  // already committed: skip as many units of the reader
         uint64_t tokens_done = 0;
     };
     // Starts a document (same path and hash, complete: kUnchanged, nothing to do; incomplete:

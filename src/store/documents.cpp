@@ -1,0 +1,119 @@
+#include "store/documents.h"
+
+#include <charconv>
+
+#include "store/catalog.h"
+
+namespace s3attn {
+namespace {
+
+std::string select_documents(const char* where) {
+    return std::string("SELECT ") + kDocumentColumns + ", replaces FROM documents WHERE " + where;
+}
+
+Result<std::optional<DocumentRow>> only_row(Statement& rows) {
+    S3ATTN_TRY(const bool found, rows.step());
+    if (!found) return std::optional<DocumentRow>();
+    DocumentRow row;
+    row.info = document_of(rows);
+    if (!rows.is_null(11)) row.replaces = rows.integer(11);
+    return std::optional<DocumentRow>(std::move(row));
+}
+
+Status run_for(Database& db, const char* sql, int64_t doc_id) {
+    S3ATTN_TRY(Statement statement, db.prepare(sql));
+    return statement.bind(1, doc_id).run();
+}
+
+}  // namespace
+
+Result<std::optional<DocumentRow>> find_document(Database& db, int64_t doc_id) {
+    S3ATTN_TRY(Statement rows, db.prepare(select_documents("doc_id = ?1")));
+    rows.bind(1, doc_id);
+    return only_row(rows);
+}
+
+Result<std::optional<DocumentRow>> find_document(Database& db, const std::string& path,
+                                                 bool complete) {
+    S3ATTN_TRY(Statement rows, db.prepare(select_documents("path = ?1 AND complete = ?2")));
+    rows.bind(1, path).bind(2, static_cast<int64_t>(complete));
+    return only_row(rows);
+}
+
+Result<std::optional<DocumentRow>> find_document(Database& db, const std::string& path_or_id) {
+    for (const bool complete : {true, false}) {
+        S3ATTN_TRY(auto row, find_document(db, path_or_id, complete));
+        if (row.has_value()) return row;
+    }
+    int64_t doc_id = 0;
+    const char* end = path_or_id.data() + path_or_id.size();
+    const auto [stop, error] = std::from_chars(path_or_id.data(), end, doc_id);
+    if (error != std::errc() || stop != end) return std::optional<DocumentRow>();
+    return find_document(db, doc_id);
+}
+
+Result<int64_t> insert_document(Database& db, const DocumentHeader& header,
+                                std::optional<int64_t> replaces) {
+    S3ATTN_TRY(Statement insert,
+               db.prepare("INSERT INTO documents(path, format, encoding, offsets, source_bytes, "
+                          "source_hash, tokens, units, complete, replaces, indexed_at) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8)"));
+    insert.bind(1, header.path).bind(2, header.format).bind(3, header.encoding);
+    insert.bind(4, static_cast<int64_t>(header.offsets == OffsetSpace::kExtracted));
+    insert.bind(5, static_cast<int64_t>(header.source_bytes)).bind(6, header.source_hash);
+    if (replaces.has_value()) {
+        insert.bind(7, *replaces);
+    } else {
+        insert.bind_null(7);
+    }
+    S3ATTN_CHECK(insert.bind(8, utc_now()).run());
+    return db.last_insert_id();
+}
+
+Status update_counts(Database& db, int64_t doc_id, uint64_t tokens, uint64_t units) {
+    S3ATTN_TRY(Statement update,
+               db.prepare("UPDATE documents SET tokens = ?2, units = ?3 WHERE doc_id = ?1"));
+    update.bind(1, doc_id).bind(2, static_cast<int64_t>(tokens));
+    return update.bind(3, static_cast<int64_t>(units)).run();
+}
+
+Status complete_document(Database& db, int64_t doc_id) {
+    S3ATTN_TRY(const auto row, find_document(db, doc_id));
+    if (!row.has_value()) {
+        return make_error(ErrorCode::kInternal, "the document to complete is gone");
+    }
+    if (row->replaces.has_value()) {
+        S3ATTN_TRY(auto old, find_document(db, *row->replaces));
+        // Set before the old one goes, which would take its waiting replacement along.
+        S3ATTN_CHECK(run_for(db, "UPDATE documents SET replaces = NULL WHERE doc_id = ?1", doc_id));
+        if (old.has_value()) S3ATTN_CHECK(drop_document(db, *old));
+        S3ATTN_CHECK(run_for(db,
+                             "INSERT INTO units_fts(rowid, text) SELECT unit_id, text FROM units "
+                             "WHERE doc_id = ?1 ORDER BY unit_id",
+                             doc_id));
+    }
+    S3ATTN_TRY(Statement update,
+               db.prepare("UPDATE documents SET complete = 1, indexed_at = ?2 WHERE doc_id = ?1"));
+    return update.bind(1, doc_id).bind(2, utc_now()).run();
+}
+
+Status drop_document(Database& db, const DocumentRow& document) {
+    const int64_t doc_id = document.info.doc_id;
+    S3ATTN_TRY(Statement waiting, db.prepare(select_documents("replaces = ?1")));
+    waiting.bind(1, doc_id);
+    S3ATTN_TRY(const auto replacement, only_row(waiting));
+    waiting.reset();
+    if (replacement.has_value() && replacement->info.doc_id != doc_id) {
+        S3ATTN_CHECK(drop_document(db, *replacement));
+    }
+    if (document.visible()) {  // the word index must be told what it forgets
+        S3ATTN_CHECK(run_for(db,
+                             "INSERT INTO units_fts(units_fts, rowid, text) "
+                             "SELECT 'delete', unit_id, text FROM units WHERE doc_id = ?1",
+                             doc_id));
+    }
+    S3ATTN_CHECK(run_for(db, "DELETE FROM units WHERE doc_id = ?1", doc_id));
+    return run_for(db, "DELETE FROM documents WHERE doc_id = ?1", doc_id);
+}
+
+}  // namespace s3attn

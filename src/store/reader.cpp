@@ -1,0 +1,221 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "store/bm25.h"
+#include "store/catalog.h"
+#include "store/layout.h"
+#include "store/segment_file.h"
+#include "store/snapshot.h"
+
+namespace s3attn {
+namespace {
+
+constexpr int kOpenAttempts = 20;
+
+uint64_t file_bytes(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
+}
+
+class Reader final : public StoreReader {
+  public:
+    Reader(std::string directory, CatalogSnapshot snapshot)
+        : directory_(std::move(directory)),
+          lock_(std::move(snapshot.lock)),
+          db_(std::move(snapshot.db)) {}
+
+    Status load(const Fingerprint* expected, std::string& missing_file);
+
+    const StoreShape& shape() const override { return shape_; }
+    const Fingerprint& fingerprint() const override { return fingerprint_; }
+    Result<std::vector<DocumentInfo>> documents() const override;
+    Result<DocumentInfo> document(int64_t doc_id) const override;
+    Result<UnitRow> unit(int64_t unit_id) const override;
+    const std::vector<UnitExtent>& live_units() const override { return live_units_; }
+    const std::vector<std::shared_ptr<const Segment>>& segments() const override {
+        return segments_;
+    }
+    uint64_t live_tokens() const override { return live_tokens_; }
+    uint64_t bytes_on_disk() const override;
+    Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {
+        return search_words(*db_, question, limit);
+    }
+    Status read_text(int64_t doc_id,
+                     const std::function<bool(std::string_view)>& on_text) const override;
+
+  private:
+    Status load_units();
+
+    std::string directory_;
+    std::unique_ptr<WriterLock> lock_;
+    std::unique_ptr<Database> db_;
+    StoreShape shape_;
+    Fingerprint fingerprint_;
+    std::vector<std::shared_ptr<const Segment>> segments_;
+    std::vector<UnitExtent> live_units_;
+    uint64_t live_tokens_ = 0;
+    mutable std::mutex unit_mutex_;
+    mutable Statement unit_;
+};
+
+Status Reader::load(const Fingerprint* expected, std::string& missing_file) {
+    S3ATTN_TRY(shape_, load_shape(*db_));
+    S3ATTN_TRY(fingerprint_, load_fingerprint(*db_));
+    if (expected != nullptr) {
+        S3ATTN_CHECK(check_fingerprint(directory_, fingerprint_, *expected));
+    }
+    S3ATTN_TRY(const auto rows, load_segments(*db_));
+    for (const SegmentRow& row : rows) {
+        auto segment = open_named_segment(directory_, row, shape_);
+        if (!segment.ok()) {
+            if (segment.error().code == ErrorCode::kNotFound) missing_file = row.file;
+            return segment.error();
+        }
+        segments_.push_back(std::move(*segment));
+    }
+    S3ATTN_CHECK(load_units());
+    S3ATTN_TRY(unit_, db_->prepare("SELECT u.unit_id, u.doc_id, position_begin, n_tokens, "
+                                   "byte_begin, byte_end, line_begin, line_end, page, text "
+                                   "FROM units u WHERE u.unit_id = ?1"));
+    return {};
+}
+
+Status Reader::load_units() {
+    S3ATTN_TRY(Statement rows,
+               db_->prepare(std::string("SELECT u.unit_id, u.position_begin, u.n_tokens FROM "
+                                        "units u JOIN documents d ON d.doc_id = u.doc_id WHERE ") +
+                            kVisible + " ORDER BY u.unit_id"));
+    uint64_t end = 0;
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return {};
+        const int64_t begin = rows.integer(1), tokens = rows.integer(2);
+        if (begin < 0 || tokens < 0 || tokens > UINT32_MAX || static_cast<uint64_t>(begin) < end) {
+            return make_error(ErrorCode::kCorrupt, "'" + db_->path() + "': the positions of unit " +
+                                                       std::to_string(rows.integer(0)) +
+                                                       " are impossible");
+        }
+        live_units_.push_back(
+            {rows.integer(0), static_cast<uint64_t>(begin), static_cast<uint32_t>(tokens)});
+        end = static_cast<uint64_t>(begin) + static_cast<uint64_t>(tokens);
+        live_tokens_ += static_cast<uint64_t>(tokens);
+    }
+}
+
+Result<std::vector<DocumentInfo>> Reader::documents() const {
+    S3ATTN_TRY(Statement rows,
+               db_->prepare(std::string("SELECT ") + kDocumentColumns + " FROM documents d WHERE " +
+                            kVisible + " ORDER BY doc_id"));
+    std::vector<DocumentInfo> documents;
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return documents;
+        documents.push_back(document_of(rows));
+    }
+}
+
+Result<DocumentInfo> Reader::document(int64_t doc_id) const {
+    S3ATTN_TRY(Statement rows, db_->prepare(std::string("SELECT ") + kDocumentColumns +
+                                            " FROM documents d WHERE doc_id = ?1 AND " + kVisible));
+    S3ATTN_TRY(const bool found, rows.bind(1, doc_id).step());
+    if (!found) {
+        return make_error(ErrorCode::kNotFound, "the store '" + directory_ + "' has no document " +
+                                                    std::to_string(doc_id) +
+                                                    "; s3attn list shows what it has");
+    }
+    return document_of(rows);
+}
+
+Result<UnitRow> Reader::unit(int64_t unit_id) const {
+    const std::lock_guard guard(unit_mutex_);
+    unit_.reset();
+    S3ATTN_TRY(const bool found, unit_.bind(1, unit_id).step());
+    if (!found) {
+        return make_error(ErrorCode::kNotFound,
+                          "the store '" + directory_ + "' has no unit " + std::to_string(unit_id));
+    }
+    UnitRow row;
+    row.unit_id = unit_.integer(0);
+    row.doc_id = unit_.integer(1);
+    row.position_begin = static_cast<uint64_t>(unit_.integer(2));
+    row.n_tokens = static_cast<uint32_t>(unit_.integer(3));
+    row.byte_begin = static_cast<uint64_t>(unit_.integer(4));
+    row.byte_end = static_cast<uint64_t>(unit_.integer(5));
+    row.line_begin = static_cast<uint32_t>(unit_.integer(6));
+    row.line_end = static_cast<uint32_t>(unit_.integer(7));
+    row.page = static_cast<uint32_t>(unit_.integer(8));
+    row.text = unit_.text(9);
+    unit_.reset();
+    return row;
+}
+
+uint64_t Reader::bytes_on_disk() const {
+    const std::string catalog = directory_ + "/" + kCatalogFile;
+    uint64_t bytes = file_bytes(catalog) + file_bytes(catalog + "-wal");
+    for (const auto& segment : segments_) bytes += segment->bytes();
+    return bytes;
+}
+
+Status Reader::read_text(int64_t doc_id,
+                         const std::function<bool(std::string_view)>& on_text) const {
+    S3ATTN_TRY([[maybe_unused]] const DocumentInfo info, document(doc_id));
+    S3ATTN_TRY(Statement rows,
+               db_->prepare("SELECT gap, text FROM units WHERE doc_id = ?1 ORDER BY unit_id"));
+    rows.bind(1, doc_id);
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row || !on_text(rows.view(0)) || !on_text(rows.view(1))) return {};
+    }
+}
+
+}  // namespace
+
+Result<CatalogSnapshot> open_snapshot(const std::string& directory) {
+    CatalogSnapshot snapshot;
+    // Read-write where that is possible, so that the last one to leave can clear the log; nothing
+    // is ever written through this connection.
+    auto db = open_catalog(directory, Database::Mode::kReadWrite);
+    if (!db.ok() && db.error().code == ErrorCode::kIo && ::access(directory.c_str(), W_OK) != 0 &&
+        ::access((directory + "/" + kCatalogFile).c_str(), R_OK) == 0) {
+        if (file_bytes(directory + "/" + kCatalogFile + "-wal") != 0) {
+            return make_error(ErrorCode::kIo,
+                              "the store '" + directory +
+                                  "' cannot be written and was not closed properly; run s3attn "
+                                  "verify on it once where it can be written");
+        }
+        S3ATTN_TRY(snapshot.lock, WriterLock::shared(directory));
+        db = open_catalog(directory, Database::Mode::kImmutable);
+    }
+    if (!db.ok()) return db.error();
+    snapshot.db = std::move(*db);
+    S3ATTN_CHECK(snapshot.db->exec("PRAGMA query_only = ON; BEGIN"));
+    // The transaction's snapshot is taken by its first read.
+    S3ATTN_TRY([[maybe_unused]] const int64_t first,
+               snapshot.db->integer("SELECT count(*) FROM meta"));
+    return snapshot;
+}
+
+Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::string& directory,
+                                                       const Fingerprint* expected) {
+    std::string missing_before;
+    for (int attempt = 0;; ++attempt) {
+        S3ATTN_TRY(CatalogSnapshot snapshot, open_snapshot(directory));
+        auto reader = std::make_unique<Reader>(directory, std::move(snapshot));
+        std::string missing;
+        const Status status = reader->load(expected, missing);
+        if (status.ok()) return std::unique_ptr<StoreReader>(std::move(reader));
+        if (missing.empty()) return status.error();
+        // A writer may have joined segments between our snapshot and our open; then the next
+        // snapshot names others.
+        if (missing == missing_before || attempt == kOpenAttempts) {
+            return make_error(
+                ErrorCode::kCorrupt,
+                "the store '" + directory + "' lacks its file '" + missing + "'; index again");
+        }
+        missing_before = missing;
+    }
+}
+
+}  // namespace s3attn

@@ -1,0 +1,27 @@
+// The lock that makes one writer: flock on STORE/writer.lock, so it ends with the process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "s3attn/result.h"
+
+namespace s3attn {
+
+class WriterLock {
+  public:
+    // kBusy names the holder's process id.
+    static Result<std::unique_ptr<WriterLock>> exclusive(const std::string& directory);
+    // Keeps writers away without write permission. Null: there is no lock file, so no writer yet.
+    static Result<std::unique_ptr<WriterLock>> shared(const std::string& directory);
+    ~WriterLock();
+    WriterLock(const WriterLock&) = delete;
+    WriterLock& operator=(const WriterLock&) = delete;
+
+  private:
+    WriterLock(int fd, bool owner) : fd_(fd), owner_(owner) {}
+    int fd_;
+    bool owner_;
+};
+
+}  // namespace s3attn
