@@ -23,6 +23,5 @@ rm -rf "$store" # fresh each time, so that the scan is seen
 say ""
 say "Asking: $question"
 say ""
-"$build/s3attn" ask "${options[@]}" "${reader[@]}" --report "$build/demo-ask.json" \
-    "$store" "$question"
-python3 scripts/demo_summary.py "$build/demo-index.json" "$build/demo-ask.json"
+python3 scripts/demo_ask.py "$build/demo-index.json" \
+    "$build/s3attn" ask "${options[@]}" "${reader[@]}" "$store" "$question"
