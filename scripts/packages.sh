@@ -6,8 +6,8 @@ COMMAND_PACKAGES=(
     "git git" "python3 python3" "flock util-linux" "pdftotext poppler-utils"
 )
 LIBRARY_PACKAGES=(
-    libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev        # command line, JSON, logging
-    libsqlite3-dev libxxhash-dev libzstd-dev libstreamvbyte-dev     # the store
+    libcli11-dev nlohmann-json3-dev libfmt-dev                      # command line, JSON
+    libsqlite3-dev libxxhash-dev                                    # the store
     libicu-dev libstemmer-dev libuchardet-dev                       # Unicode, encodings
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
     libzip-dev libpugixml-dev                                       # DOCX, EPUB

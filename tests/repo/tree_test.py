@@ -9,7 +9,7 @@ FILE_LIMIT = 2 * MEGABYTE  # outside models/
 TEXT_SUFFIXES = (".h", ".cpp", ".cc", ".cu", ".py", ".sh", ".md", ".txt", ".cmake", ".json",
                  ".jsonl", ".yml", ".yaml", ".toml", ".js", ".html", ".css", "Makefile", "run")
 # Home directories and mounts; written so that this file does not match itself.
-MACHINE_PATH = re.compile(r"(?<![\w.$}~-])/(root|home/[a-z]|Users/[A-Za-z]|work/|mnt/[a-z])")
+MACHINE_PATH = re.compile(r"(?<![\w.$}~-])/(root\b|home/[a-z]|Users/[A-Za-z]|work/|mnt/[a-z])")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
