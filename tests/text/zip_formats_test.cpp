@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include "text_test_util.h"
+
+namespace s3attn::text_test {
+namespace {
+
+const std::string kLong = repeat("This sentence is about the sea and a ship. ", 6) + "The end.";
+
+std::string paragraph(const std::string& text, const std::string& style = "") {
+    const std::string properties =
+        style.empty() ? "" : "<w:pPr><w:pStyle w:val=\"" + style + "\"/></w:pPr>";
+    return "<w:p>" + properties + "<w:r><w:t xml:space=\"preserve\">" + text + "</w:t></w:r></w:p>";
+}
+
+Document good(const std::string& name, const std::string& bytes,
+              const ReaderOptions& options = {}) {
+    Document document = read_bytes(name, bytes, options);
+    EXPECT_TRUE(document.ok) << document.error.message;
+    EXPECT_EQ(broken_invariant(document, options), "");
+    EXPECT_EQ(document.header.offsets, OffsetSpace::kExtracted);
+    return document;
+}
+
+TEST(Docx, ParagraphsRunsTabsAndBreaks) {
+    const Document document =
+        good("a.docx",
+             docx_bytes(paragraph("Title", "Heading1") +
+                        "<w:p><w:pPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:r><w:t>One"
+                        "</w:t><w:tab/><w:t xml:space=\"preserve\"> two</w:t><w:br/></w:r><w:ins>"
+                        "<w:r><w:t>new</w:t></w:r></w:ins><w:del><w:r><w:delText>old</w:delText>"
+                        "<w:t>old</w:t></w:r></w:del></w:p>" +
+                        paragraph("a &amp; b &#233;")));
+    EXPECT_EQ(document.header.format, "docx");
+    EXPECT_EQ(document.all(), "Title\n\nOne\t two\nnew\n\na & b \u00E9");
+    EXPECT_EQ(document.units.at(0).line_begin, 1u);
+    EXPECT_EQ(document.units.at(0).line_end, 6u);
+}
+
+TEST(Docx, HeadingsGoWithTheirText) {
+    const Document document = good(
+        "a.docx", docx_bytes(paragraph(kLong) + paragraph("Sea", "Heading2") + paragraph(kLong)));
+    ASSERT_EQ(document.units.size(), 2u);
+    EXPECT_EQ(document.units[1].text, "Sea\n\n" + kLong);
+}
+
+TEST(Docx, TablesBecomeLines) {
+    const auto cell = [](const std::string& text) {
+        return "<w:tc>" + paragraph(text) + "</w:tc>";
+    };
+    const Document document =
+        good("a.docx", docx_bytes("<w:tbl><w:tr>" + cell("A") + cell("B") + "</w:tr><w:tr>" +
+                                  cell("1") + cell("2") + "</w:tr></w:tbl>"));
+    EXPECT_EQ(document.all(), "A\tB\n1\t2");
+}
+
+TEST(Docx, FootnotesFollow) {
+    const std::string bytes = zip_bytes(
+        {{"word/document.xml",
+          "<w:document xmlns:w='w'><w:body>" + paragraph("Body") + "</w:body></w:document>"},
+         {"word/footnotes.xml", "<w:footnotes xmlns:w='w'><w:footnote w:type='separator'>" +
+                                    paragraph("----") + "</w:footnote><w:footnote>" +
+                                    paragraph("A note") + "</w:footnote></w:footnotes>"}});
+    EXPECT_EQ(good("a.docx", bytes).all(), "Body\n\nA note");
+}
+
+TEST(Docx, MalformedXmlNamesTheEntry) {
+    const Document document =
+        read_bytes("a.docx", zip_bytes({{"word/document.xml", "<w:document><w:body><w:p>"}}));
+    EXPECT_EQ(document.error.code, ErrorCode::kCorrupt);
+    EXPECT_NE(document.error.message.find("word/document.xml"), std::string::npos);
+}
+
+TEST(Docx, DeepNestingIsNoCrash) {
+    good("a.docx", docx_bytes(repeat("<w:p><w:r>", 100000) + "<w:t>x</w:t>" +
+                              repeat("</w:r></w:p>", 100000)));
+}
+
+TEST(Docx, EmptyDocumentHasNoUnits) {
+    EXPECT_TRUE(good("a.docx", docx_bytes("<w:p/>")).units.empty());
+}
+
+TEST(Zip, BombsAreStoppedAtTheLimit) {
+    ReaderOptions options;
+    options.max_parse_bytes = 1 << 20;
+    const std::string huge = std::string(20 << 20, ' ');
+    for (const std::string& bytes : {docx_bytes(paragraph(huge)), epub_bytes({"<p>" + huge})}) {
+        EXPECT_LT(bytes.size(), 100000u);
+        const Document document = read_bytes("bomb", bytes, options);
+        EXPECT_EQ(document.error.code, ErrorCode::kUnsupported);
+        EXPECT_NE(document.error.message.find("unpacks to more than"), std::string::npos)
+            << document.error.message;
+    }
+}
+
+TEST(Epub, SpineOrderAndChapters) {
+    const Document document =
+        good("a.epub", epub_bytes({"<h1>One</h1><p>First chapter.</p>",
+                                   "<h1>Two</h1><p>Second.</p>", "<p>Third <b>one</b>.</p>"}));
+    EXPECT_EQ(document.header.format, "epub");
+    ASSERT_EQ(document.units.size(), 3u);
+    EXPECT_EQ(document.units[0].text, "One\n\nFirst chapter.");
+    EXPECT_EQ(document.units[1].text, "Two\n\nSecond.");
+    EXPECT_EQ(document.units[2].text, "Third one.");
+    EXPECT_EQ(document.units[2].line_begin, 9u);
+}
+
+TEST(Epub, XmlStyleEmptyElementsSwallowNothing) {
+    const Document document =
+        good("a.epub", epub_bytes({"<a id='x'/><script src='y'/><p>Still <i/>here</p>"}));
+    EXPECT_EQ(document.all(), "Still here");
+}
+
+TEST(Epub, MissingPartsAreNamed) {
+    const auto error = [](std::vector<std::pair<std::string, std::string>> entries) {
+        const Document document = read_bytes("a.epub", zip_bytes(entries));
+        EXPECT_FALSE(document.ok);
+        return document.error.message;
+    };
+    const std::string container =
+        "<container><rootfiles><rootfile full-path='b.opf'/></rootfiles></container>";
+    EXPECT_NE(error({{"META-INF/container.xml", "<container"}}).find("META-INF/container.xml"),
+              std::string::npos);
+    EXPECT_NE(error({{"META-INF/container.xml", container}}).find("b.opf"), std::string::npos);
+    EXPECT_NE(error({{"META-INF/container.xml", container}, {"b.opf", "<package/>"}}).find("spine"),
+              std::string::npos);
+    EXPECT_NE(error({{"META-INF/container.xml", container},
+                     {"b.opf",
+                      "<package><manifest><item id='a' href='../../etc/a.xhtml' "
+                      "media-type='application/xhtml+xml'/></manifest><spine><itemref "
+                      "idref='a'/></spine></package>"}})
+                  .find("etc/a.xhtml: missing"),
+              std::string::npos);
+}
+
+TEST(Epub, CopyProtectionIsNamed) {
+    const Document document = read_bytes(
+        "a.epub",
+        zip_bytes({{"META-INF/container.xml",
+                    "<container><rootfiles><rootfile full-path='b.opf'/></rootfiles></container>"},
+                   {"META-INF/encryption.xml",
+                    "<encryption><EncryptedData><CipherData><CipherReference URI='a.xhtml'/>"
+                    "</CipherData></EncryptedData></encryption>"},
+                   {"a.xhtml", "\x01\x02"},
+                   {"b.opf",
+                    "<package><manifest><item id='a' href='a.xhtml' "
+                    "media-type='application/xhtml+xml'/></manifest><spine><itemref "
+                    "idref='a'/></spine></package>"}}));
+    EXPECT_NE(document.error.message.find("DRM"), std::string::npos) << document.error.message;
+}
+
+}  // namespace
+}  // namespace s3attn::text_test
