@@ -97,8 +97,8 @@ std::string guess_utf16(std::string_view head) {
         even += head[2 * i] == '\0' ? 1 : 0;
         odd += head[2 * i + 1] == '\0' ? 1 : 0;
     }
-    if (odd * 10 >= pairs * 4 && even * 50 <= pairs) return "UTF-16LE";
-    if (even * 10 >= pairs * 4 && odd * 50 <= pairs) return "UTF-16BE";
+    if (odd * 10 >= pairs * 4 && even * 8 <= odd) return "UTF-16LE";
+    if (even * 10 >= pairs * 4 && odd * 8 <= even) return "UTF-16BE";
     return {};
 }
 
@@ -263,6 +263,17 @@ Result<TextEncoding> find_encoding(const SourceFile& source, const std::string& 
         return utf8(profile, bom_bytes);
     }
     return find_legacy(source, profile);
+}
+
+bool may_be_text(std::string_view head) {
+    Profile profile;
+    profile_block(head, 0, false, profile);
+    if (profile.bytes < 16) return true;
+    for (const Bom& bom : kBoms) {
+        if (head.starts_with(bom.bytes)) return true;
+    }
+    if (profile.nul > 4 && profile.nul * 100 > profile.bytes) return !guess_utf16(head).empty();
+    return profile.controls <= 4 || profile.controls * 10 <= profile.bytes;
 }
 
 Result<std::unique_ptr<Decoder>> make_decoder(const TextEncoding& encoding) {

@@ -24,6 +24,9 @@ struct TextEncoding {
 // `declared` (an HTML charset) wins over detection where it fits the bytes.
 Result<TextEncoding> find_encoding(const SourceFile& source, const std::string& declared = {});
 
+// A quick look at a file's beginning: false when it is surely binary data.
+bool may_be_text(std::string_view head);
+
 // The decoder for it.
 Result<std::unique_ptr<Decoder>> make_decoder(const TextEncoding& encoding);
 

@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <set>
 #include <system_error>
 
 #include "text/detect.h"
 #include "text/document_reader.h"
+#include "text/encoding.h"
 #include "text/source_file.h"
 
 namespace s3attn {
@@ -27,10 +27,7 @@ bool looks_like_document(const text::SourceFile& source) {
     char head[4096];
     const Result<size_t> got = source.read_at(0, head, sizeof head);
     if (!got.ok()) return false;
-    const auto nul = static_cast<size_t>(std::count(head, head + *got, '\0'));
-    const bool wide = *got >= 2 && (std::memcmp(head, "\xFF\xFE", 2) == 0 ||
-                                    std::memcmp(head, "\xFE\xFF", 2) == 0);
-    return wide || nul <= 4 || nul * 100 <= *got || nul * 5 >= *got * 2;
+    return text::may_be_text({head, *got});
 }
 
 class InputCollector {

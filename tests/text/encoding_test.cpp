@@ -100,8 +100,8 @@ TEST_P(Encoded, IsConvertedWithExactSourceOffsets) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Encoded, testing::ValuesIn(kCases), [](const auto& info) {
-    std::string name = info.param.encoding;
+INSTANTIATE_TEST_SUITE_P(All, Encoded, testing::ValuesIn(kCases), [](const auto& case_info) {
+    std::string name = case_info.param.encoding;
     for (char& c : name) {
         if (c == '-') c = '_';
     }

@@ -107,12 +107,15 @@ TEST_F(Pdf, PagesAreCountedAndNeverJoined) {
 }
 
 TEST_F(Pdf, LongPagesAreCutWithinThePage) {
+    ReaderOptions options;
+    options.target_unit_bytes = 300;
+    options.max_unit_bytes = 600;
     std::string page;
     for (int i = 0; i < 50; ++i)
         page += "The ship sailed on over the wide sea that day, and it\nrained all day long.\n";
-    const Document document = read_bytes("a.pdf", pdf_bytes({page, page}));
+    const Document document = read_bytes("a.pdf", pdf_bytes({page, page}), options);
     ASSERT_TRUE(document.ok) << document.error.message;
-    EXPECT_EQ(broken_invariant(document, {}), "");
+    EXPECT_EQ(broken_invariant(document, options), "");
     EXPECT_GT(document.units.size(), 6u);
     for (const Unit& unit : document.units) EXPECT_EQ(unit.text.find('\f'), std::string::npos);
     EXPECT_EQ(document.units.back().page, 2u);

@@ -50,13 +50,14 @@ TEST(PlainText, ParagraphsLongEnoughStandAlone) {
 
 TEST(PlainText, LinesAreCountedForEveryLineEnd) {
     for (const std::string end : {"\n", "\r\n", "\r"}) {
-        const Document document =
-            checked("a.txt", end + kLong + end + end + end + kOther + end + "tail" + end);
-        ASSERT_EQ(document.units.size(), 2u);
+        const Document document = checked(
+            "a.txt", end + kLong + end + end + end + kOther + end + "its" + end + "tail" + end);
+        ASSERT_EQ(document.units.size(), 3u);
         EXPECT_EQ(document.units[0].line_begin, 2u);
         EXPECT_EQ(document.units[0].line_end, 2u);
         EXPECT_EQ(document.units[1].line_begin, 5u);
-        EXPECT_EQ(document.units[1].line_end, 6u);
+        EXPECT_EQ(document.units[2].line_begin, 6u);
+        EXPECT_EQ(document.units[2].line_end, 7u);
     }
 }
 
