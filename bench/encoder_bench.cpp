@@ -2,10 +2,10 @@
 // rate of the same FMA instructions on data that stays in registers.
 #include <benchmark/benchmark.h>
 
+#include <ctime>
 #include <random>
 
 #include "adapter/encoder.h"
-#include "base/timing.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -53,12 +53,12 @@ __attribute__((target("avx2,fma"))) double fma_rate() {
     for (__m256& sum : sums) sum = _mm256_set1_ps(1.0f);
     const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
     constexpr int kRounds = 4'000'000;
-    Stopwatch watch;
+    const std::clock_t begin = std::clock();  // of the CPU, as the benchmark counts
     for (int i = 0; i < kRounds; ++i) {
 #pragma GCC unroll 12
         for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, a, b);
     }
-    const double seconds = watch.seconds();
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
     for (__m256& sum : sums) benchmark::DoNotOptimize(sum);
     return kRounds * 12.0 * 16.0 / seconds;
 }
@@ -106,6 +106,7 @@ BENCHMARK(encode)
     ->Args({64, 4096, 16, static_cast<int>(Simd::kBest)})
     ->Args({128, 4096, 8, static_cast<int>(Simd::kBest)})
     ->Args({64, 4096, 8, static_cast<int>(Simd::kAvx2)})
+    ->Args({64, 4096, 16, static_cast<int>(Simd::kAvx2)})
     ->Args({64, 4096, 8, static_cast<int>(Simd::kScalar)})
     ->Unit(benchmark::kMillisecond);
 

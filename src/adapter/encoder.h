@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "adapter/adapter.h"
 #include "adapter/codes.h"
@@ -19,7 +20,7 @@ struct RowsView {
 };
 
 // Which code path computes; every one selects the same features but for ties within 1e-5 relative.
-enum class Simd { kBest, kScalar, kAvx2 };
+enum class Simd { kBest, kScalar, kAvx2, kVnni };
 bool simd_available(Simd simd);  // on this CPU
 
 // Key side. Not thread-safe (scratch buffers); uses `threads` threads (0: all) inside encode().
@@ -32,11 +33,18 @@ class KeyEncoder {
     // without a direction (equal to the mean key, or not finite) gets only padding: feature 0 with
     // activation 0, which also fills up rows with fewer than k active latents.
     void encode(uint32_t slot, const RowsView& rows, CodeBatch& batch);
+    // Activations before quantisation, [n_rows][k], largest first, 0 for padding: what training
+    // needs for choose_activation_scale. Does not depend on Adapter::activation_scale.
+    std::vector<float> activations(uint32_t slot, const RowsView& rows);
 
   private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+// The scale at which one in a thousand of these activations exceeds the largest byte; 1/200 when
+// there is none.
+float choose_activation_scale(std::vector<float> activations);
 
 // The slow, obvious twin of KeyEncoder::encode: double precision, full sort. For tests.
 void encode_reference(const Adapter& adapter, uint32_t slot, const RowsView& rows,

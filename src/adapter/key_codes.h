@@ -8,7 +8,19 @@
 
 namespace s3attn {
 
-// x = unit(row - mean) - offset, computed in double. False (x untouched) when the row has no
+// In four chains, because one chain of additions would cost more than the encoder's product.
+template <class At>
+double sum_of_squares(uint32_t n, const At& at) {
+    double sums[4] = {0, 0, 0, 0};
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        for (uint32_t j = 0; j < 4; ++j) sums[j] += double{at(i + j)} * double{at(i + j)};
+    }
+    for (; i < n; ++i) sums[0] += double{at(i)} * double{at(i)};
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+// x = unit(row - mean) - offset, computed in double. False (x undefined) when the row has no
 // direction: equal to the mean, or not finite. `offset` may be null.
 bool centre_and_normalise(const float* row, const float* mean, const float* offset, uint32_t d,
                           double* x);

@@ -113,7 +113,9 @@ void compare(const Adapter& a, const RowsView& rows, uint32_t threads, Simd simd
 
 std::vector<Simd> paths() {
     std::vector<Simd> available = {Simd::kBest, Simd::kScalar};
-    if (simd_available(Simd::kAvx2)) available.push_back(Simd::kAvx2);
+    for (const Simd simd : {Simd::kAvx2, Simd::kVnni}) {
+        if (simd_available(simd)) available.push_back(simd);
+    }
     return available;
 }
 
@@ -275,6 +277,32 @@ TEST(Encoder, ThreadsAndBatchesChangeNothing) {
         EXPECT_EQ(code_at(single, 0, 1).features, code_at(whole, t, 1).features);
         EXPECT_EQ(code_at(single, 0, 1).activations, code_at(whole, t, 1).activations);
     }
+}
+
+TEST(Encoder, ActivationsAreThoseTheBytesStandFor) {
+    const Adapter a = random_adapter(10, 64, 1000, 8);
+    std::mt19937 rng(5);
+    const std::vector<float> rows = gaussian(rng, 64 * 50);
+    const RowsView view{rows.data(), 50, 64, 64};
+    KeyEncoder encoder(a, 1);
+    CodeBatch batch = sized_batch(a, 50);
+    encoder.encode(0, view, batch);
+    const std::vector<float> exact = encoder.activations(0, view);
+    for (uint32_t t = 0; t < 50; ++t) {
+        auto bytes = code_at(batch, t, 0).activations;
+        std::sort(bytes.rbegin(), bytes.rend());
+        for (size_t j = 0; j < bytes.size(); ++j) {
+            EXPECT_NEAR(exact[t * 8 + j] / a.activation_scale, bytes[j], 0.5 + 1e-3);
+        }
+    }
+}
+
+TEST(Encoder, ChosenScaleClampsOneInAThousand) {
+    std::vector<float> activations = {0.0f, std::nanf("")};
+    EXPECT_EQ(choose_activation_scale(activations), 1.0f / 200);
+    for (int i = 1; i <= 1000; ++i) activations.push_back(static_cast<float>(i) / 1000);
+    const float scale = choose_activation_scale(activations);
+    EXPECT_NEAR(scale * 255, 0.999, 1e-6);
 }
 
 TEST(Encoder, QuantisesToNearestAndClamps) {
