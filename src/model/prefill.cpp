@@ -18,8 +18,8 @@ Result<double> full_prefill_rate(const std::string& model_path, uint32_t threads
     params.n_threads = params.n_threads_batch = static_cast<int32_t>(thread_count(threads));
     const llama_context_ptr context(llama_init_from_model(model.get(), params));
     if (!context) {
-        return make_error(ErrorCode::kUnsupported, "no context for " + model_path + ": " +
-                                                       take_llama_errors());
+        return make_error(ErrorCode::kUnsupported,
+                          "no context for " + model_path + ": " + take_llama_errors());
     }
     llama_batch batch = llama_batch_init(static_cast<int32_t>(chunk_tokens), 0, 1);
     double seconds = 0;
@@ -40,7 +40,8 @@ Result<double> full_prefill_rate(const std::string& model_path, uint32_t threads
         seconds += watch.seconds();
     }
     llama_batch_free(batch);
-    if (failed) return make_error(ErrorCode::kInternal, "llama.cpp could not prefill " + model_path);
+    if (failed)
+        return make_error(ErrorCode::kInternal, "llama.cpp could not prefill " + model_path);
     return static_cast<double>(tokens.size()) / std::max(seconds, 1e-9);
 }
 
