@@ -147,13 +147,19 @@ Status merge(const std::string& directory, Database& db, const StoreShape& shape
 std::optional<std::pair<size_t, size_t>> plan_merge(std::span<const SegmentRow> segments) {
     for (uint32_t tier = 0; tier < kTiers; ++tier) {
         for (size_t begin = 0; begin < segments.size();) {
-            size_t end = begin;
-            while (end < segments.size() && tier_of(segments[end].n_tokens) <= tier) ++end;
-            if (end - begin >= kFanIn) {
-                const auto run = segments.subspan(begin, end - begin);
-                for (size_t first = 0; first + 1 < run.size(); ++first) {
-                    const size_t count = fitting(run, first);
-                    if (count >= 2) return std::pair(begin + first, count);
+            // A run of this tier, smaller ones in between included. They do not count, or a large
+            // one would be rewritten for every few small ones behind it.
+            size_t first = begin, last = begin, of_tier = 0, end = begin;
+            for (; end < segments.size() && tier_of(segments[end].n_tokens) <= tier; ++end) {
+                if (tier_of(segments[end].n_tokens) != tier) continue;
+                if (of_tier++ == 0) first = end;
+                last = end;
+            }
+            if (of_tier >= kFanIn) {
+                const auto run = segments.subspan(first, last + 1 - first);
+                for (size_t i = 0; i + 1 < run.size(); ++i) {
+                    const size_t count = fitting(run, i);
+                    if (count >= 2) return std::pair(first + i, count);
                 }
             }
             begin = end + 1;

@@ -6,6 +6,7 @@
 
 #include "s3attn/engine.h"
 #include "store/catalog.h"
+#include "store/catalog_checks.h"
 #include "store/layout.h"
 #include "store/open_writer.h"
 #include "store/segment_file.h"
@@ -14,26 +15,6 @@
 
 namespace s3attn {
 namespace {
-
-Error corrupt(const Database& db, const std::string& what) {
-    return make_error(ErrorCode::kCorrupt, "'" + db.path() + "': " + what);
-}
-
-// SQLite's own checks.
-Status check_database(Database& db) {
-    S3ATTN_TRY(Statement integrity, db.prepare("PRAGMA integrity_check(1)"));
-    S3ATTN_TRY(const bool answered, integrity.step());
-    if (!answered || integrity.view(0) != "ok") {
-        return corrupt(db, answered ? integrity.text(0) : "integrity_check gave no answer");
-    }
-    S3ATTN_TRY(Statement keys, db.prepare("PRAGMA foreign_key_check"));
-    S3ATTN_TRY(const bool violated, keys.step());
-    if (violated) {
-        return corrupt(db, "row " + keys.text(1) + " of " + keys.text(0) +
-                               " belongs to no row of " + keys.text(2));
-    }
-    return {};
-}
 
 // FTS5's check is an INSERT, which a reader cannot do; so it runs on a private copy.
 Status check_word_index(Database& db) {
@@ -67,15 +48,15 @@ Status check_documents(Database& db, VerifyReport& report) {
         if (!row) break;
         const std::string name = "document " + documents.text(0);
         if (documents.integer(2) != documents.integer(3)) {
-            return corrupt(db, name + " should have " + documents.text(2) + " units and has " +
-                                   documents.text(3));
+            return corrupt_catalog(db, name + " should have " + documents.text(2) +
+                                           " units and has " + documents.text(3));
         }
         if (documents.integer(1) != documents.integer(4)) {
-            return corrupt(db, name + " should have " + documents.text(1) + " tokens and has " +
-                                   documents.text(4));
+            return corrupt_catalog(db, name + " should have " + documents.text(1) +
+                                           " tokens and has " + documents.text(4));
         }
         if (documents.integer(5) != 0 && !documents.is_null(6)) {
-            return corrupt(db, name + " is complete and still replaces another");
+            return corrupt_catalog(db, name + " is complete and still replaces another");
         }
         ++report.documents;
     }
@@ -87,42 +68,11 @@ Status check_documents(Database& db, VerifyReport& report) {
         S3ATTN_TRY(const bool row, units.step());
         if (!row) return {};
         if (units.integer(1) < 0 || units.integer(1) > units.integer(2) || units.integer(3) != 0) {
-            return corrupt(db, "the byte range of unit " + units.text(0) +
-                                   " is impossible or overlaps the unit before it");
+            return corrupt_catalog(db, "the byte range of unit " + units.text(0) +
+                                           " is impossible or overlaps the unit before it");
         }
         ++report.units;
     }
-}
-
-// Every unit's positions lie in one segment and nobody else's.
-Status check_positions(Database& db, const std::vector<SegmentRow>& segments) {
-    S3ATTN_TRY(const int64_t next_position, load_meta(db, "next_position"));
-    S3ATTN_TRY(Statement units, db.prepare("SELECT unit_id, position_begin, n_tokens FROM units "
-                                           "ORDER BY unit_id"));
-    uint64_t end = 0;
-    size_t s = 0;
-    for (;;) {
-        S3ATTN_TRY(const bool row, units.step());
-        if (!row) break;
-        const int64_t begin = units.integer(1), tokens = units.integer(2);
-        if (begin < 0 || tokens < 0 || tokens > next_position || begin > next_position - tokens ||
-            static_cast<uint64_t>(begin) < end) {
-            return corrupt(db, "the positions of unit " + units.text(0) +
-                                   " are impossible or overlap the unit before it");
-        }
-        if (tokens == 0) continue;
-        end = static_cast<uint64_t>(begin) + static_cast<uint64_t>(tokens);
-        while (s < segments.size() && segments[s].end() <= static_cast<uint64_t>(begin)) ++s;
-        if (s == segments.size() || segments[s].base > static_cast<uint64_t>(begin) ||
-            segments[s].end() < end) {
-            return corrupt(db, "unit " + units.text(0) + " has positions without a segment");
-        }
-    }
-    if (!segments.empty() && segments.back().end() > static_cast<uint64_t>(next_position)) {
-        return corrupt(
-            db, "segment '" + segments.back().file + "' reaches beyond the next free position");
-    }
-    return {};
 }
 
 Status check_segments(const std::string& directory, Database& db, const StoreShape& shape,
@@ -130,7 +80,8 @@ Status check_segments(const std::string& directory, Database& db, const StoreSha
     S3ATTN_TRY(const int64_t next_segment, load_meta(db, "next_segment"));
     for (const SegmentRow& row : rows) {
         if (row.segment_id >= next_segment) {
-            return corrupt(db, "segment '" + row.file + "' has a number that was not given out");
+            return corrupt_catalog(
+                db, "segment '" + row.file + "' has a number that was not given out");
         }
         auto segment = open_named_segment(directory, row, shape);
         if (!segment.ok()) {
@@ -152,12 +103,8 @@ Status check_segments(const std::string& directory, Database& db, const StoreSha
 }
 
 // Removes what a dead writer left, if no writer lives and the directory can be written.
-Status remove_orphans(const std::string& directory, VerifyReport& report) {
-    std::vector<std::string> orphans;
-    {
-        S3ATTN_TRY(const CatalogSnapshot snapshot, open_snapshot(directory));
-        S3ATTN_TRY(orphans, find_orphans(directory, *snapshot.db));
-    }
+Status remove_orphans(const std::string& directory, const std::vector<std::string>& orphans,
+                      VerifyReport& report) {
     if (orphans.empty()) return {};
     if (!open_existing_writer(directory).ok()) return {};  // in use or read-only: not ours to do
     for (const std::string& name : orphans) {
@@ -173,7 +120,6 @@ Status remove_orphans(const std::string& directory, VerifyReport& report) {
 
 Result<VerifyReport> verify_store(const std::string& store) {
     VerifyReport report;
-    S3ATTN_CHECK(remove_orphans(store, report));
     S3ATTN_TRY(const CatalogSnapshot snapshot, open_snapshot(store));
     Database& db = *snapshot.db;
     S3ATTN_CHECK(check_database(db));
@@ -187,6 +133,9 @@ Result<VerifyReport> verify_store(const std::string& store) {
     if (::stat((store + "/" + kCatalogFile).c_str(), &info) == 0) {
         report.bytes += static_cast<uint64_t>(info.st_size);
     }
+    // Last: on a damaged catalogue every segment may look like an orphan.
+    S3ATTN_TRY(const auto orphans, find_orphans(store, db));
+    S3ATTN_CHECK(remove_orphans(store, orphans, report));
     return report;
 }
 

@@ -1,11 +1,13 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <system_error>
 
 #include "base/files.h"
 #include "store/catalog.h"
+#include "store/catalog_checks.h"
 #include "store/compact.h"
 #include "store/documents.h"
 #include "store/layout.h"
@@ -41,10 +43,11 @@ class Writer final : public StoreWriter {
         bool visible = true;
     };
 
+    Status remove_orphans();
     Status begin_transaction();
     Status store_counts();
     Status resume(const DocumentRow& row);
-    Result<Begin> begin_in_transaction(const DocumentHeader& header);
+    Result<Begin> begin(const DocumentHeader& header);
     Status insert_unit(const Unit& unit, uint32_t n_tokens);
     Status check_unit(const Unit& unit, uint32_t n_tokens) const;
     Status write_codes(const CodeBatch& codes);
@@ -96,16 +99,27 @@ Status Writer::start() {
         return make_error(ErrorCode::kCorrupt, "'" + db_->path() + "': meta is out of range");
     }
     next_position_ = static_cast<uint64_t>(position);
-    S3ATTN_TRY(const auto orphans, find_orphans(directory_, *db_));
-    for (const std::string& name : orphans) {
-        const std::string path = directory_ + "/" + name;
-        if (::unlink(path.c_str()) != 0) return errno_error("cannot remove", path);
-    }
+    S3ATTN_CHECK(remove_orphans());
     S3ATTN_TRY(insert_unit_,
                db_->prepare("INSERT INTO units(doc_id, position_begin, n_tokens, byte_begin, "
                             "byte_end, line_begin, line_end, page, gap, text) "
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
     S3ATTN_TRY(insert_words_, db_->prepare("INSERT INTO units_fts(rowid, text) VALUES (?1, ?2)"));
+    return {};
+}
+
+Status Writer::remove_orphans() {
+    S3ATTN_TRY(const auto orphans, find_orphans(directory_, *db_));
+    if (std::any_of(orphans.begin(), orphans.end(), is_segment_file_name)) {
+        // Before a whole segment goes: has a damaged catalogue lost its row?
+        S3ATTN_CHECK(check_database(*db_));
+        S3ATTN_TRY(const auto segments, load_segments(*db_));
+        S3ATTN_CHECK(check_positions(*db_, segments));
+    }
+    for (const std::string& name : orphans) {
+        const std::string path = directory_ + "/" + name;
+        if (::unlink(path.c_str()) != 0) return errno_error("cannot remove", path);
+    }
     return {};
 }
 
@@ -123,7 +137,7 @@ Result<StoreWriter::Begin> Writer::begin_document(const DocumentHeader& header) 
     if (header.path.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "a document needs a path");
     }
-    return fail(begin_in_transaction(header));
+    return fail(begin(header));
 }
 
 Status Writer::resume(const DocumentRow& row) {
@@ -140,9 +154,9 @@ Status Writer::resume(const DocumentRow& row) {
     return {};
 }
 
-Result<StoreWriter::Begin> Writer::begin_in_transaction(const DocumentHeader& header) {
-    S3ATTN_CHECK(begin_transaction());
-    S3ATTN_CHECK(store_counts());
+Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
+    // Looking alone opens no transaction: an unchanged document leaves nothing to commit.
+    if (db_->in_transaction()) S3ATTN_CHECK(store_counts());
     current_.reset();
     S3ATTN_TRY(const auto whole, find_document(*db_, header.path, true));
     S3ATTN_TRY(const auto part, find_document(*db_, header.path, false));
@@ -155,6 +169,7 @@ Result<StoreWriter::Begin> Writer::begin_in_transaction(const DocumentHeader& he
             S3ATTN_CHECK(resume(*part));
             return Begin{Begin::Kind::kResumes, info.doc_id, info.units, info.tokens};
         }
+        S3ATTN_CHECK(begin_transaction());
         S3ATTN_CHECK(drop_document(*db_, *part));  // the file changed since
         removed_ = true;
     }
@@ -164,6 +179,7 @@ Result<StoreWriter::Begin> Writer::begin_in_transaction(const DocumentHeader& he
     }
     std::optional<int64_t> replaces;
     if (whole.has_value()) replaces = whole->info.doc_id;
+    S3ATTN_CHECK(begin_transaction());
     S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces));
     current_ = Current{doc_id, 0, 0, 0, !replaces.has_value()};
     return Begin{replaces.has_value() ? Begin::Kind::kReplaces : Begin::Kind::kNew, doc_id, 0, 0};

@@ -1,0 +1,55 @@
+#include "store/catalog_checks.h"
+
+namespace s3attn {
+
+Error corrupt_catalog(const Database& db, const std::string& what) {
+    return make_error(ErrorCode::kCorrupt, "'" + db.path() + "': " + what);
+}
+
+Status check_database(Database& db) {
+    S3ATTN_TRY(Statement integrity, db.prepare("PRAGMA integrity_check(1)"));
+    S3ATTN_TRY(const bool answered, integrity.step());
+    if (!answered || integrity.view(0) != "ok") {
+        return corrupt_catalog(db, answered ? integrity.text(0) : "integrity_check gave no answer");
+    }
+    S3ATTN_TRY(Statement keys, db.prepare("PRAGMA foreign_key_check"));
+    S3ATTN_TRY(const bool violated, keys.step());
+    if (violated) {
+        return corrupt_catalog(db, "row " + keys.text(1) + " of " + keys.text(0) +
+                                       " belongs to no row of " + keys.text(2));
+    }
+    return {};
+}
+
+Status check_positions(Database& db, const std::vector<SegmentRow>& segments) {
+    S3ATTN_TRY(const int64_t next_position, load_meta(db, "next_position"));
+    S3ATTN_TRY(Statement units, db.prepare("SELECT unit_id, position_begin, n_tokens FROM units "
+                                           "ORDER BY unit_id"));
+    uint64_t end = 0;
+    size_t s = 0;
+    for (;;) {
+        S3ATTN_TRY(const bool row, units.step());
+        if (!row) break;
+        const int64_t begin = units.integer(1), tokens = units.integer(2);
+        if (begin < 0 || tokens < 0 || tokens > next_position || begin > next_position - tokens ||
+            static_cast<uint64_t>(begin) < end) {
+            return corrupt_catalog(db, "the positions of unit " + units.text(0) +
+                                           " are impossible or overlap the unit before it");
+        }
+        if (tokens == 0) continue;
+        end = static_cast<uint64_t>(begin) + static_cast<uint64_t>(tokens);
+        while (s < segments.size() && segments[s].end() <= static_cast<uint64_t>(begin)) ++s;
+        if (s == segments.size() || segments[s].base > static_cast<uint64_t>(begin) ||
+            segments[s].end() < end) {
+            return corrupt_catalog(db,
+                                   "unit " + units.text(0) + " has positions without a segment");
+        }
+    }
+    if (!segments.empty() && segments.back().end() > static_cast<uint64_t>(next_position)) {
+        return corrupt_catalog(
+            db, "segment '" + segments.back().file + "' reaches beyond the next free position");
+    }
+    return {};
+}
+
+}  // namespace s3attn

@@ -1,0 +1,225 @@
+// Word search: against BM25 written out, on hostile questions, and on real questions.
+#include "store/bm25.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "store_test_util.h"
+
+namespace s3attn {
+namespace {
+
+using namespace store_test;
+
+// A store whose units are the given texts, without tokens.
+std::unique_ptr<StoreReader> store_of(const std::string& store,
+                                      const std::vector<std::string>& texts) {
+    const auto writer = open_writer(store);
+    EXPECT_OK(writer->begin_document(header_of({"d", "1", 0, 0})));
+    uint64_t at = 0;
+    for (const std::string& text : texts) {
+        Unit unit;
+        unit.text = text;
+        unit.byte_begin = at;
+        unit.byte_end = at += text.size();
+        EXPECT_OK(writer->add_unit(unit, 0));
+    }
+    EXPECT_OK(writer->end_document());
+    EXPECT_OK(writer->commit());
+    return open_reader(store);
+}
+
+TEST(Bm25, EqualsTheFormula) {
+    TemporaryDirectory directory;
+    const std::vector<std::vector<std::string>> words = {{"whale", "whale", "sea"},
+                                                         {"sea", "boat", "man", "man", "hat"},
+                                                         {"hat"},
+                                                         {"house"},
+                                                         {"whale", "house", "man"},
+                                                         {"tree", "leaf"},
+                                                         {"leaf"}};
+    std::vector<std::string> texts;
+    double total = 0;
+    for (const auto& unit : words) {
+        texts.emplace_back();
+        for (const auto& word : unit) texts.back() += word + " ";
+        total += static_cast<double>(unit.size());
+    }
+    const auto n = static_cast<double>(words.size());
+    std::vector<std::pair<double, size_t>> expected;
+    for (size_t u = 0; u < words.size(); ++u) {
+        double score = 0;
+        for (const std::string word : {"whale", "man", "man", "hat"}) {  // repeated: twice
+            const auto tf = static_cast<double>(std::count(words[u].begin(), words[u].end(), word));
+            double df = 0;
+            for (const auto& unit : words) df += std::count(unit.begin(), unit.end(), word) > 0;
+            const double length = static_cast<double>(words[u].size()) / (total / n);
+            score += std::log((n - df + 0.5) / (df + 0.5)) * tf * 2.2 /
+                     (tf + 1.2 * (0.25 + 0.75 * length));
+        }
+        if (score != 0) expected.emplace_back(-score, u);
+    }
+    std::sort(expected.begin(), expected.end());
+    const auto reader = store_of(directory / "s", texts);
+    const auto matches = reader->bm25("The Whales, and a man; men-man HAT?", 100);
+    ASSERT_OK(matches);
+    ASSERT_EQ(matches->size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+        const auto unit = reader->unit((*matches)[i].unit_id);
+        ASSERT_OK(unit);
+        EXPECT_EQ(unit->text, texts[expected[i].second]);
+        EXPECT_NEAR((*matches)[i].bm25, -expected[i].first, 1e-9);
+    }
+    const auto first = reader->bm25("whale man man hat", 2);
+    ASSERT_EQ(first->size(), 2u);
+    EXPECT_EQ((*first)[1].unit_id, (*matches)[1].unit_id);
+    EXPECT_TRUE(reader->bm25("whale", 0)->empty());
+}
+
+TEST(Bm25, TiesGoByUnitId) {
+    TemporaryDirectory directory;
+    const auto reader = store_of(directory / "s", {"one cat", "two", "one cat", "six", "one cat"});
+    const auto matches = reader->bm25("cat", 10);
+    ASSERT_EQ(matches->size(), 3u);
+    EXPECT_LT((*matches)[0].unit_id, (*matches)[1].unit_id);
+    EXPECT_LT((*matches)[1].unit_id, (*matches)[2].unit_id);
+}
+
+TEST(Bm25, StopWordsCountOnlyWhenNothingElseIsAsked) {
+    TemporaryDirectory directory;
+    const auto reader = store_of(directory / "s", {"to be or not", "the whale", "a cat", "dogs"});
+    EXPECT_EQ(reader->bm25("the whale", 10)->size(), 1u);
+    EXPECT_EQ(reader->bm25("to be or not to be", 10)->size(), 1u);
+    EXPECT_EQ(reader->bm25("NOT", 10)->size(), 1u);
+}
+
+TEST(Bm25, FoldsCaseAccentsAndEndings) {
+    TemporaryDirectory directory;
+    const auto reader = store_of(directory / "s", {"Les \xc3\x89tudes", "running dogs", "none"});
+    EXPECT_EQ(reader->bm25("etude", 10)->size(), 1u);
+    EXPECT_EQ(reader->bm25("RUNS", 10)->size(), 1u);
+}
+
+TEST(Bm25, HostileQuestionsAreOnlyQuestions) {
+    TemporaryDirectory directory;
+    const auto reader = store_of(directory / "s", {"the whale said", "text column", "other"});
+    const std::string questions[] = {"",
+                                     " ",
+                                     "\"",
+                                     "\"\"\"\"",
+                                     "whale\"",
+                                     "whale\" OR \"text",
+                                     "(whale",
+                                     "whale)",
+                                     "NEAR(a b)",
+                                     "text : whale",
+                                     "{text}: whale",
+                                     "^whale",
+                                     "-whale",
+                                     "whale*",
+                                     "whale AND",
+                                     "NOT whale",
+                                     "OR OR OR",
+                                     "AND",
+                                     "'; DROP TABLE units; --",
+                                     "whale + text",
+                                     "?1",
+                                     "%",
+                                     "\\",
+                                     "\xff\xfe",
+                                     "\xc3",
+                                     "\xf0\x9f",
+                                     std::string("wh\0ale", 6),
+                                     std::string(3, '\0'),
+                                     "\xe2\x80\xae whale",
+                                     "\xed\xa0\x80",
+                                     std::string(100000, '"'),
+                                     std::string(100000, 'a')};
+    for (const std::string& question : questions) {
+        EXPECT_OK(reader->bm25(question, 10)) << question.substr(0, 30);
+    }
+    for (const char* quoted : {"whale\" OR \"text", "text : whale", "whale + text"}) {
+        EXPECT_EQ(reader->bm25(quoted, 10)->size(), 2u) << quoted;
+    }
+    EXPECT_EQ(reader->bm25("NOT whale", 10)->size(), 1u);
+    EXPECT_TRUE(reader->bm25("?!", 10)->empty());
+}
+
+TEST(Bm25, LongQuestionsUseAllTheirWords) {
+    TemporaryDirectory directory;
+    const auto reader = store_of(directory / "s", {"the whale said", "zebra", "other", "more"});
+    std::string question;
+    for (int i = 0; question.size() < 100000; ++i) question += "w" + std::to_string(i) + " ";
+    const auto matches = reader->bm25("whale " + question + " zebra", 10);
+    ASSERT_OK(matches);
+    EXPECT_EQ(matches->size(), 2u);
+    std::string repeated;
+    for (int i = 0; i < 20000; ++i) repeated += "zebra ";
+    const auto once = reader->bm25("zebra", 10);
+    const auto often = reader->bm25(repeated, 10);
+    ASSERT_EQ(often->size(), 1u);
+    EXPECT_NEAR((*often)[0].bm25 / (*once)[0].bm25, 20000, 1e-6);
+}
+
+TEST(Bm25, ScoresDoNotDependOnReplacementsUnderWay) {
+    TemporaryDirectory directory;
+    const std::string store = directory / "s";
+    index_document(*open_writer(store), {"a", "1", 9, 5});
+    const Content before = content_of(store);
+    const auto writer = open_writer(store);
+    const TestDocument changed{"a", "2", 20, 5};
+    ASSERT_OK(writer->begin_document(header_of(changed)));
+    add_units(*writer, changed, 0, 10);
+    ASSERT_OK(writer->commit());
+    EXPECT_EQ(content_of(store).words, before.words);
+}
+
+// Share of the gold paragraphs among the first ten over one pooled haystack.
+double recall_at_10(const std::string& file, const std::string& store) {
+    std::ifstream lines(file);
+    std::map<std::string, size_t> texts;  // paragraph -> index
+    std::vector<std::string> order;
+    std::vector<std::pair<std::string, std::set<std::string>>> questions;
+    for (std::string line; std::getline(lines, line);) {
+        const auto record = nlohmann::json::parse(line);
+        std::set<std::string> gold;
+        for (const auto& paragraph : record.at("paragraphs")) {
+            const std::string text = paragraph.at("title").get<std::string>() + " " +
+                                     paragraph.at("text").get<std::string>();
+            if (texts.emplace(text, order.size()).second) order.push_back(text);
+            if (paragraph.at("is_supporting").get<bool>()) gold.insert(text);
+        }
+        questions.emplace_back(record.at("question").get<std::string>(), gold);
+    }
+    const auto reader = store_of(store, order);
+    double recall = 0;
+    for (const auto& [question, gold] : questions) {
+        const auto matches = reader->bm25(question, 10);
+        EXPECT_OK(matches);
+        double found = 0;
+        for (const auto& match : *matches) {
+            found += static_cast<double>(gold.count(reader->unit(match.unit_id)->text));
+        }
+        recall += found / static_cast<double>(gold.size());
+    }
+    return recall / static_cast<double>(questions.size());
+}
+
+TEST(Bm25, RanksRealQuestionsAsWellAsTheReference) {
+    const char* data = std::getenv("S3ATTN_SHARED_DATA");
+    const std::string file =
+        std::string(data != nullptr ? data : S3ATTN_SHARED_DATA) + "/musique/dev_100.jsonl";
+    if (!std::filesystem::exists(file)) GTEST_SKIP() << "no evaluation data at " << file;
+    TemporaryDirectory directory;
+    const double recall = recall_at_10(file, directory / "s");
+    RecordProperty("musique_dev_r10_bm25", std::to_string(recall));
+    EXPECT_GE(recall, 0.579);  // BM25 of an independent implementation on the same haystack
+}
+
+}  // namespace
+}  // namespace s3attn

@@ -1,0 +1,235 @@
+// What is not a store, whose store it is, and who may write it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "store/sqlite.h"
+#include "store_test_util.h"
+
+namespace s3attn {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace store_test;
+using testing::HasSubstr;
+
+class Open : public testing::Test {
+  protected:
+    void expect_reader_error(ErrorCode code, const std::string& text) const {
+        const auto reader = StoreReader::open(store_, nullptr);
+        ASSERT_FALSE(reader.ok());
+        EXPECT_EQ(reader.error().code, code) << reader.error().message;
+        EXPECT_THAT(reader.error().message, HasSubstr(text));
+        EXPECT_THAT(reader.error().message, HasSubstr(store_));
+        EXPECT_FALSE(list_documents(store_).ok());
+        EXPECT_FALSE(verify_store(store_).ok());
+        EXPECT_FALSE(inspect_store(store_, -1, 0, 0).ok());
+        EXPECT_FALSE(remove_document(store_, "a").ok());
+    }
+    Result<std::unique_ptr<StoreWriter>> writer(const Fingerprint& f = fingerprint(),
+                                                const StoreShape& shape = kShape) const {
+        return StoreWriter::open(store_, f, shape);
+    }
+
+    TemporaryDirectory directory_;
+    std::string store_ = directory_ / "s";
+};
+
+TEST_F(Open, MissingStore) {
+    expect_reader_error(ErrorCode::kNotFound, "there is no store");
+    EXPECT_FALSE(fs::exists(store_)) << "looking must not make it";
+}
+
+TEST_F(Open, EmptyName) {
+    EXPECT_EQ(StoreReader::open("", nullptr).error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(StoreWriter::open("", fingerprint(), kShape).error().code,
+              ErrorCode::kInvalidArgument);
+}
+
+TEST_F(Open, FileInsteadOfDirectory) {
+    std::ofstream(store_) << "text";
+    expect_reader_error(ErrorCode::kInvalidArgument, "it is a file");
+    EXPECT_EQ(writer().error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(Open, EmptyDirectory) {
+    fs::create_directory(store_);
+    expect_reader_error(ErrorCode::kNotFound, "empty directory");
+    EXPECT_TRUE(fs::is_empty(store_));
+    EXPECT_OK(writer());
+    EXPECT_TRUE(list_documents(store_)->empty());
+}
+
+TEST_F(Open, SomebodysDirectory) {
+    fs::create_directory(store_);
+    std::ofstream(store_ + "/thesis.tex") << "years of work";
+    expect_reader_error(ErrorCode::kInvalidArgument, "not a store");
+    EXPECT_EQ(writer().error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(files_in(store_, "").size(), 1u) << "nothing may be added";
+}
+
+TEST_F(Open, GarbageCatalog) {
+    fs::create_directory(store_);
+    std::ofstream(store_ + "/catalog.db") << std::string(5000, 'g');
+    expect_reader_error(ErrorCode::kCorrupt, "catalog.db");
+    EXPECT_FALSE(writer().ok());
+}
+
+TEST_F(Open, AnotherProgramsCatalog) {
+    fs::create_directory(store_);
+    {
+        const auto db = Database::open(store_ + "/catalog.db", Database::Mode::kCreate);
+        ASSERT_OK(db);
+        ASSERT_OK((*db)->exec("CREATE TABLE cats(name)"));
+    }
+    expect_reader_error(ErrorCode::kInvalidArgument, "another program");
+    EXPECT_FALSE(writer().ok());
+}
+
+TEST_F(Open, NewerFormat) {
+    index_document(*open_writer(store_), {"a", "1", 2, 10});
+    {
+        const auto db = Database::open(store_ + "/catalog.db", Database::Mode::kReadWrite);
+        ASSERT_OK((*db)->exec("PRAGMA user_version = 2"));
+    }
+    expect_reader_error(ErrorCode::kUnsupported, "format version 2");
+    EXPECT_EQ(writer().error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(Open, FingerprintNamesTheFirstFieldThatDiffers) {
+    index_document(*open_writer(store_), {"a", "1", 2, 10});
+    Fingerprint other = fingerprint();
+    other.fields["model_hash"] = "m2";
+    other.fields["tokenizer_hash"] = "t2";
+    for (const auto& error : {StoreReader::open(store_, &other).error(), writer(other).error()}) {
+        EXPECT_EQ(error.code, ErrorCode::kMismatch);
+        EXPECT_THAT(error.message, HasSubstr("model_hash = 'm1', this run has 'm2'"));
+    }
+    Fingerprint more = fingerprint();
+    more.fields["zeta"] = "1";
+    EXPECT_THAT(writer(more).error().message, HasSubstr("zeta = (none), this run has '1'"));
+    Fingerprint fewer = fingerprint();
+    fewer.fields.erase("key_side_hash");
+    EXPECT_THAT(writer(fewer).error().message, HasSubstr("key_side_hash"));
+    const Fingerprint same = fingerprint();
+    EXPECT_OK(StoreReader::open(store_, &same));
+    EXPECT_EQ(writer(same, {kShape.n_slots, 128, kShape.k}).error().code, ErrorCode::kMismatch);
+}
+
+TEST_F(Open, ImpossibleShapeIsRefusedBeforeAnythingIsMade) {
+    EXPECT_EQ(writer(fingerprint(), {0, 64, 4}).error().code, ErrorCode::kInvalidArgument);
+    EXPECT_FALSE(fs::exists(store_));
+}
+
+TEST_F(Open, SecondWriterIsToldWhoHoldsIt) {
+    const auto first = open_writer(store_);
+    const auto second = writer();
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code, ErrorCode::kBusy);
+    EXPECT_THAT(second.error().message, HasSubstr("process " + std::to_string(::getpid())));
+    EXPECT_EQ(remove_document(store_, "a").error().code, ErrorCode::kBusy);
+    EXPECT_OK(verify_store(store_));
+}
+
+TEST_F(Open, AWriterThatDiedWhileMakingTheStoreLeavesNothingInTheWay) {
+    fs::create_directory(store_);
+    std::ofstream(store_ + "/catalog.db.new") << "half";
+    std::ofstream(store_ + "/catalog.db.new-journal") << "half";
+    std::ofstream(store_ + "/writer.lock") << "1";
+    expect_reader_error(ErrorCode::kNotFound, "not yet a store");
+    EXPECT_OK(writer());
+    EXPECT_TRUE(files_in(store_, ".new").empty());
+    EXPECT_OK(verify_store(store_));
+}
+
+TEST_F(Open, NamesWithUriCharacters) {
+    for (const char* name : {"a?b#c%20d", "with space", "\xc3\xa9t\xc3\xa9", "quote'd"}) {
+        const std::string store = directory_ / name;
+        index_document(*open_writer(store), {"a", "1", 2, 10});
+        EXPECT_TRUE(fs::exists(store + "/catalog.db"));
+        EXPECT_EQ(list_documents(store)->size(), 1u);
+    }
+}
+
+TEST_F(Open, NothingButOrphansIsRemoved) {
+    index_document(*open_writer(store_), {"a", "1", 2, 10});
+    const auto live = files_in(store_, ".seg");
+    const std::vector<std::string> orphans = {"segment-000000000099.seg",
+                                              "segment-000000000100.seg.tmp"};
+    const std::vector<std::string> others = {"notes.seg", "x.tmp", "segment-1.seg",
+                                             "segment-000000000099.seg.bak"};
+    for (const auto& name : orphans) std::ofstream(store_ + "/" + name) << "x";
+    for (const auto& name : others) std::ofstream(store_ + "/" + name) << "x";
+    const auto report = verify_store(store_);
+    ASSERT_OK(report);
+    EXPECT_EQ(report->orphans_removed, orphans);
+    for (const auto& name : orphans) EXPECT_FALSE(fs::exists(store_ + "/" + name)) << name;
+    for (const auto& name : others) EXPECT_TRUE(fs::exists(store_ + "/" + name)) << name;
+    for (const auto& name : live) EXPECT_TRUE(fs::exists(store_ + "/" + name)) << name;
+    EXPECT_TRUE(verify_store(store_)->orphans_removed.empty());
+}
+
+TEST_F(Open, OrphansStayWhileAWriterLives) {
+    const auto writing = open_writer(store_);
+    std::ofstream(store_ + "/segment-000000000099.seg.tmp") << "x";
+    EXPECT_TRUE(verify_store(store_)->orphans_removed.empty());
+    EXPECT_TRUE(fs::exists(store_ + "/segment-000000000099.seg.tmp"));
+}
+
+// Runs `check` as a user who may not write the store; its failures count.
+void as_stranger(const std::function<bool()>& check) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) ::_exit(2);
+        ::_exit(check() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+TEST_F(Open, AReadOnlyStoreCanBeRead) {
+    index_document(*open_writer(store_), {"a", "1", 2, 10});
+    ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(store_.c_str(), 0555), 0);
+    as_stranger([&] {
+        const auto reader = StoreReader::open(store_, nullptr);
+        if (!reader.ok()) std::fprintf(stderr, "%s\n", reader.error().message.c_str());
+        return reader.ok() && (*reader)->documents()->size() == 1 &&
+               !(*reader)->bm25("whale", 3)->empty() && verify_store(store_).ok() &&
+               remove_document(store_, "a").error().code == ErrorCode::kIo;
+    });
+    ASSERT_EQ(::chmod(store_.c_str(), 0755), 0);
+}
+
+TEST_F(Open, AReadOnlyStoreThatWasNotClosedSaysSo) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        index_document(*open_writer(store_).release(), {"a", "1", 2, 10});
+        ::_exit(0);  // without closing: the log stays
+    }
+    ::waitpid(child, nullptr, 0);
+    ASSERT_TRUE(fs::exists(store_ + "/catalog.db-wal"));
+    fs::remove(store_ + "/catalog.db-shm");
+    ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(store_.c_str(), 0555), 0);
+    as_stranger([&] {
+        // SQLite can read some such stores; what it cannot read must be explained.
+        const auto reader = StoreReader::open(store_, nullptr);
+        return reader.ok()
+                   ? (*reader)->documents()->size() == 1
+                   : reader.error().message.find("not closed properly") != std::string::npos;
+    });
+    ASSERT_EQ(::chmod(store_.c_str(), 0755), 0);
+    EXPECT_OK(verify_store(store_));
+}
+
+}  // namespace
+}  // namespace s3attn
