@@ -65,7 +65,8 @@ int main(int argc, char** argv) {
     s3attn::cli::Context context{app, options, g_cancel, run};
     s3attn::cli::add_global_options(app, options);
     app.set_config("--config", default_config_file(), "read options from this file")
-        ->envname("S3ATTN_CONFIG");
+        ->envname("S3ATTN_CONFIG")
+        ->option_text("FILE (default ~/.config/s3attn/config.toml) (Env:S3ATTN_CONFIG)");
     app.set_version_flag("--version", "s3attn " S3ATTN_VERSION);
     app.require_subcommand(1);
     app.fallthrough();

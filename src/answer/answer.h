@@ -12,6 +12,13 @@
 
 namespace s3attn {
 
+// The answer when nothing above the evidence floor was found; the reader is not asked then.
+inline constexpr std::string_view kNoEvidenceAnswer =
+    "The indexed documents do not contain evidence for this question.";
+// The answer when the reader ended its turn without a word.
+inline constexpr std::string_view kEmptyAnswer =
+    "The reader gave no answer; the evidence below is what was found.";
+
 // Evidence numbered [1] .. [n] in *original* document order, so reading order is kept; the number
 // of span i (rank order) is numbers[i].
 struct Prompt {
@@ -27,8 +34,10 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
                                   const AskOptions& options,
                                   const std::function<bool(std::string_view)>& on_piece);
 
-// The spans an answer rests on, by word overlap; best first, at least one when any span shares a
-// content word with the answer, none otherwise.
+// The spans an answer rests on: best first, by the answer's content words they hold, words that are
+// rare among the spans counting more and words of the question a quarter. At least one when any
+// span shares a content word with the answer, none otherwise, at most kMaxCitations.
+inline constexpr size_t kMaxCitations = 3;
 std::vector<Citation> cite(const std::string& answer, const std::string& question,
                            const std::vector<Span>& spans, const std::vector<uint32_t>& numbers);
 

@@ -217,7 +217,6 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     if (on_evidence) on_evidence(found);
     const double retrieval_ms = watch.milliseconds();
     S3ATTN_TRY(AskResult result, generate_answer(*generator_, std::move(found), options, on_piece));
-    result.numbers = build_prompt(question, result.search.spans).numbers;
     result.ttft_ms += retrieval_ms;
     result.timings_ms["retrieve"] = retrieval_ms;
     result.timings_ms["total"] = watch.milliseconds();

@@ -1,0 +1,92 @@
+#include "answer/answer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "answer/mark_filter.h"
+#include "base/timing.h"
+
+namespace s3attn {
+namespace {
+
+// An answer that is said, not generated.
+AskResult fixed_answer(SearchResult search, std::string_view text, double ms,
+                       const std::function<bool(std::string_view)>& on_piece) {
+    AskResult result;
+    result.search = std::move(search);
+    result.answer = text;
+    result.ttft_ms = ms;
+    if (on_piece) on_piece(result.answer);
+    return result;
+}
+
+Status check_window(const Generator& generator, const Prompt& prompt, const AskOptions& options) {
+    S3ATTN_TRY(const uint32_t tokens, generator.count_chat(prompt.messages));
+    const uint32_t window = generator.context_tokens();
+    if (tokens < window && window - tokens >= std::min(options.max_answer_tokens, 16u)) return {};
+    return make_error(ErrorCode::kInvalidArgument,
+                      "question and evidence take " + std::to_string(tokens) +
+                          " tokens and the reader's window holds " + std::to_string(window) +
+                          ": pass a smaller --budget (now " +
+                          std::to_string(options.search.budget_tokens) +
+                          "), a shorter question, or a --reader with a larger window");
+}
+
+// Marks the model wrote itself and that exist, behind those found by word overlap.
+void add_marked(const std::vector<uint32_t>& marked, const std::vector<uint32_t>& numbers,
+                std::vector<Citation>& citations) {
+    for (const uint32_t number : marked) {
+        const bool known = std::any_of(citations.begin(), citations.end(),
+                                       [&](const Citation& c) { return c.number == number; });
+        const auto span = std::find(numbers.begin(), numbers.end(), number);
+        if (known || span == numbers.end()) continue;
+        citations.push_back({number, static_cast<size_t>(span - numbers.begin())});
+    }
+}
+
+}  // namespace
+
+Result<AskResult> generate_answer(Generator& generator, SearchResult search,
+                                  const AskOptions& options,
+                                  const std::function<bool(std::string_view)>& on_piece) {
+    const Stopwatch watch;
+    if (!search.evidence_found || search.spans.empty()) {
+        return fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
+    }
+    const Prompt prompt = build_prompt(search.question, search.spans);
+    S3ATTN_CHECK(check_window(generator, prompt, options));
+
+    AskResult result;
+    MarkFilter filter(static_cast<uint32_t>(search.spans.size()));
+    bool wanted = true;  // false once the caller has had enough
+    const auto show = [&](const std::string& text) {
+        if (text.empty() || !wanted) return wanted;
+        result.answer += text;
+        if (on_piece) wanted = on_piece(text);
+        return wanted;
+    };
+    GenerateOptions generate;
+    generate.max_tokens = options.max_answer_tokens;
+    generate.temperature = options.temperature;
+    generate.seed = options.seed;
+    S3ATTN_TRY(const GenerateResult generated,
+               generator.chat(prompt.messages, generate, [&](std::string_view piece) {
+                   return show(filter.feed(piece));
+               }));
+    show(filter.finish());
+    if (result.answer.empty()) show(std::string(kEmptyAnswer));
+
+    result.citations = cite(result.answer, search.question, search.spans, prompt.numbers);
+    add_marked(filter.numbers(), prompt.numbers, result.citations);
+    result.numbers = prompt.numbers;
+    result.prompt_tokens = generated.prompt_tokens;
+    result.answer_tokens = generated.generated_tokens;
+    result.stopped_at_limit = generated.stopped_at_limit;
+    result.ttft_ms = generated.first_token_ms;
+    result.timings_ms["first_token"] = generated.first_token_ms;
+    result.timings_ms["generate"] = generated.total_ms;
+    result.search = std::move(search);
+    return result;
+}
+
+}  // namespace s3attn
