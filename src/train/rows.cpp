@@ -45,6 +45,14 @@ void HalfRows::read(size_t begin, size_t n, float* out) const {
     }
 }
 
+HalfRows HalfRows::from_stored(uint32_t d, std::vector<float> offset,
+                               std::vector<uint16_t> halves) {
+    HalfRows rows(d);
+    rows.offset_ = std::move(offset);
+    rows.data_ = std::move(halves);
+    return rows;
+}
+
 std::vector<float> HalfRows::mean() const {
     std::vector<double> sum(d_, 0.0);
     std::vector<float> block(kBlock * d_);

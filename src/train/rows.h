@@ -21,6 +21,11 @@ class HalfRows {
     void append(const float* data, uint32_t n_rows, size_t stride);
     void append(const HalfRows& other);  // same d; converted to this offset
     void set_offset(std::vector<float> offset) { offset_ = std::move(offset); }
+    // The stored form, for files.
+    const std::vector<float>& offset() const { return offset_; }
+    const std::vector<uint16_t>& halves() const { return data_; }
+    static HalfRows from_stored(uint32_t d, std::vector<float> offset,
+                                std::vector<uint16_t> halves);
     // Rows [begin, begin + n) as floats, one after the other.
     void read(size_t begin, size_t n, float* out) const;
     // Mean over all rows, and the mean squared distance from it per dimension.

@@ -241,7 +241,9 @@ SaeWeights initial_weights(const HalfRows& keys, const std::vector<float>& mean,
             for (uint32_t i = 0; i < d; ++i) row[i] += static_cast<float>(noise * rng.normal());
         } while (!normalise(row, d));
     }
+    // The k best of thousands of directions nearly agree, so a tied encoder would overshoot k-fold.
     weights.encoder = weights.decoder;
+    for (float& w : weights.encoder) w *= options.encoder_scale;
     return weights;
 }
 

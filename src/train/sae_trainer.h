@@ -28,6 +28,7 @@ struct SaeOptions {
     uint32_t dead_after = 100;  // steps without firing
     uint32_t aux_every = 2;     // AuxK on every n-th step; 0: never
     float aux_weight = 1.0f / 16;
+    float encoder_scale = 0.2f;   // of the tied initial encoder
     uint64_t seed = 1;
 };
 
@@ -87,7 +88,8 @@ class SaeTrainer {
     uint64_t steps_done_ = 0;
 };
 
-// Decoder rows are random centred keys with some noise, unit norm; the encoder is their transpose.
+// Decoder rows are random centred keys with some noise, unit norm; the encoder is their transpose,
+// scaled.
 SaeWeights initial_weights(const HalfRows& keys, const std::vector<float>& mean, size_t n_train,
                            const SaeOptions& options);
 
