@@ -54,6 +54,6 @@ if [ "${1:-}" != --quick ]; then
 fi
 
 seconds=$(($(date +%s) - started))
-printf 'tests: %d passed (%d of them skipped), %d failed, in %d s\n' \
-    "$passed" "$skipped" "$failed" "$seconds"
+say "took $seconds s"
+printf 'tests: %d passed, %d failed, %d skipped\n' "$((passed - skipped))" "$failed" "$skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

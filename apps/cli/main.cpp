@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "commands.h"
+#include "config.h"
 #include "model/llama_model.h"
 #include "options.h"
 
@@ -64,6 +65,8 @@ int main(int argc, char** argv) {
     std::function<int()> run;
     s3attn::cli::Context context{app, options, g_cancel, run};
     s3attn::cli::add_global_options(app, options);
+    app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt key is no silent no-op
+    app.config_formatter(s3attn::cli::make_config_reader(app));
     app.set_config("--config", default_config_file(), "read options from this file")
         ->envname("S3ATTN_CONFIG")
         ->option_text("FILE (default ~/.config/s3attn/config.toml) (Env:S3ATTN_CONFIG)");

@@ -1,7 +1,9 @@
 """Bad input gets a clear error, the right exit code, and nothing is lost."""
 
+import json
 import os
 import pathlib
+import shutil
 import unittest
 
 from support import MODEL, SOURCE, ProgramTest, run, run_json
@@ -41,7 +43,6 @@ class BadDocuments(ProgramTest):
         missing = self.directory / "missing.txt"
         done = run("index", self.store, empty, binary, missing, good, "--json")
         self.assertEqual(done.returncode, 1, msg=done.stderr)
-        import json
         report = json.loads(done.stdout)
         self.assertEqual([f["path"] for f in report["files"]], [str(good)])
         reasons = {pathlib.Path(s["path"]).name: s["reason"] for s in report["skipped"]}
@@ -118,18 +119,21 @@ class BadStoresAndModels(ProgramTest):
         adapter = next(p.parent for p in sorted((SOURCE / "models").glob("*/adapter.json"))
                        if "smollm2" in p.parent.name)
         run_json("index", self.store, self.write("facts.txt", PARAGRAPHS[0]))
-        import shutil
         other = self.directory / "other-adapter"
         shutil.copytree(adapter, other)
-        weights = sorted(other.glob("*/sae_weights.safetensors"))[0]
-        data = bytearray(weights.read_bytes())
-        data[-2] ^= 1  # one bit of one weight: another key side
-        weights.write_bytes(data)
+        settings = json.loads((other / "adapter.json").read_text())
+        settings["codes"]["activation_scale"] *= 1.25  # another meaning of every stored activation
+        (other / "adapter.json").write_text(json.dumps(settings))
         self.assert_fails(run("search", self.store, QUESTION, "--adapter", other), "key_side_hash")
         self.assert_fails(run("index", self.store, self.write("b.txt", PARAGRAPHS[1]), "--adapter",
                               other), "key_side_hash")
         self.assert_fails(run("search", self.store, QUESTION, "--adapter", self.directory / "none"),
                           "none")
+        weights = sorted(other.glob("*/sae_weights.safetensors"))[0]
+        data = bytearray(weights.read_bytes())
+        data[-2] ^= 1
+        weights.write_bytes(data)
+        self.assert_fails(run("search", self.store, QUESTION, "--adapter", other), str(weights))
 
     def test_config_file_and_environment(self):
         source = self.write("facts.txt", "\n\n".join(PARAGRAPHS))
