@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
 #include "base/timing.h"
 
@@ -58,6 +59,7 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
 
     AskResult result;
     MarkFilter filter(static_cast<uint32_t>(search.spans.size()));
+    LoopGuard guard;
     bool wanted = true;  // false once the caller has had enough
     const auto show = [&](const std::string& text) {
         if (text.empty() || !wanted) return wanted;
@@ -71,8 +73,9 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
     generate.seed = options.seed;
     S3ATTN_TRY(const GenerateResult generated,
                generator.chat(prompt.messages, generate, [&](std::string_view piece) {
-                   return show(filter.feed(piece));
+                   return show(filter.feed(guard.feed(piece))) && !guard.looping();
                }));
+    show(filter.feed(guard.finish()));
     show(filter.finish());
     if (result.answer.empty()) show(std::string(kEmptyAnswer));
 

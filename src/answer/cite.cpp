@@ -29,8 +29,8 @@ std::vector<Citation> cite(const std::string& answer, const std::string& questio
             span_words.begin(), span_words.end(),
             [&](const std::set<std::string>& words) { return words.count(word) > 0; });
         if (holders == 0) continue;
-        double weight = std::log(1.0 + static_cast<double>(spans.size()) /
-                                           static_cast<double>(holders));
+        double weight =
+            std::log(1.0 + static_cast<double>(spans.size()) / static_cast<double>(holders));
         if (std::binary_search(question_words.begin(), question_words.end(), word)) {
             weight *= kQuestionWordShare;
         }

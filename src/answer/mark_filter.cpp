@@ -13,7 +13,9 @@ bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 bool is_inside_mark(char c) {
     return is_digit(c) || c == ',' || c == ';' || c == '-' || c == ' ' || c == '[';
 }
-bool closes_up(char c) { return c == '.' || c == ',' || c == ';' || c == ':' || c == '!' || c == '?' || c == ')'; }
+bool closes_up(char c) {
+    return c == '.' || c == ',' || c == ';' || c == ':' || c == '!' || c == '?' || c == ')';
+}
 
 // All numbers of a mark; too large ones become UINT32_MAX.
 std::vector<uint32_t> parse_numbers(std::string_view mark) {

@@ -27,8 +27,8 @@ class MarkFilter {
     void close_mark();
 
     uint32_t n_;
-    std::string held_;     // from the first "[" that may still belong to a mark
-    std::string spaces_;   // whitespace not yet shown
+    std::string held_;      // from the first "[" that may still belong to a mark
+    std::string spaces_;    // whitespace not yet shown
     bool removed_ = false;  // a mark was taken out since the last character shown
     bool started_ = false;
     std::string out_;

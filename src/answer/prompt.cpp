@@ -33,8 +33,8 @@ Prompt build_prompt(const std::string& question, const std::vector<Span>& spans)
     uint32_t number = 0;
     for (const size_t i : order) {
         prompt.numbers[i] = ++number;
-        user += "[" + std::to_string(number) + "] (" + place(spans[i]) + ")\n" + spans[i].text +
-                "\n\n";
+        user +=
+            "[" + std::to_string(number) + "] (" + place(spans[i]) + ")\n" + spans[i].text + "\n\n";
     }
     user += "Question: " + question + "\n\nAnswer the question from the evidence.";
     prompt.messages = {{"system", kSystem}, {"user", std::move(user)}};
