@@ -39,7 +39,7 @@ TEST(Fault, AFullDiskLosesNothingCommitted) {
     const std::string store = directory / "s";
     index_document(*open_writer(store), {"a", "1", 5, 10});
     const Content before = content_of(store);
-    const TestDocument big{"b", "1", 400, 100};
+    const TestDocument big{"b", "1", 200, 40};
     index_document(*open_writer(directory / "whole"), {"a", "1", 5, 10});
     index_document(*open_writer(directory / "whole"), big, 40);
     const Content after = content_of(directory / "whole");
@@ -88,7 +88,7 @@ TEST(Fault, AFailedWriterSaysSoFromThenOn) {
     index_document(*open_writer(store), {"a", "1", 5, 10});
     const int result = with_file_limit(120000, [&] {
         const auto writer = open_writer(store);
-        const TestDocument big{"b", "1", 400, 100};
+        const TestDocument big{"b", "1", 200, 40};
         if (!writer->begin_document(header_of(big)).ok()) return 0;
         for (uint32_t i = 0; i < big.n_units; ++i) {
             if (!writer->add_unit(unit_of(big, i), 1).ok()) break;
@@ -99,7 +99,7 @@ TEST(Fault, AFailedWriterSaysSoFromThenOn) {
         const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
         ::setrlimit(RLIMIT_FSIZE, &unlimited);
         const bool refused =
-            !writer->add_unit(unit_of(big, 399), 1).ok() && !writer->commit().ok() &&
+            !writer->add_unit(unit_of(big, big.n_units - 1), 1).ok() && !writer->commit().ok() &&
             !writer->begin_document(header_of(big)).ok() && !writer->remove_document("a").ok();
         return refused ? 0 : 3;
     });
