@@ -2,12 +2,11 @@
 //
 // A block is decoded once per slot, turned into per-token form, and each token's scores for all
 // lanes (a lane is one question token of one head of the slot) are summed in registers and go
-// straight into the maxima of its unit. The other order, accumulators per position that each
-// feature's postings add to, was measured slower (docs/retrieval.md).
+// straight into the maxima of its unit. docs/retrieval.md says what else was measured.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
+#include <cstdint>
 #include <vector>
 
 #include "base/parallel.h"
@@ -18,7 +17,8 @@
 namespace s3attn {
 namespace {
 
-constexpr float kNone = -std::numeric_limits<float>::infinity();
+constexpr int16_t kNone = INT16_MIN;  // below every sum of a table made by make_table()
+constexpr uint32_t kMaxHeadroom = 16;
 constexpr size_t kUnitsPerChunk = 256;  // sums are made per chunk, so threads do not change them
 
 // The lanes of one slot, cut into groups that fit the kernel's registers.
@@ -41,10 +41,41 @@ Lanes lanes_of_slot(const QueryCodes& query, uint32_t slot) {
     return lanes;
 }
 
-// [group][latents][group_lanes]
-std::vector<float> make_table(const QueryCodes& query, const Lanes& lanes) {
-    std::vector<float> table(size_t{query.latents} * lanes.stride());
+struct Table {
+    std::vector<int16_t> weight;  // [group][latents][group_lanes]
+    std::vector<float> step;      // [lane] score of one unit of the kernel's sums
+};
+
+// Each lane's weights are scaled so that the largest times `headroom` fills 16 bits.
+std::vector<float> lane_steps(const QueryCodes& query, const Lanes& lanes, uint32_t headroom) {
+    std::vector<float> step;
+    for (const size_t j : lanes.heads) {
+        std::vector<float> largest(query.n_tokens);
+        const float* row = query.heads[j].weight.data();
+        for (uint32_t f = 0; f < query.latents; ++f, row += query.n_tokens) {
+            for (uint32_t i = 0; i < query.n_tokens; ++i) {
+                largest[i] = std::max(largest[i], std::abs(row[i]));
+            }
+        }
+        const float limit = 32767.0f / static_cast<float>(headroom) - 1.0f;
+        for (const float value : largest) step.push_back(value * kActivationUnit / limit);
+    }
+    return step;
+}
+
+// The largest sum of a token is k times the largest weight; a real code, of norm 1, stays far
+// below it, so beyond k = kMaxHeadroom the bits go to precision and a sum past it saturates.
+// Rounding moves a score by about 1e-4 where the largest product of weight and activation is 0.5,
+// a tenth of what the 8-bit activations themselves lose.
+Table make_table(const QueryCodes& query, const Lanes& lanes, uint32_t k) {
+    Table table;
+    table.step = lane_steps(query, lanes, std::clamp(k, 1u, kMaxHeadroom));
+    table.weight.resize(size_t{query.latents} * lanes.stride());
     const size_t group_size = size_t{query.latents} * lanes.group_lanes;
+    std::vector<float> scale(table.step.size());
+    for (size_t l = 0; l < scale.size(); ++l) {
+        scale[l] = table.step[l] > 0 ? kActivationUnit / table.step[l] : 0.0f;
+    }
     size_t lane = 0;
     for (const size_t j : lanes.heads) {
         const float* weight = query.heads[j].weight.data();
@@ -52,10 +83,13 @@ std::vector<float> make_table(const QueryCodes& query, const Lanes& lanes) {
             const size_t group = lane / lanes.group_lanes, in_group = lane % lanes.group_lanes;
             const auto n = static_cast<uint32_t>(
                 std::min<size_t>(query.n_tokens - i, lanes.group_lanes - in_group));
-            float* out = table.data() + group * group_size + in_group;
-            for (uint32_t f = 0; f < query.latents; ++f) {
+            int16_t* out = table.weight.data() + group * group_size + in_group;
+            for (uint32_t f = 0; f < query.latents; ++f, out += lanes.group_lanes) {
                 const float* row = weight + size_t{f} * query.n_tokens + i;
-                std::copy(row, row + n, out + size_t{f} * lanes.group_lanes);
+                for (uint32_t l = 0; l < n; ++l) {
+                    const float value = row[l] * scale[lane + l];
+                    out[l] = static_cast<int16_t>(value + std::copysign(0.5f, value));
+                }
             }
             i += n;
             lane += n;
@@ -69,7 +103,7 @@ class AttentionScorer {
     AttentionScorer(const StoreReader& store, const QueryCodes& query, const ScanPlan& plan,
                     ThreadPool& pool)
         : units_(store.live_units()),
-          latent_k_(store.shape().k),
+          k_(store.shape().k),
           query_(query),
           plan_(plan),
           pool_(pool),
@@ -80,7 +114,7 @@ class AttentionScorer {
     Status add_slot(uint32_t slot) {
         lanes_ = lanes_of_slot(query_, slot);
         if (lanes_.heads.empty()) return {};
-        table_ = make_table(query_, lanes_);
+        table_ = make_table(query_, lanes_, k_);
         S3ATTN_CHECK(scan(slot));
         add_softmax();
         return {};
@@ -109,7 +143,7 @@ class AttentionScorer {
                 auto block = plan.segment->read_block(slot, plan.block, scratch);
                 if (!block.ok()) {
                     errors.set(b, block.error());
-                } else if (auto status = to_token_form(*block, latent_k_, form); !status.ok()) {
+                } else if (auto status = to_token_form(*block, k_, form); !status.ok()) {
                     errors.set(b, status.error());
                 } else if (plan.runs.back().end > form.count.size()) {
                     errors.set(b, make_error(ErrorCode::kCorrupt, "a block is too short"));
@@ -129,9 +163,9 @@ class AttentionScorer {
         const size_t group_size = size_t{query_.latents} * lanes_.group_lanes;
         for (uint32_t group = 0; group < lanes_.n_groups; ++group) {
             for (size_t r = 0; r < runs.size(); ++r) {
-                float* row = runs[r].whole ? &unit_max_[runs[r].unit * stride]
-                                           : &border_max_[(b * 2 + (r > 0)) * stride];
-                kernel_(form, runs[r].begin, runs[r].end, table_.data() + group * group_size,
+                int16_t* row = runs[r].whole ? &unit_max_[runs[r].unit * stride]
+                                             : &border_max_[(b * 2 + (r > 0)) * stride];
+                kernel_(form, runs[r].begin, runs[r].end, table_.weight.data() + group * group_size,
                         lanes_.group_lanes, row + size_t{group} * lanes_.group_lanes);
             }
         }
@@ -143,15 +177,15 @@ class AttentionScorer {
             const std::vector<UnitRun>& runs = plan_.blocks[b].runs;
             for (size_t r = 0; r < runs.size(); r += std::max<size_t>(1, runs.size() - 1)) {
                 if (runs[r].whole) continue;
-                float* row = &unit_max_[runs[r].unit * stride];
-                const float* border = &border_max_[(b * 2 + (r > 0)) * stride];
+                int16_t* row = &unit_max_[runs[r].unit * stride];
+                const int16_t* border = &border_max_[(b * 2 + (r > 0)) * stride];
                 for (size_t l = 0; l < stride; ++l) row[l] = std::max(row[l], border[l]);
             }
         }
         for (size_t u = 0; u < units_.size(); ++u) {  // tokens without postings score 0
             if (units_[u].n_tokens > 0 && plan_.covered[u] == units_[u].n_tokens) continue;
-            float* row = &unit_max_[u * stride];
-            for (size_t l = 0; l < stride; ++l) row[l] = std::max(row[l], 0.0f);
+            int16_t* row = &unit_max_[u * stride];
+            for (size_t l = 0; l < stride; ++l) row[l] = std::max<int16_t>(row[l], 0);
         }
     }
 
@@ -163,33 +197,34 @@ class AttentionScorer {
         });
     }
 
-    // mass += share * softmax over units of temperature * unit_max_; cosine += share * unit_max_.
+    // mass += share * softmax over units of temperature * score; cosine += share * score, where a
+    // lane's score is step * unit_max_.
     void add_softmax() {
         const size_t stride = lanes_.stride(), n = lanes_.heads.size() * query_.n_tokens;
-        std::vector<float> temperature(n);
+        std::vector<float> scale(n);  // temperature * step
         std::vector<double> share(n);
         for (size_t l = 0; l < n; ++l) {
             const QueryCodes::Head& head = query_.heads[lanes_.heads[l / query_.n_tokens]];
-            temperature[l] = head.temperature;
+            scale[l] = head.temperature * table_.step[l];
             share[l] = double{head.mixture} * head.token_share[l % query_.n_tokens];
         }
-        std::vector<float> top(n, kNone);
+        std::vector<int16_t> top(n, kNone);
         for (size_t u = 0; u < units_.size(); ++u) {
-            const float* row = &unit_max_[u * stride];
+            const int16_t* row = &unit_max_[u * stride];
             for (size_t l = 0; l < n; ++l) top[l] = std::max(top[l], row[l]);
         }
         const size_t chunks = (units_.size() + kUnitsPerChunk - 1) / kUnitsPerChunk;
         std::vector<double> partial(chunks * n);
+        attention_.resize(units_.size() * n);
         for_chunks([&](size_t c, size_t begin, size_t end) {
             double* sum = &partial[c * n];
             for (size_t u = begin; u < end; ++u) {
-                float* row = &unit_max_[u * stride];
-                double cosine = 0;
-                for (size_t l = 0; l < n; ++l) cosine += share[l] * row[l];
-                cosine_[u] += cosine;
+                const int16_t* row = &unit_max_[u * stride];
+                float* out = &attention_[u * n];
                 for (size_t l = 0; l < n; ++l) {
-                    row[l] = std::exp(temperature[l] * (row[l] - top[l]));
-                    sum[l] += row[l];
+                    cosine_[u] += share[l] * table_.step[l] * row[l];
+                    out[l] = std::exp(scale[l] * static_cast<float>(row[l] - top[l]));
+                    sum[l] += out[l];
                 }
             }
         });
@@ -201,26 +236,24 @@ class AttentionScorer {
         }
         for_chunks([&](size_t, size_t begin, size_t end) {
             for (size_t u = begin; u < end; ++u) {
-                const float* row = &unit_max_[u * stride];
-                double mass = 0;
-                for (size_t l = 0; l < n; ++l) mass += factor[l] * row[l];
-                mass_[u] += mass;
+                for (size_t l = 0; l < n; ++l) mass_[u] += factor[l] * attention_[u * n + l];
             }
         });
     }
 
     const std::vector<UnitExtent>& units_;
-    const uint32_t latent_k_;
+    const uint32_t k_;
     const QueryCodes& query_;
     const ScanPlan& plan_;
     ThreadPool& pool_;
     const MaxKernel kernel_;
     std::vector<double> mass_, cosine_;
 
-    Lanes lanes_;                    // of the slot at hand
-    std::vector<float> table_;       // make_table()
-    std::vector<float> unit_max_;    // [units][lanes]
-    std::vector<float> border_max_;  // [blocks][first, last run][lanes]
+    Lanes lanes_;  // of the slot at hand
+    Table table_;
+    std::vector<int16_t> unit_max_;    // [units][lanes]
+    std::vector<int16_t> border_max_;  // [blocks][first, last run][lanes]
+    std::vector<float> attention_;     // [units][lanes], before the division by its sum
 };
 
 }  // namespace

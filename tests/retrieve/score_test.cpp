@@ -62,7 +62,7 @@ Case random_case(uint32_t seed, const CaseShape& shape) {
         position += n;
         if (n == 0) ++position;
     }
-    std::uniform_real_distribution<float> weight(-0.01f, 0.01f);
+    std::uniform_real_distribution<float> weight(-0.002f, 0.002f);
     c.query.n_tokens = shape.question;
     c.query.latents = shape.latents;
     for (uint32_t j = 0; j < shape.n_heads; ++j) {
@@ -103,12 +103,17 @@ RC_GTEST_PROP(ScoreAttention, EqualsReference, ()) {
     RC_ASSERT(fast.ok());
     RC_ASSERT(slow.ok());
     RC_ASSERT(fast->mass.size() == slow->mass.size());
+    // Fixed point: a token's score is off by at most one step per posting, a step being
+    // 1 / (32767 / k - 1) of the largest product of weight and activation.
+    const double step = 0.002 * 256 / (32767.0 / shape.k - 1);
+    const double worst = shape.k * step;
     double sum = 0;
     for (size_t u = 0; u < slow->mass.size(); ++u) {
-        RC_ASSERT(std::abs(fast->mass[u] - slow->mass[u]) < 1e-4 * (slow->mass[u] + 1e-3));
+        const double tolerance = std::exp(2 * shape.temperature * worst) - 1;
+        RC_ASSERT(std::abs(fast->mass[u] - slow->mass[u]) <= tolerance * slow->mass[u] + 1e-6);
         sum += fast->mass[u];
     }
-    RC_ASSERT(std::abs(fast->best_cosine - slow->best_cosine) < 1e-4);
+    RC_ASSERT(std::abs(fast->best_cosine - slow->best_cosine) <= worst + 1e-6);
     if (!fast->mass.empty()) RC_ASSERT(std::abs(sum - 1.0) < 1e-4);
 }
 
@@ -139,12 +144,12 @@ RC_GTEST_PROP(MaxKernel, DispatchedEqualsScalar, ()) {
     form.entry.resize(tokens * k);
     for (uint32_t& entry : form.entry) entry = (rng() % latents) << 8 | (1 + rng() % 255);
     for (uint32_t t = 0; t < tokens; ++t) form.count.push_back(rng() % (k + 1));
-    std::vector<float> table(latents * lanes);
-    for (float& value : table) value = static_cast<float>(rng() % 2001) / 1e5f - 0.01f;
-    std::vector<float> fast(lanes, -1e30f), slow = fast;
+    std::vector<int16_t> table(latents * lanes);  // large enough to saturate now and then
+    for (int16_t& value : table) value = static_cast<int16_t>(rng());
+    std::vector<int16_t> fast(lanes, INT16_MIN), slow = fast;
     best_max_kernel()(form, 3, 17, table.data(), lanes, fast.data());
     max_kernel_scalar(form, 3, 17, table.data(), lanes, slow.data());
-    for (uint32_t l = 0; l < lanes; ++l) RC_ASSERT(std::abs(fast[l] - slow[l]) < 1e-4f);
+    RC_ASSERT(fast == slow);
 }
 
 Case plain_case() {
@@ -206,9 +211,9 @@ TEST(ScoreAttention, ByHand) {
     const auto scores = score_attention(c.store, c.query, 1);
     ASSERT_TRUE(scores.ok());
     const double a = std::exp(2 * 0.6), b = std::exp(2 * 0.1);
-    EXPECT_NEAR(scores->mass[0], a / (a + b), 1e-6);
-    EXPECT_NEAR(scores->mass[1], b / (a + b), 1e-6);
-    EXPECT_NEAR(scores->best_cosine, 0.6, 1e-6);
+    EXPECT_NEAR(scores->mass[0], a / (a + b), 1e-3);
+    EXPECT_NEAR(scores->mass[1], b / (a + b), 1e-3);
+    EXPECT_NEAR(scores->best_cosine, 0.6, 1e-3);
     EXPECT_TRUE(scores->calibrated);
 }
 
