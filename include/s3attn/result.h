@@ -56,12 +56,13 @@ class [[nodiscard]] Result {
 
     T& value() & { return std::get<0>(state_); }
     const T& value() const& { return std::get<0>(state_); }
-    T&& value() && { return std::get<0>(std::move(state_)); }
+    // By value from a temporary: a reference into it would dangle in `for (x : *f())`.
+    T value() && { return std::get<0>(std::move(state_)); }
     T* operator->() { return &std::get<0>(state_); }
     const T* operator->() const { return &std::get<0>(state_); }
     T& operator*() & { return std::get<0>(state_); }
     const T& operator*() const& { return std::get<0>(state_); }
-    T&& operator*() && { return std::get<0>(std::move(state_)); }
+    T operator*() && { return std::get<0>(std::move(state_)); }
 
     const Error& error() const { return std::get<1>(state_); }
 
