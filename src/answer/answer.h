@@ -19,8 +19,9 @@ inline constexpr std::string_view kNoEvidenceAnswer =
 inline constexpr std::string_view kEmptyAnswer =
     "The reader gave no answer; the evidence below is what was found.";
 
-// Evidence numbered [1] .. [n] in *original* document order, so reading order is kept; the number
-// of span i (rank order) is numbers[i].
+// Evidence numbered [1] .. [n] in *original* document order; the number of span i (rank order) is
+// numbers[i]. It stands in the prompt with the best last, next to the question: small models answer
+// from what they read last (docs/answers.md).
 struct Prompt {
     std::vector<ChatMessage> messages;
     std::vector<uint32_t> numbers;  // span index -> shown number

@@ -10,23 +10,16 @@
 namespace s3attn {
 namespace {
 
-std::string all_text(const Prompt& prompt) {
-    std::string text;
-    for (const ChatMessage& message : prompt.messages) text += message.text;
-    return text;
-}
-
 TEST(Prompt, NumbersFollowTheDocument) {
     const std::vector<Span> spans = {make_span(500, "third"), make_span(20, "first"),
                                      make_span(300, "second")};
     const Prompt prompt = build_prompt("Why?", spans);
     EXPECT_EQ(prompt.numbers, (std::vector<uint32_t>{3, 1, 2}));
-    const std::string text = all_text(prompt);
-    EXPECT_LT(text.find("[1]"), text.find("first"));
-    EXPECT_LT(text.find("first"), text.find("[2]"));
-    EXPECT_LT(text.find("[2]"), text.find("second"));
-    EXPECT_LT(text.find("second"), text.find("[3]"));
-    EXPECT_LT(text.find("[3]"), text.find("third"));
+    // The best (rank 0) stands last.
+    const std::string& text = prompt.messages.back().text;
+    EXPECT_LT(text.find("[2] second"), text.find("[1] first"));
+    EXPECT_LT(text.find("[1] first"), text.find("[3] third"));
+    EXPECT_NE(text.find("[2] second"), std::string::npos);
 }
 
 TEST(Prompt, TheLastTurnIsTheUsersAndEndsWithTheQuestion) {
@@ -37,7 +30,7 @@ TEST(Prompt, TheLastTurnIsTheUsersAndEndsWithTheQuestion) {
     EXPECT_LT(text.find("Solberg built it."), text.find("Who built it?"));
 }
 
-RC_GTEST_PROP(PromptProperty, EvidenceIsVerbatimInOriginalOrder, ()) {
+RC_GTEST_PROP(PromptProperty, EvidenceIsVerbatimAndNumberedInOriginalOrder, ()) {
     const auto texts =
         *rc::gen::container<std::vector<std::string>>(rc::gen::arbitrary<std::string>());
     std::vector<size_t> place(texts.size());
@@ -54,13 +47,11 @@ RC_GTEST_PROP(PromptProperty, EvidenceIsVerbatimInOriginalOrder, ()) {
     RC_ASSERT(prompt.numbers.size() == spans.size());
     const std::string& user = prompt.messages.back().text;
     size_t from = 0;
-    for (size_t at = 0; at < texts.size(); ++at) {
-        const std::string mark = "[" + std::to_string(at + 1) + "]";
-        from = user.find(mark, from);
+    for (size_t i = spans.size(); i-- > 0;) {
+        const std::string shown = "[" + std::to_string(place[i] + 1) + "] " + spans[i].text;
+        from = user.find(shown, from);
         RC_ASSERT(from != std::string::npos);
-        from = user.find(texts[at], from + mark.size());
-        RC_ASSERT(from != std::string::npos);
-        from += texts[at].size();
+        from += shown.size();
     }
     for (size_t i = 0; i < place.size(); ++i) RC_ASSERT(prompt.numbers[i] == place[i] + 1);
 }
