@@ -50,7 +50,9 @@ Result<Evidence> assess_evidence(const StoreReader& store, const S3Scores* score
     S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question));
     if (scores != nullptr && scores->calibrated) {
         evidence.score = scores->best_cosine;
-        evidence.found = evidence.score >= floor || evidence.lexical_coverage >= kEnoughCoverage;
+        evidence.floor += kMissingWordsPenalty * (1.0 - evidence.lexical_coverage);
+        evidence.found =
+            evidence.score >= evidence.floor || evidence.lexical_coverage >= kEnoughCoverage;
     } else {
         evidence.found = evidence.lexical_coverage >= kEnoughCoverageAlone;
     }

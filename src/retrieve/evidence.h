@@ -12,16 +12,21 @@ namespace s3attn {
 struct Evidence {
     bool found = true;
     double score = 0;             // best weighted mean cosine of any unit; 0 without S3 scores
-    double floor = 0;             // what `score` was held against
+    double floor = 0;             // what `score` was held against, missing words included
     double lexical_coverage = 0;  // see lexical_coverage()
 };
 
 // Lexical coverage from here on is evidence enough by itself.
 inline constexpr double kEnoughCoverage = 0.6;
 
-// Found when the best unit's cosine reaches the adapter's floor, or when the lexical coverage is
-// high. `scores` may be null, or not calibrated (Eq. 7): then words alone decide, with a lower bar.
-// A question without content words is never refused: nothing speaks against it.
+// The cosine asked of a question none of whose words occur is this much above the floor; it falls
+// with the lexical coverage, to the floor itself for a question whose words are all there.
+inline constexpr double kMissingWordsPenalty = 0.05;
+
+// Found when the best unit's cosine reaches the adapter's floor, raised for the words that are
+// missing, or when the lexical coverage is high. `scores` may be null, or not calibrated (Eq. 7):
+// then words alone decide, with a lower bar. A question without content words is never refused:
+// nothing speaks against it.
 Result<Evidence> assess_evidence(const StoreReader& store, const S3Scores* scores,
                                  const std::string& question, double floor);
 

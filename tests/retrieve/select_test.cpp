@@ -216,7 +216,7 @@ TEST(Evidence, CosineOrWordsOrNothing) {
     ASSERT_TRUE(evidence.ok());
     EXPECT_TRUE(evidence->found);  // the cosine is above the floor
     EXPECT_EQ(evidence->score, 0.4);
-    EXPECT_EQ(evidence->floor, 0.3);
+    EXPECT_DOUBLE_EQ(evidence->floor, 0.3 + kMissingWordsPenalty);  // none of the words is there
     EXPECT_EQ(evidence->lexical_coverage, 0.0);
     evidence = assess_evidence(store, &scores, "Who repairs quantum computers?", 0.5);
     EXPECT_FALSE(evidence->found);
@@ -229,6 +229,30 @@ TEST(Evidence, CosineOrWordsOrNothing) {
     scores.best_cosine = 99;
     EXPECT_FALSE(assess_evidence(store, &scores, "Who repairs quantum computers?", 0.1)->found);
     EXPECT_TRUE(assess_evidence(store, nullptr, "What is it?", 0.5)->found);
+}
+
+TEST(Evidence, TheFloorRisesWithTheWordsThatAreMissing) {
+    MemoryStore store;
+    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    S3Scores scores;
+    scores.mass = {0.5, 0.5};
+    scores.best_cosine = 0.3 + 0.9 * kMissingWordsPenalty;
+    const char* all_missing = "Who repairs quantum computers?";
+    const char* some_missing = "Does the falcon repair quantum computers?";
+    const auto none = assess_evidence(store, &scores, all_missing, 0.3);
+    const auto some = assess_evidence(store, &scores, some_missing, 0.3);
+    ASSERT_TRUE(none.ok() && some.ok());
+    EXPECT_FALSE(none->found);
+    EXPECT_TRUE(some->found);
+    EXPECT_GT(some->lexical_coverage, 0.0);
+    EXPECT_LT(some->lexical_coverage, kEnoughCoverage);
+    EXPECT_LT(some->floor, none->floor);
+    // A cosine below the floor is not saved by a few words.
+    scores.best_cosine = 0.29;
+    EXPECT_FALSE(assess_evidence(store, &scores, some_missing, 0.3)->found);
+    EXPECT_DOUBLE_EQ(assess_evidence(store, &scores, "Where does the falcon nest?", 0.3)->floor,
+                     0.3);
 }
 
 TEST(Words, StemsStopWordsAndScripts) {
