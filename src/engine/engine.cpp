@@ -82,6 +82,7 @@ class EngineImpl final : public Engine {
     // The store that was searched last stays open until it changes on disk.
     std::unique_ptr<StoreReader> reader_;
     std::string reader_directory_, reader_stamp_;
+    ScanCache scan_cache_;  // of reader_
 };
 
 Status EngineImpl::need_scanner(uint32_t chunk_tokens, ProgressSink* sink) {
@@ -196,7 +197,8 @@ Result<SearchResult> EngineImpl::search(const std::string& store, const std::str
     if (!options_.reader.empty()) S3ATTN_CHECK(need_generator());
     const Tokenizer& counter = generator_ ? generator_->tokenizer() : scanner_->tokenizer();
     const Searcher searcher{*scanner_, adapter_, *reader_, options_.threads,
-                            [&counter](std::string_view text) { return counter.count(text); }};
+                            [&counter](std::string_view text) { return counter.count(text); },
+                            &scan_cache_};
     return searcher.search(question, options);
 }
 

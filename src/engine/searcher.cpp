@@ -100,7 +100,7 @@ Result<SearchResult> Searcher::search(const std::string& question,
         result.timings_ms["question"] = query_watch.milliseconds();
         const Stopwatch score_watch;
         auto scored = options.scoring == Scoring::kEq7 ? score_eq7(store, codes, threads)
-                                                       : score_attention(store, codes, threads);
+                                                       : score_attention(store, codes, threads, cache);
         S3ATTN_TRY(scores, std::move(scored));
         result.timings_ms["score"] = score_watch.milliseconds();
     }

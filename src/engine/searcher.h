@@ -8,6 +8,7 @@
 
 #include "adapter/adapter.h"
 #include "model/language_model.h"
+#include "retrieve/scan_cache.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 #include "store/store.h"
@@ -23,6 +24,7 @@ struct Searcher {
     const StoreReader& store;
     uint32_t threads = 0;
     std::function<Result<uint32_t>(std::string_view)> count_tokens;
+    ScanCache* cache = nullptr;  // of the store's blocks, between questions
 
     Result<SearchResult> search(const std::string& question, const SearchOptions& options) const;
 

@@ -63,17 +63,18 @@ Result<ScanPlan> plan_scan(const StoreReader& store) {
     plan.covered.resize(units.size());
     uint64_t segment_end = 0;
     size_t first = 0;  // first unit that ends after the block at hand
+    size_t ordinal = 0;
     for (const auto& segment : store.segments()) {
         S3ATTN_CHECK(check_segment(*segment, store.shape(), segment_end));
         segment_end = segment->base() + segment->n_tokens();
-        for (uint32_t block = 0; block < segment->n_blocks(); ++block) {
+        for (uint32_t block = 0; block < segment->n_blocks(); ++block, ++ordinal) {
             const uint64_t begin = segment->base() + uint64_t{block} * kBlockTokens;
             const uint64_t end = std::min(begin + kBlockTokens, segment_end);
             while (first < units.size() &&
                    units[first].position_begin + units[first].n_tokens <= begin) {
                 ++first;
             }
-            BlockPlan entry{segment.get(), block, runs_of_block(units, first, begin, end)};
+            BlockPlan entry{segment.get(), block, ordinal, runs_of_block(units, first, begin, end)};
             for (const UnitRun& run : entry.runs) plan.covered[run.unit] += run.end - run.begin;
             if (!entry.runs.empty()) plan.blocks.push_back(std::move(entry));
         }

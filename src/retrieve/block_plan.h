@@ -22,7 +22,8 @@ struct UnitRun {
 // A block with at least one live token.
 struct BlockPlan {
     const Segment* segment = nullptr;
-    uint32_t block = 0;
+    uint32_t block = 0;         // within the segment
+    size_t ordinal = 0;         // among the blocks of all segments
     std::vector<UnitRun> runs;  // ascending; only the first and the last can be not whole
 };
 

@@ -12,6 +12,8 @@
 
 namespace s3attn {
 
+class ScanCache;
+
 // Scores of one unit. S3: sum_j alpha_j sum_i u_ij softmax_P(T_j max_{t in P} w_ij . z_t), so all
 // units' scores sum to 1 (method.md section 2).
 struct ScoredUnit {
@@ -32,8 +34,9 @@ struct S3Scores {
 // Every posting of every segment is read once per slot; memory is O(units x question tokens of one
 // slot's heads), never O(tokens). Deterministic for any thread count. kInvalidArgument or kMismatch
 // for codes that do not fit the store; an empty store has no scores.
+// With a cache, blocks of the last questions to the same store are not decoded again.
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
-                                 uint32_t threads);
+                                 uint32_t threads, ScanCache* cache = nullptr);
 // The paper's Eq. 7: S[t] = sum_f 1[t in L[f]] w_f IDF(f), IDF = 1 / (log(1 + freq) + 1); a unit
 // scores its mean S over tokens.
 Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads);

@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "retrieve/block_plan.h"
 #include "retrieve/rank.h"
+#include "retrieve/scan_cache.h"
 #include "retrieve/score_kernel.h"
 
 namespace s3attn {
@@ -101,12 +102,13 @@ Table make_table(const QueryCodes& query, const Lanes& lanes, uint32_t k) {
 class AttentionScorer {
   public:
     AttentionScorer(const StoreReader& store, const QueryCodes& query, const ScanPlan& plan,
-                    ThreadPool& pool)
+                    ThreadPool& pool, ScanCache* cache)
         : units_(store.live_units()),
           k_(store.shape().k),
           query_(query),
           plan_(plan),
           pool_(pool),
+          cache_(cache),
           kernel_(best_max_kernel()),
           mass_(units_.size()),
           cosine_(units_.size()) {}
@@ -139,22 +141,33 @@ class AttentionScorer {
             BlockScratch scratch;
             TokenForm form;
             for (size_t b = next++; b < plan_.blocks.size(); b = next++) {
-                const BlockPlan& plan = plan_.blocks[b];
-                auto block = plan.segment->read_block(slot, plan.block, scratch);
-                if (!block.ok()) {
-                    errors.set(b, block.error());
-                } else if (auto status = to_token_form(*block, k_, form); !status.ok()) {
-                    errors.set(b, status.error());
-                } else if (plan.runs.back().end > form.count.size()) {
-                    errors.set(b, make_error(ErrorCode::kCorrupt, "a block is too short"));
+                const auto found = token_form(slot, plan_.blocks[b], scratch, form);
+                if (!found.ok()) {
+                    errors.set(b, found.error());
                 } else {
-                    score_block(b, form);
+                    score_block(b, **found);
                 }
             }
         });
         S3ATTN_CHECK(errors.status());
         merge_borders();
         return {};
+    }
+
+    // From the cache, or decoded into `scratch` and `form`.
+    Result<const TokenForm*> token_form(uint32_t slot, const BlockPlan& plan, BlockScratch& scratch,
+                                        TokenForm& form) {
+        if (cache_) {
+            if (const TokenForm* held = cache_->find(slot, plan.ordinal)) return held;
+        }
+        S3ATTN_TRY(const BlockView block, plan.segment->read_block(slot, plan.block, scratch));
+        S3ATTN_CHECK(to_token_form(block, k_, form));
+        if (plan.runs.back().end > form.count.size()) {
+            return make_error(ErrorCode::kCorrupt,
+                              "a block is shorter than its segment says: run `s3attn verify`");
+        }
+        if (cache_) cache_->keep(slot, plan.ordinal, form);
+        return static_cast<const TokenForm*>(&form);
     }
 
     void score_block(size_t b, const TokenForm& form) {
@@ -246,6 +259,7 @@ class AttentionScorer {
     const QueryCodes& query_;
     const ScanPlan& plan_;
     ThreadPool& pool_;
+    ScanCache* const cache_;
     const MaxKernel kernel_;
     std::vector<double> mass_, cosine_;
 
@@ -259,12 +273,13 @@ class AttentionScorer {
 }  // namespace
 
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
-                                 uint32_t threads) {
+                                 uint32_t threads, ScanCache* cache) {
     S3ATTN_CHECK(check_query(store, query));
     S3ATTN_TRY(const ScanPlan plan, plan_scan(store));
     if (store.live_units().empty()) return S3Scores{};
+    if (cache) cache->bind(store);
     ThreadPool pool(threads);
-    AttentionScorer scorer(store, query, plan, pool);
+    AttentionScorer scorer(store, query, plan, pool, cache);
     for (uint32_t slot = 0; slot < store.shape().n_slots; ++slot) {
         S3ATTN_CHECK(scorer.add_slot(slot));
     }

@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace s3attn {
 namespace {
 
-// With evidence in hand, so many units in a row that do not fit end the search: the budget is all
-// but full, and each further unit costs a read and a tokenizer pass.
-constexpr uint32_t kPatience = 32;
+// With evidence in hand, so many units in a row that were counted and do not fit end the search:
+// the budget is all but full, and each further unit costs a read and a tokenizer pass.
+constexpr uint32_t kPatience = 8;
 
 // Whitespace runs as one space: the same paragraph wrapped at another width is the same text.
 std::string normalised(std::string_view text) {
@@ -59,10 +61,15 @@ Result<std::vector<Span>> select_spans(const StoreReader& store,
     std::vector<Span> spans;
     std::unordered_set<std::string> taken;
     std::map<int64_t, DocumentInfo> documents;
+    std::unordered_map<int64_t, uint32_t> scanned;  // tokens as the scanning model counted them
+    scanned.reserve(store.live_units().size());
+    for (const UnitExtent& unit : store.live_units()) scanned[unit.unit_id] = unit.n_tokens;
     uint32_t left = options.budget_tokens, smallest = UINT32_MAX, misfits = 0;
     for (const ScoredUnit& scored : ranked) {
         if (options.max_spans > 0 && spans.size() >= options.max_spans) break;
         if (left == 0 || (!spans.empty() && misfits >= kPatience)) break;
+        // Hopeless by the scanner's count, however the reader's differs: not worth reading.
+        if (!spans.empty() && scanned[scored.unit_id] / 2 > left) continue;
         S3ATTN_TRY(UnitRow row, store.unit(scored.unit_id));
         std::string key = normalised(row.text);
         if (key.empty() || taken.contains(key)) continue;

@@ -23,8 +23,9 @@ struct SelectOptions {
 // Whole units by rank until the budget is full; a unit that no longer fits is passed over for the
 // next that does; identical text is taken once. kInvalidArgument when not even the smallest
 // candidate fits, with the number of tokens it needs. Span::tokens is what count_tokens said, so
-// the sum over spans never exceeds the budget. Once evidence is in hand, the search for more ends
-// after 32 units in a row that do not fit.
+// the sum over spans never exceeds the budget. Once evidence is in hand, units that the scanning
+// model counted at more than twice the room left are passed over unread, and the search for more
+// ends after 8 others in a row that do not fit.
 Result<std::vector<Span>> select_spans(const StoreReader& store,
                                        const std::vector<ScoredUnit>& ranked,
                                        const SelectOptions& options);

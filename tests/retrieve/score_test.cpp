@@ -7,6 +7,7 @@
 
 #include "memory_store.h"
 #include "retrieve/rank.h"
+#include "retrieve/scan_cache.h"
 #include "retrieve/score_kernel.h"
 
 namespace s3attn {
@@ -132,6 +133,41 @@ RC_GTEST_PROP(ScoreAttention, SameBitsForAnyThreadCount, ()) {
     RC_ASSERT(eq7_one.ok());
     RC_ASSERT(eq7_many.ok());
     RC_ASSERT(eq7_one->mass == eq7_many->mass);
+}
+
+RC_GTEST_PROP(ScanCacheTest, ChangesNothing, ()) {
+    const Case a = random_case(*rc::gen::arbitrary<uint32_t>(), random_shape());
+    const Case b = random_case(*rc::gen::arbitrary<uint32_t>(), random_shape());
+    ScanCache cache(*rc::gen::element<size_t>(0, 20000, size_t{1} << 30));
+    for (const Case* c : {&a, &a, &b, &a}) {  // cold, warm, another store, back again
+        const auto plain = score_attention(c->store, c->query, 2);
+        const auto cached = score_attention(c->store, c->query, 2, &cache);
+        RC_ASSERT(cached.ok());
+        RC_ASSERT(cached->mass == plain->mass);
+        RC_ASSERT(cached->best_cosine == plain->best_cosine);
+    }
+}
+
+TEST(ScanCacheTest, WarmStoresAreNotReadAgainAndMemoryIsBounded) {
+    Case c;
+    c.store.shape_value = {1, 4, 2};
+    std::vector<std::vector<TokenCode>> tokens(1, std::vector<TokenCode>(6000, {{1, 9}}));
+    auto segment = std::make_shared<MemorySegment>(0, 4, 2, tokens);
+    c.store.segment_list = {segment};
+    c.store.extents = {{1, 0, 3000}, {2, 3000, 3000}};
+    c.query.n_tokens = 1;
+    c.query.latents = 4;
+    c.query.heads = {{0, 16.0f, 1.0f, {0.001f, 0.002f, 0, 0}, {1.0f}}};
+    ScanCache cache, tiny(100);
+    ASSERT_TRUE(score_attention(c.store, c.query, 1, &cache).ok());
+    ASSERT_TRUE(score_attention(c.store, c.query, 1, &tiny).ok());
+    EXPECT_GE(cache.bytes(), 6000u * (2 * 4 + 2));
+    EXPECT_EQ(tiny.bytes(), 0u);
+    segment->fail_block = 1;
+    EXPECT_TRUE(score_attention(c.store, c.query, 1, &cache).ok());
+    EXPECT_FALSE(score_attention(c.store, c.query, 1, &tiny).ok());
+    c.store.segment_list = {std::make_shared<MemorySegment>(*segment)};  // another segment
+    EXPECT_FALSE(score_attention(c.store, c.query, 1, &cache).ok());
 }
 
 RC_GTEST_PROP(MaxKernel, DispatchedEqualsScalar, ()) {
