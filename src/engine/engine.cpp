@@ -44,10 +44,11 @@ std::optional<uint32_t> chunk_tokens_of(const std::string& directory) {
 std::string catalog_stamp(const std::string& directory) {
     std::string stamp;
     for (const char* name : {"/catalog.db", "/catalog.db-wal"}) {
+        const uint64_t size = size_of(directory + name);
+        if (size == 0) continue;  // readers make and remove an empty log themselves
         std::error_code ignored;
         const auto time = fs::last_write_time(directory + name, ignored);
-        stamp += std::to_string(time.time_since_epoch().count()) + ":" +
-                 std::to_string(size_of(directory + name)) + ";";
+        stamp += std::to_string(time.time_since_epoch().count()) + ":" + std::to_string(size) + ";";
     }
     return stamp;
 }
