@@ -142,14 +142,22 @@ RC_GTEST_PROP(SelectSpans, Invariants, ()) {
     }
     RC_ASSERT(used <= options.budget_tokens);
     if (options.max_spans > 0) RC_ASSERT(spans->size() <= options.max_spans);
-    // Greedy: what was passed over among the first units did not fit, or is a repeat.
+    // Greedy, as the header says: what was passed over did not fit, or is a repeat, or comes after
+    // eight that did not fit.
     if (options.max_spans > 0) return;
-    uint32_t left = options.budget_tokens;
+    uint32_t left = options.budget_tokens, misfits = 0;
     texts.clear();
     for (const ScoredUnit& unit : *ranked) {
         const std::string& text = store.rows.at(unit.unit_id).text;
         const uint32_t tokens = *count_words(text);
-        if (text.empty() || texts.contains(text) || tokens > left) continue;
+        if (left == 0 || (misfits == 8 && !texts.empty())) break;
+        if (text.empty() || texts.contains(text)) continue;
+        if (tokens / 2 > left && !texts.empty()) continue;
+        if (tokens > left) {
+            ++misfits;
+            continue;
+        }
+        misfits = 0;
         texts.insert(text);
         left -= tokens;
     }
