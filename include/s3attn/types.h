@@ -44,7 +44,7 @@ struct Span {
     double score = 0;         // what the ranking used
     double score_s3 = 0;      // attention mass of the unit, 0 when the method did not use it
     double score_bm25 = 0;    // BM25 (larger is better), 0 likewise
-    uint32_t tokens = 0;      // of the scanning model's tokenizer
+    uint32_t tokens = 0;      // as the budget counts them: of the reader, or without one of the scanner
 };
 
 enum class Method { kS3, kBm25, kHybrid };
@@ -56,7 +56,7 @@ enum class Scoring {
 struct SearchOptions {
     Method method = Method::kHybrid;
     Scoring scoring = Scoring::kAttention;
-    uint32_t budget_tokens = 1024;  // evidence, in tokens of the reader; > 0
+    uint32_t budget_tokens = 1024;  // evidence, in tokens as Span::tokens counts them; > 0
     uint32_t max_spans = 0;         // 0: as many as the budget holds
     bool explain = false;           // fill SearchResult::explain
 };
