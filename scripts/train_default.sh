@@ -18,6 +18,6 @@ model=()
 [ -z "${MODEL:-}" ] || model=(--model "$MODEL")
 
 "$build/s3attn" train "${model[@]}" --corpus "${corpus[@]}" --out "$out" \
-    --n-heads 8 --latents 4096 --k 8 --sae-steps 1500 --sae-tokens 400000 \
-    --cloze-pairs 3000 --query-steps 500 --seed 1
+    --n-heads 8 --latents 4096 --k 8 --sae-steps 1200 --sae-tokens 400000 \
+    --cloze-pairs 4000 --query-steps 500 --seed 1
 echo "To ship it: replace models/smollm2-135m-instruct with $out and bring its README.md up to date."

@@ -31,7 +31,7 @@ struct QueryTrainOptions {
     float rate = 1e-3f;
     uint32_t warm_up = 30;
     double regulariser = 1e-3;
-    uint32_t check_every = 50;  // held-out recall; the best state is kept
+    uint32_t check_every = 100;  // held-out recall; the best state is kept
     uint64_t seed = 1;
 };
 struct QueryTrainResult {

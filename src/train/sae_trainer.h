@@ -22,13 +22,13 @@ namespace s3attn {
 struct SaeOptions {
     uint32_t latents = 4096, k = 8;
     uint32_t steps = 1500, batch = 4096;
-    float rate = 1e-3f;
+    float rate = 2e-3f;
     uint32_t warm_up = 100;
     double decay_share = 0.3;   // of the steps, at the end, linear to zero
     uint32_t dead_after = 100;  // steps without firing
     uint32_t aux_every = 2;     // AuxK on every n-th step; 0: never
     float aux_weight = 1.0f / 16;
-    float encoder_scale = 0.2f;   // of the tied initial encoder
+    float encoder_scale = 0.3f;  // of the tied initial encoder
     uint64_t seed = 1;
 };
 

@@ -209,6 +209,7 @@ TEST(SaeTrainer, DeadLatentsAreRevived) {
     const std::vector<float> mean = keys.mean();
     SaeOptions options = small_options(400);
     options.dead_after = 10;
+    options.encoder_scale = 0.2f;
     std::vector<float> x(256 * 16);
     size_t left[2];
     for (const bool revive : {false, true}) {
