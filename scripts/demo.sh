@@ -7,7 +7,7 @@ cd "$S3ATTN_ROOT"
 
 build="${BUILD:-build}"
 book="${BOOK:-examples/the_phantom_of_the_opera.md}"
-question="${QUESTION:-What is the name of the white horse that was stolen from the stables?}"
+question="${QUESTION:-What was the name of the white horse that was stolen?}"
 store="$build/demo.s3"
 options=()
 [ -z "${MODEL:-}" ] || options+=(--model "$MODEL")
@@ -24,4 +24,4 @@ say ""
 say "Asking: $question"
 say ""
 python3 scripts/demo_ask.py "$build/demo-index.json" \
-    "$build/s3attn" ask "${options[@]}" "${reader[@]}" "$store" "$question"
+    "$build/s3attn" ask "${options[@]}" "${reader[@]}" --budget 300 "$store" "$question"
