@@ -5,6 +5,7 @@
 #include "output.h"
 #include "progress_bar.h"
 #include "s3attn/trainer.h"
+#include "train_report.h"
 
 namespace s3attn::cli {
 namespace {
@@ -12,67 +13,166 @@ namespace {
 struct TrainArguments {
     TrainOptions options;
     std::vector<std::string> heads;  // LAYER:HEAD
+    std::string max_layer = "-1";    // a number or "all"
+    std::string choice = "recall";
+    std::vector<std::string> sweep;  // NAME=NUMBER,...
 };
+
+template <class T>
+bool parse_number(std::string_view text, T& value) {
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    return end.ec == std::errc{} && end.ptr == text.data() + text.size();
+}
+
+Error usage(const std::string& message) { return make_error(ErrorCode::kInvalidArgument, message); }
 
 Result<std::vector<HeadId>> parse_heads(const std::vector<std::string>& texts) {
     std::vector<HeadId> heads;
     for (const std::string& text : texts) {
         HeadId head;
-        const char* end = text.data() + text.size();
-        const auto first = std::from_chars(text.data(), end, head.layer);
-        const bool colon = first.ec == std::errc{} && first.ptr != end && *first.ptr == ':';
-        const auto second = colon ? std::from_chars(first.ptr + 1, end, head.query_head) : first;
-        if (!colon || second.ec != std::errc{} || second.ptr != end) {
-            return make_error(ErrorCode::kInvalidArgument,
-                              "--heads '" + text + "' is not of the form LAYER:HEAD, such as 5:6");
+        const size_t colon = text.find(':');
+        if (colon == std::string::npos ||
+            !parse_number(std::string_view(text).substr(0, colon), head.layer) ||
+            !parse_number(std::string_view(text).substr(colon + 1), head.query_head)) {
+            return usage("--heads '" + text + "' is not of the form LAYER:HEAD, such as 5:6");
         }
         heads.push_back(head);
     }
     return heads;
 }
 
-void print_report(const TrainReport& report, const std::string& out) {
-    std::printf("layer head   R@5  R@10  R@20   (inverse cloze, one head alone, best 20)\n");
-    for (size_t i = 0; i < std::min<size_t>(20, report.ranking.size()); ++i) {
-        const HeadReport& head = report.ranking[i];
-        std::printf("%5u %4u  %.3f %.3f %.3f\n", head.head.layer, head.head.query_head,
-                    head.recall_at_5, head.recall_at_10, head.recall_at_20);
+Result<int32_t> parse_max_layer(const std::string& text) {
+    if (text == "all") return kAllLayers;
+    int32_t layer = 0;
+    if (!parse_number(text, layer) || layer < -1 || layer == kAllLayers) {
+        return usage("--max-layer '" + text + "' is neither a layer, nor 'all', nor -1");
     }
-    std::printf("\nlayer KV head    FVU  dead  densest\n");
-    for (const SaeReport& sae : report.saes) {
-        std::printf("%5u %7u  %.3f  %.3f  %.3f\n", sae.layer, sae.kv_head, sae.fvu, sae.dead_share,
-                    sae.densest);
-    }
-    std::printf("\nchosen heads together, with codes: R@10 %.3f on held-out inverse cloze\n",
-                report.recall_at_10);
-    std::printf("%s made in %s, peak memory %.0f MiB\n", out.c_str(),
-                format_duration(report.seconds).c_str(),
-                static_cast<double>(report.peak_rss_bytes) / (1 << 20));
+    return layer;
 }
 
-int run_train(const TrainArguments& arguments, const GlobalOptions& options,
-              const CancelToken& cancel) {
-    TrainOptions train = arguments.options;
-    auto heads = parse_heads(arguments.heads);
-    if (!heads.ok()) {
-        fail(heads.error());
-        return 2;
+// "k=4,8,16" or "latents=1024,4096"
+Status parse_sweep(const std::string& text, SweepOptions& sweep) {
+    const size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    std::vector<uint32_t>* values = nullptr;
+    if (name == "k") values = &sweep.k;
+    if (name == "latents") values = &sweep.latents;
+    if (values == nullptr || equals == std::string::npos) {
+        return usage("--sweep '" + text + "' is not of the form k=4,8,16 or latents=1024,4096");
     }
-    train.heads = *heads;
+    for (size_t at = equals + 1; at <= text.size();) {
+        const size_t end = std::min(text.find(',', at), text.size());
+        uint32_t value = 0;
+        if (!parse_number(std::string_view(text).substr(at, end - at), value)) {
+            return usage("--sweep '" + text + "': '" + text.substr(at, end - at) +
+                         "' is not a whole number");
+        }
+        values->push_back(value);
+        at = end + 1;
+    }
+    return {};
+}
+
+Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const GlobalOptions& options,
+                                     TrainOptions& train) {
+    train = arguments.options;
+    S3ATTN_TRY(train.heads, parse_heads(arguments.heads));
+    S3ATTN_TRY(train.max_layer, parse_max_layer(arguments.max_layer));
+    if (arguments.choice == "per-layer") train.choice = HeadChoice::kPerLayer;
     train.model = options.engine.model;
     train.cache_dir = options.engine.cache_dir;
     train.threads = options.engine.threads;
     if (options.engine.chunk_tokens > 0) train.chunk_tokens = options.engine.chunk_tokens;
-    ConsoleProgress progress(options.quiet);
-    auto report = train_adapter(train, progress, cancel);
-    progress.finish();
+    SweepOptions sweep;
+    for (const std::string& text : arguments.sweep) S3ATTN_CHECK(parse_sweep(text, sweep));
+    if (train.out.empty() && arguments.sweep.empty()) {
+        return usage("--out is required: the adapter directory to make");
+    }
+    if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
+        return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
+    }
+    return sweep;
+}
+
+template <class Report>
+int show(const Result<Report>& report, const std::string& out, bool json) {
     if (!report.ok()) return fail(report.error());
-    if (options.json) {
+    if (json) {
         std::printf("%s\n", dump(to_json(*report), 2).c_str());
     } else {
-        print_report(*report, train.out);
+        print_report(*report, out);
     }
     return 0;
+}
+
+int run_train(const TrainArguments& arguments, const GlobalOptions& options,
+              const CancelToken& cancel) {
+    TrainOptions train;
+    const auto sweep = parse_arguments(arguments, options, train);
+    if (!sweep.ok()) {
+        fail(sweep.error());
+        return 2;
+    }
+    ConsoleProgress progress(options.quiet);
+    if (!arguments.sweep.empty()) {
+        const auto report = sweep_training(train, *sweep, progress, cancel);
+        progress.finish();
+        return show(report, train.out, options.json);
+    }
+    const auto report = train_adapter(train, progress, cancel);
+    progress.finish();
+    return show(report, train.out, options.json);
+}
+
+void add_head_options(CLI::App& command, TrainArguments& arguments) {
+    TrainOptions& train = arguments.options;
+    command.add_option("--heads", arguments.heads, "use these heads instead of choosing some")
+        ->delimiter(',')
+        ->type_name("LAYER:HEAD,...");
+    command.add_option("--n-heads", train.n_heads, "how many heads to choose")
+        ->check(CLI::Range(1u, 64u))
+        ->capture_default_str();
+    command
+        .add_option("--max-layer", arguments.max_layer,
+                    "deepest layer to choose from; all: every layer (-1: a third of the network)")
+        ->type_name("LAYER")
+        ->capture_default_str();
+    command
+        .add_option("--choose", arguments.choice,
+                    "recall: the best heads; per-layer: stop where each layer scanned gains most")
+        ->check(CLI::IsMember({"recall", "per-layer"}))
+        ->type_name("HOW")
+        ->capture_default_str();
+    command.add_option("--cloze-pairs", train.cloze_pairs, "sentence and paragraph pairs")
+        ->capture_default_str();
+}
+
+void add_sae_options(CLI::App& command, TrainArguments& arguments) {
+    TrainOptions& train = arguments.options;
+    command.add_option("--latents", train.latents, "features per KV head")
+        ->check(CLI::Range(16u, 65536u))
+        ->capture_default_str();
+    command.add_option("--k", train.k, "active features per key")
+        ->check(CLI::Range(1u, 64u))
+        ->capture_default_str();
+    command
+        .add_option("--sae-steps", train.sae_steps,
+                    "training steps of each autoencoder, at most (see --sae-patience)")
+        ->capture_default_str();
+    command
+        .add_option("--sae-patience", train.sae_patience,
+                    "end early after so many checks (one in 100 steps) without progress; 0: never")
+        ->capture_default_str();
+    command.add_option("--sae-tokens", train.sae_tokens, "keys per head to train on")
+        ->capture_default_str();
+    command
+        .add_option("--sae", train.sae_dir,
+                    "take autoencoders from here (sae_L<layer>_H<KV head>/) instead of training")
+        ->type_name("DIR");
+    command
+        .add_option("--sweep", arguments.sweep,
+                    "compare every combination of k=4,8,16 and latents=1024,4096 (may repeat)")
+        ->type_name("NAME=N,...");
 }
 
 }  // namespace
@@ -83,36 +183,21 @@ void add_train_command(Context& context) {
     CLI::App* command = add_command(
         context, "train", "Make a model's retrieval adapter from plain text, without labels",
         "Finds the attention heads that retrieve (inverse cloze), trains one sparse autoencoder\n"
-        "per KV head and, with --query-steps, the query side.\n\n"
+        "per KV head and, with --query-steps, the query side. A run that was stopped goes on "
+        "after\n"
+        "its last finished part when the same command is given again.\n\n"
         "Example: s3attn train --model my.gguf --corpus texts/ --out my-adapter");
     command->add_option("--corpus", train.corpus, "plain text files or directories")
         ->required()
         ->type_name("FILE...");
-    command->add_option("--out", train.out, "adapter directory to make")
-        ->required()
-        ->type_name("DIR");
-    command->add_option("--heads", arguments->heads, "use these heads instead of choosing some")
-        ->delimiter(',')
-        ->type_name("LAYER:HEAD,...");
-    command->add_option("--n-heads", train.n_heads, "how many heads to choose")
-        ->check(CLI::Range(1u, 64u))
-        ->capture_default_str();
     command
-        ->add_option("--max-layer", train.max_layer,
-                     "deepest layer to choose from (-1: a third of the network)")
-        ->capture_default_str();
-    command->add_option("--latents", train.latents, "features per KV head")
-        ->check(CLI::Range(16u, 65536u))
-        ->capture_default_str();
-    command->add_option("--k", train.k, "active features per key")
-        ->check(CLI::Range(1u, 256u))
-        ->capture_default_str();
-    command->add_option("--sae-steps", train.sae_steps, "training steps of each autoencoder")
-        ->capture_default_str();
-    command->add_option("--sae-tokens", train.sae_tokens, "keys per head to train on")
-        ->capture_default_str();
-    command->add_option("--cloze-pairs", train.cloze_pairs, "sentence and paragraph pairs")
-        ->capture_default_str();
+        ->add_option("--out", train.out,
+                     "adapter directory to make; with --sweep: for the best, may be left out")
+        ->type_name("DIR");
+    command->add_option("--work", train.work, "finished parts of a run are kept here (OUT.partial)")
+        ->type_name("DIR");
+    add_head_options(*command, *arguments);
+    add_sae_options(*command, *arguments);
     command->add_option("--query-steps", train.query_steps, "training steps of the query side")
         ->capture_default_str();
     command->add_option("--seed", train.seed, "of everything random")->capture_default_str();

@@ -185,32 +185,92 @@ Json to_json(const InspectReport& report) {
     return json;
 }
 
+Json to_json(const HeadId& head) {
+    return {{"layer", head.layer}, {"query_head", head.query_head}};
+}
+
+Json to_json(const HeadReport& head) {
+    Json json = to_json(head.head);
+    json["recall_at_5"] = head.recall_at_5;
+    json["recall_at_10"] = head.recall_at_10;
+    json["recall_at_20"] = head.recall_at_20;
+    json["questions"] = head.questions;
+    return json;
+}
+
+Json to_json(const StopLayerReport& stop) {
+    Json json = {{"layer", stop.layer},
+                 {"share_scanned", stop.share_scanned},
+                 {"recall_at_5", stop.recall_at_5},
+                 {"recall_at_10", stop.recall_at_10},
+                 {"recall_at_20", stop.recall_at_20},
+                 {"heads", Json::array()}};
+    for (const HeadId& head : stop.heads) json["heads"].push_back(to_json(head));
+    return json;
+}
+
+Json to_json(const SaeReport& sae) {
+    return {{"layer", sae.layer},
+            {"kv_head", sae.kv_head},
+            {"fvu", sae.fvu},
+            {"dead_share", sae.dead_share},
+            {"densest", sae.densest},
+            {"frequency", sae.frequency},
+            {"bytes_per_token", sae.bytes_per_token},
+            {"key_mean_rms", sae.key_mean},
+            {"key_spread_rms", sae.key_spread},
+            {"steps", sae.steps},
+            {"stopped_early", sae.stopped_early},
+            {"held_out_fvu", sae.held_out}};
+}
+
+template <class Item>
+Json to_json(const std::vector<Item>& items) {
+    Json json = Json::array();
+    for (const Item& item : items) json.push_back(to_json(item));
+    return json;
+}
+
 Json to_json(const TrainReport& report) {
     Json json;
-    json["chosen"] = Json::array();
-    for (const HeadId& head : report.chosen) {
-        json["chosen"].push_back({{"layer", head.layer}, {"query_head", head.query_head}});
+    json["chosen"] = to_json(report.chosen);
+    json["paragraphs"] = report.paragraphs;
+    json["ranking"] = to_json(report.ranking);
+    json["cannot_be_used"] = Json::array();
+    for (const DeadHead& dead : report.dead) {
+        json["cannot_be_used"].push_back(to_json(dead.head));
+        json["cannot_be_used"].back()["why"] = dead.why;
     }
-    json["ranking"] = Json::array();
-    for (const HeadReport& head : report.ranking) {
-        json["ranking"].push_back({{"layer", head.head.layer},
-                                   {"query_head", head.head.query_head},
-                                   {"recall_at_5", head.recall_at_5},
-                                   {"recall_at_10", head.recall_at_10},
-                                   {"recall_at_20", head.recall_at_20}});
-    }
-    json["saes"] = Json::array();
-    for (const SaeReport& sae : report.saes) {
-        json["saes"].push_back({{"layer", sae.layer},
-                                {"kv_head", sae.kv_head},
-                                {"fvu", sae.fvu},
-                                {"dead_share", sae.dead_share},
-                                {"densest", sae.densest}});
-    }
+    json["stop_layers"] = to_json(report.trade_off);
+    json["frequency_edges"] = kFrequencyEdges;
+    json["saes"] = to_json(report.saes);
     json["recall_at_10"] = report.recall_at_10;
     json["evidence_floor"] = report.evidence_floor;
     json["seconds"] = report.seconds;
     json["peak_rss_bytes"] = report.peak_rss_bytes;
+    return json;
+}
+
+Json to_json(const SweepReport& report) {
+    Json json;
+    json["sweep"] = Json::array();
+    for (const SweepRow& row : report.rows) {
+        json["sweep"].push_back({{"latents", row.latents},
+                                 {"k", row.k},
+                                 {"fvu", row.fvu},
+                                 {"dead_share", row.dead_share},
+                                 {"bytes_per_token", row.bytes_per_token},
+                                 {"recall_at_5", row.recall_at_5},
+                                 {"recall_at_10", row.recall_at_10},
+                                 {"recall_at_20", row.recall_at_20},
+                                 {"questions", row.questions},
+                                 {"seconds", row.seconds}});
+    }
+    json["best"] = report.best;
+    json["exact"] = {{"recall_at_5", report.exact.at_5},
+                     {"recall_at_10", report.exact.at_10},
+                     {"recall_at_20", report.exact.at_20}};
+    json["train"] = to_json(report.train);
     return json;
 }
 

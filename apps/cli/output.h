@@ -20,6 +20,7 @@ Json to_json(const DocumentInfo& document);
 Json to_json(const VerifyReport& report);
 Json to_json(const InspectReport& report);
 Json to_json(const TrainReport& report);
+Json to_json(const SweepReport& report);
 
 // Bytes that are no valid UTF-8 are shown as U+FFFD.
 std::string dump(const Json& json, int indent);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "s3attn/progress.h"
@@ -16,48 +18,116 @@ struct HeadId {
     uint32_t query_head = 0;  // KV head = query_head / (n_head / n_head_kv)
 };
 
+constexpr int32_t kAllLayers = INT32_MAX;
+
+// How the heads to use are picked from the ranking.
+enum class HeadChoice {
+    kRecall,    // the best n_heads at max_layer or below
+    kPerLayer,  // likewise, but the scan stops at the layer with the best recall per layer scanned
+};
+
 struct TrainOptions {
-    std::string model;                  // GGUF
-    std::vector<std::string> corpus;    // plain text files or directories
-    std::string out;                    // adapter directory, made; must not hold another adapter
-    std::vector<HeadId> heads;          // empty: chosen by inverse cloze
-    uint32_t n_heads = 8;               // how many to choose
-    int32_t max_layer = -1;             // deepest layer that may be chosen; -1: a third of the depth
-    uint32_t latents = 4096;            // dictionary size F
-    uint32_t k = 8;                     // active latents per key
-    uint32_t sae_steps = 1500;
-    uint32_t sae_tokens = 400000;       // keys per head used for training
-    uint32_t cloze_pairs = 1500;        // (sentence, paragraph) pairs of the inverse cloze
-    uint32_t query_steps = 0;           // contrastive steps of the query side; 0: left at identity
+    std::string model;                // GGUF
+    std::vector<std::string> corpus;  // plain text files or directories
+    std::string out;                  // adapter directory, made; must not hold another adapter
+    std::vector<HeadId> heads;        // empty: chosen by inverse cloze
+    uint32_t n_heads = 8;             // how many to choose
+    int32_t max_layer = -1;           // deepest layer that may be chosen; -1: a third of the depth
+    HeadChoice choice = HeadChoice::kRecall;
+    uint32_t latents = 4096;       // dictionary size F
+    uint32_t k = 8;                // active latents per key, 1 to 64
+    uint32_t sae_steps = 1500;     // at most; see sae_patience
+    uint32_t sae_patience = 3;     // checks without progress before a SAE stops; 0: never
+    std::string sae_dir;           // trained SAEs to use instead, one folder per KV head
+    uint32_t sae_tokens = 400000;  // keys per head used for training
+    uint32_t cloze_pairs = 1500;   // (sentence, paragraph) pairs of the inverse cloze
+    uint32_t query_steps = 0;      // contrastive steps of the query side; 0: left at identity
     uint32_t seed = 1;
     uint32_t threads = 0;
     uint32_t chunk_tokens = 256;
     std::string cache_dir;
+    std::string work;  // finished parts of a run; empty: out + ".partial"
 };
 
 struct HeadReport {
     HeadId head;
     double recall_at_5 = 0, recall_at_10 = 0, recall_at_20 = 0;  // inverse cloze, this head alone
+    uint32_t questions = 0;  // that it answered; the best heads answer more
 };
+struct DeadHead {
+    HeadId head;
+    std::string why;
+};
+// What the best n_heads heads do together when the scan stops at this layer.
+struct StopLayerReport {
+    uint32_t layer = 0;
+    std::vector<HeadId> heads;                                   // best first
+    double recall_at_5 = 0, recall_at_10 = 0, recall_at_20 = 0;  // exact keys, untrained queries
+    double share_scanned = 0;                                    // of the network's layers
+};
+
+// Upper edges of the bins of SaeReport::frequency; the last bin has none.
+constexpr double kFrequencyEdges[] = {0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1};
+constexpr size_t kFrequencyBins = std::size(kFrequencyEdges) + 1;
+
 struct SaeReport {
     uint32_t layer = 0, kv_head = 0;
     double fvu = 0;         // fraction of variance unexplained, held-out keys
     double dead_share = 0;  // latents that no held-out key activates
     double densest = 0;     // share of held-out keys on which the most frequent latent fires
+    // Latents by the share of all keys that activate them: bin i holds those up to edge i; bin 0
+    // the latents that never fire.
+    std::vector<uint32_t> frequency;
+    double bytes_per_token = 0;           // of the index, estimated from the frequencies
+    double key_mean = 0, key_spread = 0;  // RMS per dimension of the mean key, and about it
+    uint32_t steps = 0;                   // done
+    bool stopped_early = false;           // the held-out FVU no longer fell
+    std::vector<std::pair<uint32_t, double>> held_out;  // (step, FVU) while training
 };
 struct TrainReport {
-    std::vector<HeadReport> ranking;  // every head tried, best first
+    std::vector<HeadReport> ranking;         // every head tried, best first
+    std::vector<DeadHead> dead;              // heads that cannot be used
+    uint32_t paragraphs = 0;                 // that each head ranked
+    std::vector<StopLayerReport> trade_off;  // by stop layer, ascending
     std::vector<HeadId> chosen;
     std::vector<SaeReport> saes;
-    double recall_at_10 = 0;          // chosen heads together, with codes, held-out inverse cloze
+    double recall_at_10 = 0;  // chosen heads together, with codes, held-out inverse cloze
     double evidence_floor = 0;
-    double seconds = 0;
+    double seconds = 0;  // of all runs that it took
     uint64_t peak_rss_bytes = 0;
+    std::string heat_map;  // SVG: recall of every head, layers by heads
 };
 
 // Deterministic for a given seed, thread count and machine. kInvalidArgument when the corpus has
-// too few paragraphs; kUnsupported when no head retrieves better than chance.
+// too few paragraphs; kUnsupported when no head retrieves better than chance. A run that was killed
+// or cancelled goes on after its last finished part when it is called again with the same options.
 Result<TrainReport> train_adapter(const TrainOptions& options, ProgressSink& sink,
                                   const CancelToken& cancel);
+
+// Every combination of these on the same heads and keys.
+struct SweepOptions {
+    std::vector<uint32_t> k, latents;  // empty: the one of TrainOptions
+};
+struct Recall3 {
+    double at_5 = 0, at_10 = 0, at_20 = 0;
+};
+struct SweepRow {
+    uint32_t k = 0, latents = 0;
+    double fvu = 0, dead_share = 0;  // means over the KV heads
+    double bytes_per_token = 0;      // of the index, all KV heads, estimated
+    double recall_at_5 = 0, recall_at_10 = 0, recall_at_20 = 0;  // held-out inverse cloze, codes
+    uint32_t questions = 0;
+    double seconds = 0;
+};
+struct SweepReport {
+    std::vector<SweepRow> rows;  // in the order of the options
+    size_t best = 0;             // row with the best mean recall; the smaller index among equals
+    Recall3 exact;               // the same questions with exact keys
+    TrainReport train;  // ranking, trade-off and heads; with `out` of the best row's adapter
+};
+// With an empty TrainOptions::out no adapter is written (`work` must then be given to resume);
+// otherwise the best row's is, its query side trained as the options say.
+Result<SweepReport> sweep_training(const TrainOptions& options, const SweepOptions& sweep,
+                                   ProgressSink& sink, const CancelToken& cancel);
 
 }  // namespace s3attn

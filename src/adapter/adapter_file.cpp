@@ -12,6 +12,7 @@
 #include "adapter/adapter.h"
 #include "adapter/json_util.h"
 #include "adapter/sae_file.h"
+#include "adapter/sae_import.h"
 #include "adapter/safetensors.h"
 #include "base/files.h"
 
@@ -28,10 +29,6 @@ constexpr uint32_t kFormatVersion = 1;
 constexpr uint32_t kMaxSlots = 1024;
 
 using Files = std::vector<std::pair<std::string, std::string>>;  // relative path, bytes
-
-std::string slot_directory(uint32_t layer, uint32_t kv_head) {
-    return "sae_L" + std::to_string(layer) + "_H" + std::to_string(kv_head);
-}
 
 // ---- reading
 
@@ -90,7 +87,7 @@ Result<KeySlot> read_slot(const Json& json, size_t index, const Reader& reader,
     S3ATTN_TRY(slot.layer, fields.number("layer", 0, adapter.n_layer - 1));
     S3ATTN_TRY(slot.kv_head, fields.number("kv_head", 0, adapter.n_head_kv - 1));
     // The folder's name follows from the slot, so no path of the file is ever trusted.
-    const std::string folder = slot_directory(slot.layer, slot.kv_head);
+    const std::string folder = sae_folder(slot.layer, slot.kv_head);
     S3ATTN_TRY(const NamedBytes config, reader.read(folder + "/cfg.json"));
     S3ATTN_TRY(NamedBytes weights, reader.read(folder + "/sae_weights.safetensors"));
     S3ATTN_TRY(slot.sae, parse_saelens(config, std::move(weights)));
@@ -221,7 +218,7 @@ Result<std::string> query_bytes(const Adapter& adapter, const std::string& file)
 Result<Files> part_files(const Adapter& adapter, const std::string& directory) {
     Files files;
     for (const KeySlot& slot : adapter.slots) {
-        const std::string folder = slot_directory(slot.layer, slot.kv_head);
+        const std::string folder = sae_folder(slot.layer, slot.kv_head);
         const std::string path = directory + "/" + folder;
         S3ATTN_TRY(Files sae,
                    serialize_sae(slot.sae, {adapter.model_name, slot.layer, slot.kv_head}, path));

@@ -33,17 +33,22 @@ class Ranker {
         set_.heads.resize(1);
     }
 
-    HeadReport judge(const HeadReport& head, uint32_t questions) {
-        const HalfRows& queries = input_.queries->at({head.head.layer, head.head.query_head});
-        use_keys({head.head.layer, head.head.query_head / (input_.n_head / input_.n_head_kv)});
+    // Adds questions [begin, end) to `sums`; their scores go to `masses` if it is not null.
+    void judge(HeadId head, uint32_t begin, uint32_t end, Recall& sums,
+               std::vector<float>* masses) {
+        const HalfRows& queries = input_.queries->at({head.layer, head.query_head});
+        use_keys({head.layer, head.query_head / (input_.n_head / input_.n_head_kv)});
         set_.d = queries.d();
         const std::vector<float> mean = queries.mean();
         std::vector<float>& rows = set_.heads[0].queries;
         rows.resize(queries.size() * set_.d);
         read_unit(queries, 0, queries.size(), mean, rows.data());
         const std::vector<QueryHeadParams> params{identity_params(set_.d)};
-        const Recall recall = recall_of(set_, params, 0, questions, pool_);
-        return {head.head, recall.at_5, recall.at_10, recall.at_20};
+        score_questions(set_, params, begin, end, pool_,
+                        [&](uint32_t q, std::span<const float> mass, std::span<const float>) {
+                            add_recall(mass, set_.gold[q], sums);
+                            if (masses) masses->insert(masses->end(), mass.begin(), mass.end());
+                        });
     }
 
   private:
@@ -66,24 +71,41 @@ double mean_recall(const HeadReport& r) {
     return (r.recall_at_5 + r.recall_at_10 + r.recall_at_20) / 3;
 }
 
-void sort_best_first(std::vector<HeadReport>::iterator begin,
-                     std::vector<HeadReport>::iterator end) {
-    std::stable_sort(begin, end, [](const HeadReport& a, const HeadReport& b) {
-        return mean_recall(a) > mean_recall(b);
-    });
+HeadReport report_of(HeadId head, const Recall& sums) {
+    const Recall recall = finished(sums);
+    return {head, recall.at_5, recall.at_10, recall.at_20, recall.questions};
+}
+
+Error cancelled() { return make_error(ErrorCode::kCancelled, "training was interrupted"); }
+
+std::string figures(const RowScale& scale) {
+    char text[80];
+    std::snprintf(text, sizeof text, " (RMS %.3g about a mean of RMS %.3g)", scale.spread,
+                  scale.mean);
+    return text;
 }
 
 }  // namespace
 
-std::string row_problem(const HalfRows& rows) {
+void sort_best_first(std::vector<HeadReport>& ranking) {
+    std::stable_sort(ranking.begin(), ranking.end(), [](const HeadReport& a, const HeadReport& b) {
+        return mean_recall(a) > mean_recall(b);
+    });
+}
+
+RowScale row_scale(const HalfRows& rows) {
     const std::vector<float> mean = rows.mean();
-    const double variance = rows.variance(mean);
-    if (!std::isfinite(variance)) return "are not finite";
     double square = 0;
     for (float m : mean) square += static_cast<double>(m) * m;
+    return {std::sqrt(square / std::max<double>(1, rows.d())), std::sqrt(rows.variance(mean))};
+}
+
+std::string row_problem(const HalfRows& rows) {
+    const RowScale scale = row_scale(rows);
+    if (!std::isfinite(scale.spread) || !std::isfinite(scale.mean)) return "are not finite";
     // Half precision of a constant leaves a relative variance of 1e-7.
-    if (variance <= 1e-6 * (square / static_cast<double>(rows.d()) + 1e-6)) {
-        return "do not vary from token to token";
+    if (scale.spread * scale.spread <= 1e-6 * (scale.mean * scale.mean + 1e-6)) {
+        return "do not vary from token to token" + figures(scale);
     }
     return {};
 }
@@ -96,35 +118,44 @@ Result<Selection> rank_heads(const SelectionInput& input, uint32_t first_questio
     selection.questions = static_cast<uint32_t>(input.questions->spans.size());
     Ranker ranker(input, pool);
     const uint32_t group = input.n_head / input.n_head_kv;
+    std::map<HeadKey, Recall> sums;
     for (const auto& [key, rows] : *input.queries) {
-        const HeadId id{key.layer, key.head};
-        const bool usable = row_problem(rows).empty() &&
-                            row_problem(input.keys->at({key.layer, key.head / group})).empty();
-        if (usable) {
-            selection.ranking.push_back({id, 0, 0, 0});
+        const std::string keys = row_problem(input.keys->at({key.layer, key.head / group}));
+        const std::string queries = row_problem(rows);
+        if (keys.empty() && queries.empty()) {
+            sums.emplace(key, Recall{});
         } else {
-            selection.dead.push_back(id);
+            selection.dead.push_back(
+                {{key.layer, key.head}, keys.empty() ? "queries " + queries : "keys " + keys});
         }
     }
     std::vector<HeadReport>& ranking = selection.ranking;
-    finalists = std::min<uint32_t>(finalists, static_cast<uint32_t>(ranking.size()));
-    const uint64_t total = ranking.size() + finalists;
-    const auto judge_first = [&](size_t n, uint32_t questions, uint64_t before) -> Status {
-        for (size_t i = 0; i < n; ++i) {
-            if (cancel.cancelled()) {
-                return make_error(ErrorCode::kCancelled,
-                                  "training was cancelled; nothing was saved");
-            }
-            ranking[i] = ranker.judge(ranking[i], questions);
-            if (on_head) on_head(before + i + 1, total);
-        }
-        sort_best_first(ranking.begin(), ranking.begin() + static_cast<ptrdiff_t>(n));
-        return {};
-    };
-    S3ATTN_CHECK(judge_first(ranking.size(), std::min(first_questions, selection.questions), 0));
-    if (first_questions < selection.questions) {
-        S3ATTN_CHECK(judge_first(finalists, selection.questions, ranking.size()));
+    finalists = std::min<uint32_t>(finalists, static_cast<uint32_t>(sums.size()));
+    const uint32_t first = std::min(first_questions, selection.questions);
+    if (first == selection.questions) finalists = 0;
+    const uint64_t total = sums.size() + finalists;
+    for (auto& [key, sum] : sums) {
+        if (cancel.cancelled()) return cancelled();
+        const HeadId id{key.layer, key.head};
+        ranker.judge(id, 0, first, sum, &selection.masses[key]);
+        ranking.push_back(report_of(id, sum));
+        if (on_head) on_head(ranking.size(), total);
     }
+    sort_best_first(ranking);
+    // In order of layers again, so that each KV head's keys are made ready once.
+    std::sort(ranking.begin(), ranking.begin() + finalists, [](const auto& a, const auto& b) {
+        return std::pair(a.head.layer, a.head.query_head) <
+               std::pair(b.head.layer, b.head.query_head);
+    });
+    for (uint32_t i = 0; i < finalists; ++i) {
+        if (cancel.cancelled()) return cancelled();
+        const HeadId id = ranking[i].head;
+        Recall& sum = sums.at({id.layer, id.query_head});
+        ranker.judge(id, first, selection.questions, sum, nullptr);
+        ranking[i] = report_of(id, sum);
+        if (on_head) on_head(sums.size() + i + 1, total);
+    }
+    sort_best_first(ranking);
     return selection;
 }
 
@@ -138,7 +169,7 @@ Status check_better_than_chance(const Selection& selection) {
                   "no head of this model retrieves: the best finds %.3f of the paragraphs among "
                   "its first 10 of %u, chance is %.3f\n",
                   best, selection.paragraphs, chance);
-    return make_error(ErrorCode::kUnsupported, line + ranking_table(selection.ranking, 10) +
+    return make_error(ErrorCode::kUnsupported, line + ranking_table(selection.ranking, 20) +
                                                    "train with another model, or a corpus in the "
                                                    "language that this model knows");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,16 @@ struct SelectionInput {
     const RowStore* queries = nullptr;
     uint32_t n_head = 0, n_head_kv = 0;
 };
+// Scores of one head: [question][paragraph], for the first questions that every head answers.
+using HeadMasses = std::map<HeadKey, std::vector<float>>;
 struct Selection {
     std::vector<HeadReport> ranking;  // best first
-    std::vector<HeadId> dead;         // constant or not finite: cannot be used
+    std::vector<DeadHead> dead;       // constant or not finite: cannot be used
     uint32_t paragraphs = 0, questions = 0;
+    HeadMasses masses;                       // empty unless asked for
+    std::vector<StopLayerReport> trade_off;  // ascending layers; see head_plan.h
 };
+void sort_best_first(std::vector<HeadReport>& ranking);
 
 // All heads are judged on `first_questions` of the questions, the best `finalists` on all of them.
 using OnHead = std::function<void(uint64_t done, uint64_t total)>;
@@ -30,7 +36,12 @@ Result<Selection> rank_heads(const SelectionInput& input, uint32_t first_questio
                              uint32_t finalists, ThreadPool& pool, const OnHead& on_head,
                              const CancelToken& cancel);
 
-// Why rows cannot be a retrieval head's, or empty.
+// Root mean square per dimension of the rows' mean and of the rows about it.
+struct RowScale {
+    double mean = 0, spread = 0;
+};
+RowScale row_scale(const HalfRows& rows);
+// Why rows cannot be a retrieval head's, with those figures, or empty.
 std::string row_problem(const HalfRows& rows);
 // kUnsupported, with the numbers, when the best head does no better than chance.
 Status check_better_than_chance(const Selection& selection);

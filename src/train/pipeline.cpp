@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "train/heat_map.h"
 #include "train/pipeline_parts.h"
 
 namespace s3attn {
@@ -26,31 +27,24 @@ Status check_heads_exist(const TrainOptions& options, const ModelInfo& model) {
         if (!seen.insert({id.layer, id.query_head}).second)
             return invalid(name + " is named twice");
     }
-    if (options.max_layer >= static_cast<int32_t>(model.n_layer)) {
+    if (options.max_layer != kAllLayers &&
+        options.max_layer >= static_cast<int32_t>(model.n_layer)) {
         return invalid("max layer " + std::to_string(options.max_layer) + ": " + model.name +
-                       " has layers 0 to " + std::to_string(model.n_layer - 1));
+                       " has layers 0 to " + std::to_string(model.n_layer - 1) +
+                       "; 'all' looks at all of them");
     }
     return {};
 }
 
-class StageClock {
-  public:
-    explicit StageClock(TrainContext& context) : context_(context) {}
-    void end(const std::string& stage) {
-        context_.seconds.push_back({stage, watch_.seconds()});
-        watch_ = Stopwatch();
-    }
-
-  private:
-    TrainContext& context_;
-    Stopwatch watch_;
-};
-
 }  // namespace
 
 Status check_train_options(const TrainOptions& options) {
-    if (options.model.empty()) return invalid("no model to train for: name a GGUF file");
     if (options.out.empty()) return invalid("no output directory for the adapter");
+    return check_without_output(options);
+}
+
+Status check_without_output(const TrainOptions& options) {
+    if (options.model.empty()) return invalid("no model to train for: name a GGUF file");
     if (options.corpus.empty()) return invalid("no corpus: name plain text files or directories");
     if (options.latents < 16 || options.latents > 65536) {
         return invalid("latents must be 16 to 65536, not " + std::to_string(options.latents));
@@ -62,6 +56,7 @@ Status check_train_options(const TrainOptions& options) {
     if (options.heads.empty() && options.n_heads == 0) return invalid("0 heads to choose");
     if (options.sae_steps == 0) return invalid("0 steps for the autoencoders");
     if (options.chunk_tokens == 0) return invalid("chunks of 0 tokens");
+    if (options.out.empty()) return {};
     std::error_code error;
     const std::filesystem::path out(options.out);
     if (std::filesystem::exists(out, error) &&
@@ -77,37 +72,66 @@ uint32_t deepest_wanted_layer(const TrainOptions& options, const ModelInfo& mode
         for (const HeadId& id : options.heads) deepest = std::max(deepest, id.layer);
         return deepest;
     }
+    if (options.max_layer == kAllLayers) return model.n_layer - 1;
     if (options.max_layer >= 0) return static_cast<uint32_t>(options.max_layer);
     return std::max(1u, model.n_layer / 3) - 1;  // the first third of the layers
+}
+
+Result<Prepared> prepare(TrainContext& context, const Corpus& corpus, StageClock& clock) {
+    S3ATTN_CHECK(check_heads_exist(context.options, context.scanner.info()));
+    Prepared prepared;
+    S3ATTN_TRY(prepared.cloze, split_cloze(corpus, context.options));
+    S3ATTN_TRY(prepared.chosen, choose_heads(context, prepared.cloze, prepared.held_out));
+    clock.end("choose heads");
+    S3ATTN_TRY(prepared.rows,
+               capture_training_rows(context, corpus, prepared.cloze, prepared.chosen));
+    clock.end("scan corpus");
+    return prepared;
+}
+
+void describe_heads(const TrainContext& context, const ChosenHeads& chosen, TrainReport& report) {
+    report.ranking = chosen.selection.ranking;
+    report.dead = chosen.selection.dead;
+    report.paragraphs = chosen.selection.paragraphs;
+    report.trade_off = chosen.selection.trade_off;
+    report.chosen = chosen.heads;
+    report.heat_map =
+        heads_svg(context.scanner.info().name, report.ranking, report.dead, report.chosen);
+}
+
+Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions& options,
+                                      const Corpus& corpus, Prepared& prepared, Adapter adapter,
+                                      std::vector<SaeReport> saes, StageClock& clock) {
+    TrainedAdapter result;
+    result.adapter = std::move(adapter);
+    S3ATTN_TRY(const QuerySide query,
+               fit_query_side(context, prepared.rows, prepared.held_out, result.adapter));
+    clock.end("query side and calibration");
+    TrainReport& report = result.report;
+    describe_heads(context, prepared.chosen, report);
+    report.saes = std::move(saes);
+    report.recall_at_10 = query.trained.recall.at_10;
+    report.evidence_floor = result.adapter.evidence_floor;
+    report.seconds = context.total_seconds();
+    report.peak_rss_bytes = peak_rss_bytes();
+    result.record = training_record(context, options, corpus, prepared, query, report);
+    return result;
 }
 
 Result<TrainedAdapter> run_training(Scanner& scanner, const Corpus& corpus,
                                     const TrainOptions& options, ProgressSink& sink,
                                     const CancelToken& cancel) {
-    const Stopwatch watch;
-    S3ATTN_CHECK(check_heads_exist(options, scanner.info()));
-    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}};
+    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}, {}};
+    S3ATTN_CHECK(open_checkpoints(context));
     StageClock clock(context);
-    S3ATTN_TRY(const ClozeSplit cloze, split_cloze(corpus, options));
-    HeldOut held_out;
-    S3ATTN_TRY(const ChosenHeads chosen, choose_heads(context, cloze, held_out));
-    clock.end("choose heads");
-    S3ATTN_TRY(TrainingRows rows, capture_training_rows(context, corpus, cloze, chosen));
-    clock.end("scan corpus");
-    TrainedAdapter result;
-    TrainReport& report = result.report;
-    S3ATTN_CHECK(fit_key_side(context, chosen, rows, held_out, result.adapter, report));
+    S3ATTN_TRY(Prepared prepared, prepare(context, corpus, clock));
+    Adapter adapter;
+    std::vector<SaeReport> saes;
+    S3ATTN_CHECK(fit_key_side(context, options, prepared.chosen, prepared.rows, prepared.held_out,
+                              adapter, saes));
     clock.end("train SAEs");
-    S3ATTN_TRY(const QuerySide query, fit_query_side(context, rows, held_out, result.adapter));
-    clock.end("query side and calibration");
-    report.ranking = chosen.selection.ranking;
-    report.chosen = chosen.heads;
-    report.recall_at_10 = query.trained.recall.at_10;
-    report.evidence_floor = result.adapter.evidence_floor;
-    report.seconds = watch.seconds();
-    report.peak_rss_bytes = peak_rss_bytes();
-    result.record = training_record(context, corpus, cloze, chosen, rows, query, report);
-    return result;
+    return finish_adapter(context, options, corpus, prepared, std::move(adapter), std::move(saes),
+                          clock);
 }
 
 }  // namespace s3attn

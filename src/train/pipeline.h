@@ -2,6 +2,7 @@
 // call it with the fake model.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "adapter/adapter.h"
@@ -15,6 +16,7 @@ namespace s3attn {
 
 // Checks what can be checked before any model is opened.
 Status check_train_options(const TrainOptions& options);
+Status check_without_output(const TrainOptions& options);  // likewise, but `out` may be empty
 // The deepest layer that the run may look at.
 uint32_t deepest_wanted_layer(const TrainOptions& options, const ModelInfo& model);
 
@@ -23,8 +25,17 @@ struct TrainedAdapter {
     TrainReport report;
     std::string record;  // JSON: everything the run measured
 };
+// Finished parts are kept in, and taken from, options.work unless that is empty.
 Result<TrainedAdapter> run_training(Scanner& scanner, const Corpus& corpus,
                                     const TrainOptions& options, ProgressSink& sink,
                                     const CancelToken& cancel);
+
+struct SweepResult {
+    SweepReport report;
+    std::optional<TrainedAdapter> best;  // only where options.out is named
+};
+Result<SweepResult> run_sweep(Scanner& scanner, const Corpus& corpus, const TrainOptions& options,
+                              const SweepOptions& sweep, ProgressSink& sink,
+                              const CancelToken& cancel);
 
 }  // namespace s3attn

@@ -8,6 +8,7 @@
 #include "base/timing.h"
 #include "train/calibrate.h"
 #include "train/capture.h"
+#include "train/checkpoint.h"
 #include "train/corpus.h"
 #include "train/head_selection.h"
 #include "train/pipeline.h"
@@ -21,6 +22,11 @@ struct StageSeconds {
     double seconds = 0;
 };
 
+// What rows are called: in progress reports, and in the name of their checkpoint.
+struct RowsName {
+    std::string stage, part;
+};
+
 // What every stage needs.
 struct TrainContext {
     Scanner& scanner;
@@ -28,12 +34,22 @@ struct TrainContext {
     ProgressSink& sink;
     const CancelToken& cancel;
     ThreadPool pool;
+    Checkpoints checkpoints;
     std::vector<StageSeconds> seconds;
 
     uint32_t group() const { return scanner.info().n_head / scanner.info().n_head_kv; }
     // A progress callback that counts tokens of `stage`.
     OnTokens token_progress(const std::string& stage, const std::string& item = {}) const;
+    // What every part of this run depends on.
+    Origin origin() const;
+    // Rows of `heads` over `text` into `out`: those already there, then those of an earlier run,
+    // the rest by scanning. All are kept for a later run.
+    Status rows_of(const TokenText& text, const std::vector<HeadKey>& heads, Projection projection,
+                   const RowsName& name, RowStore& out);
+    double total_seconds() const;
 };
+std::string hash_of(const TokenText& text);
+std::string name_of(const HeadKey& key);  // "L5-H2"
 
 // Paragraphs with a question each; the first `n_held_out` are never trained on.
 struct ClozeSplit {
@@ -49,6 +65,7 @@ struct HeldOut {
 };
 struct ChosenHeads {
     Selection selection;
+    uint32_t deepest = 0;                  // layer that may be chosen
     std::vector<HeadId> heads;             // best first
     std::vector<HeadKey> slots;            // ascending, distinct KV heads
     std::vector<HeadKey> as_keys() const;  // heads as (layer, query head)
@@ -65,9 +82,37 @@ struct TrainingRows {
 Result<TrainingRows> capture_training_rows(TrainContext& context, const Corpus& corpus,
                                            const ClozeSplit& cloze, const ChosenHeads& chosen);
 
-// Slots (means and SAEs) and untrained heads of the adapter.
-Status fit_key_side(TrainContext& context, const ChosenHeads& chosen, const TrainingRows& rows,
-                    const HeldOut& held_out, Adapter& adapter, TrainReport& report);
+// Slots (means and SAEs) and untrained heads of the adapter; dictionary and k are those of
+// `options`, which need not be the context's.
+Status fit_key_side(TrainContext& context, const TrainOptions& options, const ChosenHeads& chosen,
+                    const TrainingRows& rows, const HeldOut& held_out, Adapter& adapter,
+                    std::vector<SaeReport>& reports);
+
+// Everything that comes before an autoencoder: the same for all of a sweep.
+struct Prepared {
+    ClozeSplit cloze;
+    HeldOut held_out;
+    ChosenHeads chosen;
+    TrainingRows rows;
+};
+// Seconds of a stage, added to those of earlier runs.
+class StageClock {
+  public:
+    explicit StageClock(TrainContext& context);
+    void end(const std::string& stage);
+
+  private:
+    TrainContext& context_;
+    Stopwatch watch_;
+};
+// Takes up what an earlier run left in options.work, if that is named.
+Status open_checkpoints(TrainContext& context);
+Result<Prepared> prepare(TrainContext& context, const Corpus& corpus, StageClock& clock);
+// The query side, the report and the record of an adapter with a finished key side.
+Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions& options,
+                                      const Corpus& corpus, Prepared& prepared, Adapter adapter,
+                                      std::vector<SaeReport> saes, StageClock& clock);
+void describe_heads(const TrainContext& context, const ChosenHeads& chosen, TrainReport& report);
 
 // A set for scoring: keys as the index would hold them.
 RetrievalSet held_out_set(const Adapter& adapter, const HeldOut& held_out, uint32_t threads);
@@ -82,9 +127,10 @@ struct QuerySide {
 Result<QuerySide> fit_query_side(TrainContext& context, TrainingRows& rows, const HeldOut& held_out,
                                  Adapter& adapter);
 
-std::string training_record(const TrainContext& context, const Corpus& corpus,
-                            const ClozeSplit& cloze, const ChosenHeads& chosen,
-                            const TrainingRows& rows, const QuerySide& query,
+std::string training_record(const TrainContext& context, const TrainOptions& options,
+                            const Corpus& corpus, const Prepared& prepared, const QuerySide& query,
                             const TrainReport& report);
+// The command that repeats a run, with file names only.
+std::string command_line(const TrainOptions& options);
 
 }  // namespace s3attn

@@ -18,32 +18,6 @@ std::string base_name(const std::string& path) {
     return (p.has_filename() ? p : p.parent_path()).filename().string();
 }
 
-std::string command_line(const TrainOptions& o) {
-    std::string command = "s3attn train --model " + base_name(o.model) + " --corpus";
-    for (const std::string& path : o.corpus) command += " " + base_name(path);
-    command += " --out " + base_name(o.out);
-    for (size_t i = 0; i < o.heads.size(); ++i) {
-        command += (i == 0 ? " --heads " : ",") + std::to_string(o.heads[i].layer) + ":" +
-                   std::to_string(o.heads[i].query_head);
-    }
-    const auto number = [&](const char* name, int64_t value) {
-        command += std::string(" --") + name + " " + std::to_string(value);
-    };
-    if (o.heads.empty()) {
-        number("n-heads", o.n_heads);
-        if (o.max_layer >= 0) number("max-layer", o.max_layer);
-    }
-    number("latents", o.latents);
-    number("k", o.k);
-    number("sae-steps", o.sae_steps);
-    number("sae-tokens", o.sae_tokens);
-    number("cloze-pairs", o.cloze_pairs);
-    number("query-steps", o.query_steps);
-    number("seed", o.seed);
-    number("chunk", o.chunk_tokens);
-    return command;
-}
-
 Json recall_json(const Recall& recall) {
     return {{"r5", rounded(recall.at_5)},
             {"r10", rounded(recall.at_10)},
@@ -68,18 +42,89 @@ Json ranking_json(const std::vector<HeadReport>& ranking) {
     Json rows = Json::array();
     for (const HeadReport& r : ranking) {
         rows.push_back({r.head.layer, r.head.query_head, rounded(r.recall_at_5),
-                        rounded(r.recall_at_10), rounded(r.recall_at_20)});
+                        rounded(r.recall_at_10), rounded(r.recall_at_20), r.questions});
     }
     return rows;
 }
 
+Json selection_json(const TrainReport& report, const Selection& selection) {
+    Json stops = Json::array(), dead = Json::array();
+    for (const StopLayerReport& stop : report.trade_off) {
+        Json heads = Json::array();
+        for (const HeadId& head : stop.heads) heads.push_back({head.layer, head.query_head});
+        stops.push_back({{"layer", stop.layer},
+                         {"share_scanned", rounded(stop.share_scanned)},
+                         {"r5", rounded(stop.recall_at_5)},
+                         {"r10", rounded(stop.recall_at_10)},
+                         {"r20", rounded(stop.recall_at_20)},
+                         {"heads", heads}});
+    }
+    for (const DeadHead& one : report.dead) {
+        dead.push_back({one.head.layer, one.head.query_head, one.why});
+    }
+    return {{"paragraphs", selection.paragraphs},
+            {"questions", selection.questions},
+            {"columns", {"layer", "query_head", "r5", "r10", "r20", "questions"}},
+            {"ranking", ranking_json(report.ranking)},
+            {"cannot_be_used", dead},
+            {"stop_layers", stops}};
+}
+
+Json sae_json(const SaeReport& sae) {
+    Json history = Json::array();
+    for (const auto& [step, fvu] : sae.held_out) history.push_back({step, rounded(fvu)});
+    return {{"layer", sae.layer},
+            {"kv_head", sae.kv_head},
+            {"fvu", rounded(sae.fvu)},
+            {"dead_share", rounded(sae.dead_share)},
+            {"densest", rounded(sae.densest)},
+            {"frequency", sae.frequency},
+            {"bytes_per_token", rounded(sae.bytes_per_token)},
+            {"key_mean_rms", rounded(sae.key_mean)},
+            {"key_spread_rms", rounded(sae.key_spread)},
+            {"steps", sae.steps},
+            {"stopped_early", sae.stopped_early},
+            {"held_out_fvu", history}};
+}
+
 }  // namespace
 
-std::string training_record(const TrainContext& context, const Corpus& corpus,
-                            const ClozeSplit& cloze, const ChosenHeads& chosen,
-                            const TrainingRows& rows, const QuerySide& query,
+std::string command_line(const TrainOptions& o) {
+    std::string command = "s3attn train --model " + base_name(o.model) + " --corpus";
+    for (const std::string& path : o.corpus) command += " " + base_name(path);
+    command += " --out " + base_name(o.out);
+    for (size_t i = 0; i < o.heads.size(); ++i) {
+        command += (i == 0 ? " --heads " : ",") + std::to_string(o.heads[i].layer) + ":" +
+                   std::to_string(o.heads[i].query_head);
+    }
+    const auto number = [&](const char* name, int64_t value) {
+        command += std::string(" --") + name + " " + std::to_string(value);
+    };
+    if (o.heads.empty()) {
+        number("n-heads", o.n_heads);
+        if (o.max_layer == kAllLayers) command += " --max-layer all";
+        if (o.max_layer >= 0 && o.max_layer != kAllLayers) number("max-layer", o.max_layer);
+        if (o.choice == HeadChoice::kPerLayer) command += " --choose per-layer";
+    }
+    if (o.sae_dir.empty()) {
+        number("latents", o.latents);
+        number("k", o.k);
+        number("sae-steps", o.sae_steps);
+        number("sae-patience", o.sae_patience);
+    } else {
+        command += " --sae " + base_name(o.sae_dir);
+    }
+    number("sae-tokens", o.sae_tokens);
+    number("cloze-pairs", o.cloze_pairs);
+    number("query-steps", o.query_steps);
+    number("seed", o.seed);
+    number("chunk", o.chunk_tokens);
+    return command;
+}
+
+std::string training_record(const TrainContext& context, const TrainOptions& options,
+                            const Corpus& corpus, const Prepared& prepared, const QuerySide& query,
                             const TrainReport& report) {
-    const TrainOptions& options = context.options;
     Json record;
     record["command"] = command_line(options);
     record["seed"] = options.seed;
@@ -97,20 +142,12 @@ std::string training_record(const TrainContext& context, const Corpus& corpus,
                                     {"paragraphs", file.paragraphs}});
     }
     record["paragraphs"] = corpus.paragraphs.size();
-    record["cloze_pairs"] = cloze.pairs.size();
-    record["held_out_pairs"] = cloze.n_held_out;
-    record["sae_tokens"] = rows.text.ids.size();
-    record["selection"] = {{"paragraphs", chosen.selection.paragraphs},
-                           {"questions", chosen.selection.questions},
-                           {"columns", {"layer", "query_head", "r5", "r10", "r20"}},
-                           {"ranking", ranking_json(chosen.selection.ranking)}};
-    for (const SaeReport& sae : report.saes) {
-        record["saes"].push_back({{"layer", sae.layer},
-                                  {"kv_head", sae.kv_head},
-                                  {"fvu", rounded(sae.fvu)},
-                                  {"dead_share", rounded(sae.dead_share)},
-                                  {"densest", rounded(sae.densest)}});
-    }
+    record["cloze_pairs"] = prepared.cloze.pairs.size();
+    record["held_out_pairs"] = prepared.cloze.n_held_out;
+    record["sae_tokens"] = prepared.rows.text.ids.size();
+    record["selection"] = selection_json(report, prepared.chosen.selection);
+    record["frequency_edges"] = kFrequencyEdges;
+    for (const SaeReport& sae : report.saes) record["saes"].push_back(sae_json(sae));
     record["untrained_query_side"] = calibration_json(query.untrained);
     if (options.query_steps > 0) {
         record["query_side"] = calibration_json(query.trained);

@@ -24,9 +24,13 @@ struct SaeOptions {
     uint32_t steps = 1500, batch = 4096;
     float rate = 2e-3f;
     uint32_t warm_up = 100;
-    double decay_share = 0.3;   // of the steps, at the end, linear to zero
-    uint32_t dead_after = 100;  // steps without firing
-    uint32_t aux_every = 2;     // AuxK on every n-th step; 0: never
+    double decay_share = 0.3;    // of the steps, at the end, linear to zero
+    uint32_t patience = 3;       // checks without progress until the decay begins early; 0: never
+    uint32_t check_every = 100;  // steps; 0: no checks
+    uint32_t check_keys = 4096;  // of the held-out keys
+    double min_gain = 0.005;     // relative fall of the FVU that counts as progress
+    uint32_t dead_after = 100;   // steps without firing
+    uint32_t aux_every = 2;      // AuxK on every n-th step; 0: never
     float aux_weight = 1.0f / 16;
     float encoder_scale = 0.3f;  // of the tied initial encoder
     uint64_t seed = 1;
@@ -100,8 +104,8 @@ struct TrainedSae {
     SaeReport report;                      // layer and kv_head are the caller's
 };
 
-// The last twentieth of the keys (at most 20,000) is held out for the report.
-// `on_step` (may be empty) gets (steps done, steps).
+// The last twentieth of the keys (at most 20,000) is held out for the report and for early
+// stopping. `on_step` (may be empty) gets (steps done, steps).
 Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mean,
                              const SaeOptions& options, ThreadPool& pool,
                              const std::function<void(uint32_t, uint32_t)>& on_step,

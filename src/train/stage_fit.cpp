@@ -62,35 +62,6 @@ std::vector<float> unit_queries(const HalfRows& rows, const std::vector<float>& 
     return out;
 }
 
-std::vector<float> joint_mean(const HalfRows& a, const HalfRows& b) {
-    std::vector<float> mean_a = a.mean();
-    const std::vector<float> mean_b = b.mean();
-    const double share =
-        static_cast<double>(b.size()) / std::max(1.0, static_cast<double>(a.size() + b.size()));
-    for (size_t i = 0; i < mean_a.size(); ++i) {
-        mean_a[i] = static_cast<float>((1 - share) * mean_a[i] + share * mean_b[i]);
-    }
-    return mean_a;
-}
-
-void describe_model(const ModelInfo& model, const TrainOptions& options, Adapter& adapter) {
-    adapter.model_name = model.name;
-    adapter.model_hash = model.file_hash;
-    adapter.tokenizer_hash = model.tokenizer_hash;
-    adapter.architecture = model.architecture;
-    adapter.n_layer = model.n_layer;
-    adapter.n_head = model.n_head;
-    adapter.n_head_kv = model.n_head_kv;
-    adapter.d_head = model.d_head;
-    adapter.latents = options.latents;
-    adapter.k = options.k;
-}
-
-std::string slot_name(const HeadKey& slot, size_t i, size_t n) {
-    return "layer " + std::to_string(slot.layer) + ", KV head " + std::to_string(slot.head) + " (" +
-           std::to_string(i + 1) + " of " + std::to_string(n) + ")";
-}
-
 RetrievalSet training_set(const TrainingRows& rows) {
     RetrievalSet set;
     for (uint32_t q = 0; q < rows.span_of.size(); ++q) {
@@ -129,71 +100,11 @@ Result<TrainingRows> capture_training_rows(TrainContext& context, const Corpus& 
         questions.push_back(cloze.pairs[i].question);
     }
     S3ATTN_TRY(rows.questions, tokenize_texts(tokenizer, questions));
-    for (const HeadKey& slot : chosen.slots) {
-        HalfRows empty(context.scanner.info().d_head);
-        empty.reserve(rows.text.ids.size());
-        rows.keys.emplace(slot, std::move(empty));
-    }
-    S3ATTN_CHECK(capture_rows(context.scanner, rows.text, chosen.slots, Projection::kKey, rows.keys,
-                              context.token_progress("scan corpus"), context.cancel));
-    S3ATTN_CHECK(capture_rows(context.scanner, rows.questions, chosen.as_keys(), Projection::kQuery,
-                              rows.queries, context.token_progress("scan questions"),
-                              context.cancel));
+    S3ATTN_CHECK(context.rows_of(rows.text, chosen.slots, Projection::kKey, {"scan corpus", "keys"},
+                                 rows.keys));
+    S3ATTN_CHECK(context.rows_of(rows.questions, chosen.as_keys(), Projection::kQuery,
+                                 {"scan questions", "queries"}, rows.queries));
     return rows;
-}
-
-Status fit_key_side(TrainContext& context, const ChosenHeads& chosen, const TrainingRows& rows,
-                    const HeldOut& held_out, Adapter& adapter, TrainReport& report) {
-    const TrainOptions& options = context.options;
-    describe_model(context.scanner.info(), options, adapter);
-    std::vector<float> activations;
-    for (size_t i = 0; i < chosen.slots.size(); ++i) {
-        const HeadKey key = chosen.slots[i];
-        const HalfRows& keys = rows.keys.at(key);
-        KeySlot slot;
-        slot.layer = key.layer;
-        slot.kv_head = key.head;
-        slot.mean_key = keys.mean();
-        SaeOptions sae;
-        sae.latents = options.latents;
-        sae.k = options.k;
-        sae.steps = options.sae_steps;
-        sae.seed = options.seed + i;
-        const uint64_t before = static_cast<uint64_t>(i) * options.sae_steps;
-        const uint64_t total = static_cast<uint64_t>(chosen.slots.size()) * options.sae_steps;
-        const std::string name = slot_name(key, i, chosen.slots.size());
-        S3ATTN_TRY(
-            TrainedSae trained,
-            train_sae(
-                keys, slot.mean_key, sae, context.pool,
-                [&](uint32_t step, uint32_t) {
-                    context.sink.update({"train SAEs", name, before + step, total, "steps", 0});
-                },
-                context.cancel));
-        slot.sae = std::move(trained.sae);
-        slot.mean_activation = std::move(trained.mean_activation);
-        activations.insert(activations.end(), trained.activation_sample.begin(),
-                           trained.activation_sample.end());
-        trained.report.layer = key.layer;
-        trained.report.kv_head = key.head;
-        report.saes.push_back(trained.report);
-        adapter.slots.push_back(std::move(slot));
-    }
-    adapter.activation_scale = activation_scale_for(activations);
-    round_to_stored_precision(adapter);
-    for (const HeadKey& key : chosen.as_keys()) {
-        QueryHead head;
-        head.layer = key.layer;
-        head.query_head = key.head;
-        const HeadKey slot{key.layer, key.head / context.group()};
-        head.slot =
-            static_cast<uint32_t>(std::lower_bound(chosen.slots.begin(), chosen.slots.end(), slot) -
-                                  chosen.slots.begin());
-        head.mean_query = joint_mean(rows.queries.at(key), held_out.queries.at(key));
-        head.mixture = 1.0f / static_cast<float>(chosen.heads.size());
-        adapter.heads.push_back(std::move(head));
-    }
-    return {};
 }
 
 RetrievalSet held_out_set(const Adapter& adapter, const HeldOut& held_out, uint32_t threads) {

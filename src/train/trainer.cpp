@@ -1,30 +1,92 @@
 #include "s3attn/trainer.h"
 
+#include <filesystem>
 #include <memory>
 
 #include "adapter/adapter.h"
+#include "base/files.h"
 #include "model/llama_model.h"
+#include "train/checkpoint.h"
 #include "train/corpus.h"
 #include "train/pipeline.h"
 
 namespace s3attn {
+namespace {
 
-Result<TrainReport> train_adapter(const TrainOptions& options, ProgressSink& sink,
-                                  const CancelToken& cancel) {
-    S3ATTN_CHECK(check_train_options(options));
-    S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
+std::string without_slash(std::string path) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    return path;
+}
+
+Result<std::unique_ptr<Scanner>> open_scanner(const TrainOptions& options, ProgressSink& sink) {
     S3ATTN_TRY(const ModelInfo model, read_model_info(options.model));
     ScannerOptions scan;
     scan.model_path = options.model;
     scan.threads = options.threads;
     scan.chunk_tokens = options.chunk_tokens;
-    scan.deepest_layer = static_cast<int32_t>(deepest_wanted_layer(options, model));
+    scan.deepest_layer =
+        static_cast<int32_t>(std::min(deepest_wanted_layer(options, model), model.n_layer - 1));
     scan.cache_dir = options.cache_dir;
-    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_llama_scanner(scan, &sink));
-    S3ATTN_TRY(TrainedAdapter trained, run_training(*scanner, corpus, options, sink, cancel));
+    return open_llama_scanner(scan, &sink);
+}
+
+Status save_result(TrainedAdapter& trained, const TrainOptions& options) {
     trained.adapter.training_record = trained.record;
     S3ATTN_CHECK(save_adapter(trained.adapter, options.out));
-    return trained.report;
+    return write_file_atomic(options.out + "/heads.svg", trained.report.heat_map);
+}
+
+// What a caller should know about a run that ended early.
+Error explain(Error error, const TrainOptions& options) {
+    if (error.code != ErrorCode::kCancelled) return error;
+    std::error_code ignored;
+    error.message = "interrupted";
+    if (!options.work.empty() && std::filesystem::exists(options.work, ignored)) {
+        error.message += "; the same command goes on after the parts that are finished (kept in '" +
+                         options.work + "')";
+    }
+    return error;
+}
+
+// The adapter is saved: what was kept for resuming is of no more use.
+void remove_work(const TrainOptions& options, ProgressSink& sink) {
+    std::error_code ignored;
+    if (options.work.empty() || !std::filesystem::exists(options.work, ignored)) return;
+    if (auto left = Checkpoints::open(options.work, sink); left.ok()) left->remove();
+}
+
+}  // namespace
+
+Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
+                                  const CancelToken& cancel) {
+    S3ATTN_CHECK(check_train_options(given));
+    TrainOptions options = given;
+    options.out = without_slash(options.out);
+    if (options.work.empty()) options.work = options.out + ".partial";
+    S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
+    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
+    auto trained = run_training(*scanner, corpus, options, sink, cancel);
+    if (!trained.ok()) return explain(trained.error(), options);
+    S3ATTN_CHECK(save_result(*trained, options));
+    remove_work(options, sink);
+    return trained->report;
+}
+
+Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions& sweep,
+                                   ProgressSink& sink, const CancelToken& cancel) {
+    S3ATTN_CHECK(given.out.empty() ? check_without_output(given) : check_train_options(given));
+    TrainOptions options = given;
+    options.out = without_slash(options.out);
+    if (options.work.empty() && !options.out.empty()) options.work = options.out + ".partial";
+    S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
+    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
+    auto swept = run_sweep(*scanner, corpus, options, sweep, sink, cancel);
+    if (!swept.ok()) return explain(swept.error(), options);
+    if (swept->best) {
+        S3ATTN_CHECK(save_result(*swept->best, options));
+        remove_work(options, sink);
+    }
+    return std::move(swept->report);
 }
 
 }  // namespace s3attn

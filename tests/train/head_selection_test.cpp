@@ -102,7 +102,12 @@ TEST(HeadSelection, ConstantAndBrokenHeadsAreNamed) {
     ASSERT_TRUE(selection.ok());
     // KV head 1 of layer 0 serves the query heads 2 and 3.
     std::vector<std::pair<uint32_t, uint32_t>> dead;
-    for (const HeadId& id : selection->dead) dead.emplace_back(id.layer, id.query_head);
+    for (const DeadHead& one : selection->dead) {
+        dead.emplace_back(one.head.layer, one.head.query_head);
+    }
+    EXPECT_EQ(selection->dead[0].why,
+              "keys do not vary from token to token (RMS 0 about a mean of RMS 4)");
+    EXPECT_EQ(selection->dead[2].why, "queries are not finite");
     EXPECT_EQ(dead, (std::vector<std::pair<uint32_t, uint32_t>>{{0, 2}, {0, 3}, {2, 3}}));
     EXPECT_EQ(selection->ranking.size(), 13u);
 }
