@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapter/codes.h"
@@ -80,7 +81,9 @@ void round_to_stored_precision(Adapter& adapter);
 // tensor that is missing, damaged or of another shape.
 Result<Adapter> load_adapter(const std::string& directory);
 // Writes atomically (a temporary sibling directory, then rename). An empty directory and an older
-// adapter are replaced; kInvalidArgument if `directory` holds anything else.
-Status save_adapter(const Adapter& adapter, const std::string& directory);
+// adapter are replaced; kInvalidArgument if `directory` holds anything else. `more`: files (name,
+// bytes) to put beside it, which load_adapter() does not look at.
+Status save_adapter(const Adapter& adapter, const std::string& directory,
+                    const std::vector<std::pair<std::string, std::string>>& more = {});
 
 }  // namespace s3attn

@@ -341,7 +341,7 @@ Result<Adapter> load_adapter(const std::string& directory) {
     return adapter;
 }
 
-Status save_adapter(const Adapter& adapter, const std::string& directory) {
+Status save_adapter(const Adapter& adapter, const std::string& directory, const Files& more) {
     S3ATTN_CHECK(validate_adapter(adapter));
     std::error_code error;
     fs::path target = fs::absolute(directory, error).lexically_normal();
@@ -354,6 +354,7 @@ Status save_adapter(const Adapter& adapter, const std::string& directory) {
     S3ATTN_TRY(Files files, part_files(adapter, target.string()));
     S3ATTN_TRY(std::string json, adapter_json_bytes(adapter, files));
     files.emplace_back("adapter.json", std::move(json));
+    files.insert(files.end(), more.begin(), more.end());
 
     const fs::path temporary = target.parent_path() / ("." + target.filename().string() + ".tmp." +
                                                        std::to_string(::getpid()));

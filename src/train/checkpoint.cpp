@@ -103,7 +103,15 @@ Checkpoints& Checkpoints::operator=(Checkpoints&& other) noexcept {
 Checkpoints::~Checkpoints() { release(); }
 
 void Checkpoints::release() {
-    if (lock_ >= 0) ::close(lock_);
+    if (lock_ < 0) return;
+    // A run that finished nothing leaves nothing.
+    std::error_code ignored;
+    const auto entries = fs::directory_iterator(directory_, ignored);
+    if (std::distance(fs::begin(entries), fs::end(entries)) == 1) {
+        fs::remove(directory_ + "/" + kLock, ignored);
+        fs::remove(directory_, ignored);
+    }
+    ::close(lock_);
     lock_ = -1;
 }
 
@@ -141,7 +149,12 @@ Status Checkpoints::save(const std::string& part, const Origin& origin, std::str
 void Checkpoints::remove() {
     if (!enabled()) return;
     std::error_code ignored;
-    fs::remove_all(directory_, ignored);
+    for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
+        const fs::path& path = entry.path();  // only what is ours
+        if (path.extension() == kSuffix || path.filename() == "heads.svg") {
+            fs::remove(path, ignored);
+        }
+    }
     release();
     directory_.clear();
 }

@@ -40,7 +40,7 @@ class Checkpoints {
     // differs or that the file is damaged.
     std::optional<std::string> load(const std::string& part, const Origin& origin);
     Status save(const std::string& part, const Origin& origin, std::string_view bytes);
-    // Removes the directory: the run is finished.
+    // Removes all parts, and the directory if nothing else is in it: the run is finished.
     void remove();
 
   private:

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "adapter/adapter.h"
-#include "base/files.h"
 #include "model/llama_model.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
@@ -32,8 +31,7 @@ Result<std::unique_ptr<Scanner>> open_scanner(const TrainOptions& options, Progr
 
 Status save_result(TrainedAdapter& trained, const TrainOptions& options) {
     trained.adapter.training_record = trained.record;
-    S3ATTN_CHECK(save_adapter(trained.adapter, options.out));
-    return write_file_atomic(options.out + "/heads.svg", trained.report.heat_map);
+    return save_adapter(trained.adapter, options.out, {{"heads.svg", trained.report.heat_map}});
 }
 
 // What a caller should know about a run that ended early.
@@ -55,14 +53,28 @@ void remove_work(const TrainOptions& options, ProgressSink& sink) {
     if (auto left = Checkpoints::open(options.work, sink); left.ok()) left->remove();
 }
 
+// Fills in where finished parts are kept. A run that was killed after it had saved its adapter
+// leaves them behind: they go when somebody asks for that adapter again.
+Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
+    options.out = without_slash(options.out);
+    const bool by_default = options.work.empty() && !options.out.empty();
+    if (by_default) options.work = options.out + ".partial";
+    const Status status =
+        options.out.empty() ? check_without_output(options) : check_train_options(options);
+    std::error_code ignored;
+    if (by_default && std::filesystem::exists(options.out + "/adapter.json", ignored)) {
+        remove_work(options, sink);
+    }
+    S3ATTN_CHECK(status);
+    return options;
+}
+
 }  // namespace
 
 Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
                                   const CancelToken& cancel) {
-    S3ATTN_CHECK(check_train_options(given));
-    TrainOptions options = given;
-    options.out = without_slash(options.out);
-    if (options.work.empty()) options.work = options.out + ".partial";
+    if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
+    S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
     auto trained = run_training(*scanner, corpus, options, sink, cancel);
@@ -74,10 +86,7 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
 
 Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions& sweep,
                                    ProgressSink& sink, const CancelToken& cancel) {
-    S3ATTN_CHECK(given.out.empty() ? check_without_output(given) : check_train_options(given));
-    TrainOptions options = given;
-    options.out = without_slash(options.out);
-    if (options.work.empty() && !options.out.empty()) options.work = options.out + ".partial";
+    S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
     auto swept = run_sweep(*scanner, corpus, options, sweep, sink, cancel);

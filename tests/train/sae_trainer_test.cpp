@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "planted_keys.h"
 #include "train/rng.h"
 
 namespace s3attn {
@@ -82,14 +83,6 @@ class TwinSae {
     Twin out_;
 };
 
-std::vector<float> unit_rows(uint32_t rows, uint32_t d, uint64_t seed) {
-    Rng rng(seed);
-    std::vector<float> x(static_cast<size_t>(rows) * d);
-    for (float& v : x) v = static_cast<float>(rng.normal());
-    for (uint32_t r = 0; r < rows; ++r) normalise(x.data() + static_cast<size_t>(r) * d, d);
-    return x;
-}
-
 SaeWeights random_weights(uint32_t d, uint32_t latents, uint64_t seed) {
     SaeWeights w{d, latents, unit_rows(latents, d, seed), {}, unit_rows(latents, d, seed + 1)};
     Rng rng(seed + 2);
@@ -102,24 +95,6 @@ SaeWeights random_weights(uint32_t d, uint32_t latents, uint64_t seed) {
 void expect_close(const std::vector<float>& a, const std::vector<double>& b, const char* what) {
     ASSERT_EQ(a.size(), b.size());
     for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 2e-6) << what << " " << i;
-}
-
-// Keys that are sparse sums of `n_directions` hidden directions, around a mean.
-HalfRows planted_keys(uint32_t d, uint32_t n_directions, size_t n, uint64_t seed) {
-    const std::vector<float> directions = unit_rows(n_directions, d, seed);
-    Rng rng(seed + 7);
-    HalfRows keys(d);
-    std::vector<float> row(d);
-    for (size_t t = 0; t < n; ++t) {
-        for (float& v : row) v = 3.0f + static_cast<float>(0.02 * rng.normal());
-        for (int j = 0; j < 2; ++j) {
-            const float* direction = directions.data() + rng.below(n_directions) * d;
-            const float size = static_cast<float>(0.5 + rng.uniform());
-            for (uint32_t i = 0; i < d; ++i) row[i] += size * direction[i];
-        }
-        keys.append(row.data(), 1, d);
-    }
-    return keys;
 }
 
 SaeOptions small_options(uint32_t steps) {

@@ -1,0 +1,161 @@
+"""`train` end to end, with tiny settings: kill -9 and resume, sweeps, its files, bad input."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+import unittest
+import xml.etree.ElementTree
+
+from support import MODEL, PROGRAM, ProgramTest, book_path, run, run_json
+
+KILLS = int(os.environ.get("S3ATTN_TRAIN_KILLS", "4"))
+TINY = ["--n-heads", "2", "--max-layer", "2", "--latents", "128", "--k", "4", "--sae-steps", "40",
+        "--sae-tokens", "4000", "--cloze-pairs", "110", "--query-steps", "5"]
+
+
+class Train(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.out = self.directory / "adapter"
+        self.partial = self.directory / "adapter.partial"
+        # Prose is what training wants: the book's paragraphs, each on one line.
+        paragraphs = book_path().read_text("utf-8").split("\n\n")
+        prose = [" ".join(p.split()) for p in paragraphs if 60 <= len(p.split()) <= 200]
+        self.corpus = self.write("corpus.txt", "\n\n".join(prose[:330]))
+
+    def arguments(self, out=None, *more):
+        return ["train", "--corpus", str(self.corpus), "--out", str(out or self.out), *TINY, *more]
+
+    def files(self, directory):
+        """Every file of an adapter; of adapter.json what does not depend on the clock."""
+        found = {}
+        for path in sorted(pathlib.Path(directory).rglob("*")):
+            if path.is_file():
+                found[str(path.relative_to(directory))] = path.read_bytes()
+        record = json.loads(found.pop("adapter.json"))
+        for field in ("seconds", "stage_seconds", "peak_rss_bytes"):
+            record["training"].pop(field)
+        record["training"]["command"] = record["training"]["command"].replace("whole", "adapter")
+        return found, record
+
+    def start(self):
+        environment = dict(os.environ, S3ATTN_MODEL=MODEL, S3ATTN_THREADS="1")
+        return subprocess.Popen([PROGRAM, *self.arguments(), "--quiet"], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, env=environment)
+
+    def stop(self, process, how):
+        process.send_signal(how)
+        _, stderr = process.communicate(timeout=60)
+        return stderr.decode()
+
+    def test_kill_nine_at_any_moment_and_resume(self):
+        whole = self.directory / "whole"
+        begin = time.monotonic()
+        report = run_json(*self.arguments(whole))
+        seconds = time.monotonic() - begin
+        self.assertEqual(len(report["ranking"]), 27)  # three layers of nine heads
+        self.assertEqual([stop["layer"] for stop in report["stop_layers"]], [0, 1, 2])
+        rng = random.Random(5)
+        for _ in range(KILLS):
+            process = self.start()
+            time.sleep(rng.uniform(0.3, 1.0) * seconds)
+            self.stop(process, signal.SIGKILL)
+            if self.out.exists():  # it was faster this time, or had just finished
+                break
+        done = run(*self.arguments()) if not self.out.exists() else None
+        if done is not None:
+            self.assertEqual(done.returncode, 0, msg=done.stderr)
+        self.assertEqual(self.files(self.out), self.files(whole))
+        refused = run(*self.arguments())
+        self.assert_fails(refused, "is there already")
+        self.assertFalse(self.partial.exists())
+        picture = xml.etree.ElementTree.parse(self.out / "heads.svg").getroot()
+        self.assertTrue(picture.tag.endswith("svg"))
+
+    def test_interrupt_and_another_option(self):
+        process = self.start()
+        deadline = time.monotonic() + 120
+        while not (self.partial / "selection.checkpoint").exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        stderr = self.stop(process, signal.SIGINT)
+        self.assertEqual(process.returncode, 1, msg=stderr)
+        self.assertIn("goes on", stderr)
+        self.assertFalse(self.out.exists())
+        done = run(*self.arguments(None, "--seed", "2"))
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        self.assertIn("starts over", done.stderr)
+        for words in ("scanned", "never", "bytes/token", "heads.svg"):
+            self.assertIn(words, done.stdout)
+
+    def test_sweep(self):
+        work = ["--work", str(self.directory / "work")]
+        arguments = ["train", "--corpus", str(self.corpus), *TINY, *work,
+                     "--sweep", "k=2,6", "--sweep", "latents=64,128"]
+        report = run_json(*arguments)
+        self.assertEqual([(row["latents"], row["k"]) for row in report["sweep"]],
+                         [(64, 2), (64, 6), (128, 2), (128, 6)])
+        for row in report["sweep"]:
+            self.assertGreater(row["fvu"], 0)
+            self.assertGreater(row["bytes_per_token"], 1)
+        self.assertLessEqual(row["recall_at_5"], row["recall_at_20"])
+        begin = time.monotonic()
+        done = run(*arguments, "--out", self.out)  # everything is there but the query side
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        self.assertIn("best", done.stdout)
+        best = report["sweep"][report["best"]]
+        codes = json.loads((self.out / "adapter.json").read_text())["codes"]
+        self.assertEqual((codes["latents"], codes["k"]), (best["latents"], best["k"]))
+        self.assertLess(time.monotonic() - begin, 60)
+
+    def test_own_autoencoders_come_back_and_differing_fields_are_named(self):
+        run_json(*self.arguments())
+        again = self.directory / "again"
+        heads = ",".join(f"{h['layer']}:{h['query_head']}" for h in json.loads(
+            (self.out / "adapter.json").read_text())["heads"])
+        run_json(*self.arguments(again, "--sae", str(self.out), "--heads", heads))
+        for path in self.out.glob("sae_*/sae_weights.safetensors"):
+            self.assertEqual(path.read_bytes(),
+                             (again / path.relative_to(self.out)).read_bytes())
+        config = next(self.out.glob("sae_*/cfg.json"))
+        wrong = json.loads(config.read_text())
+        for field, value, words in (("hook_layer", 29, "field 'hook_layer' is 29"),
+                                    ("hook_name", "blocks.1.hook_resid_post", "hook_name"),
+                                    ("architecture", "jumprelu", "jumprelu"),
+                                    ("normalize_activations", "layer_norm", "layer_norm"),
+                                    ("d_in", 65, "W_enc")):
+            config.write_text(json.dumps(dict(wrong, **{field: value})))
+            done = run(*self.arguments(self.directory / "x", "--sae", str(self.out), "--heads",
+                                       heads))
+            self.assert_fails(done, words)
+
+    def test_bad_input(self):
+        small = self.write("small.txt", self.corpus.read_text()[:6000])
+        done = run("train", "--corpus", small, "--out", self.out)
+        self.assert_fails(done, "too small", "at least 100", "missing", "paragraphs of prose")
+        self.assertFalse(self.out.exists())
+        lists = self.write("lists.txt", "a;b;c\n" * 40000)
+        self.assert_fails(run("train", "--corpus", lists, "--out", self.out), "too small",
+                          "0 paragraphs")
+        binary = self.write("program.txt", bytes(range(256)) * 400)
+        self.assert_fails(run("train", "--corpus", binary, "--out", self.out), "program.txt")
+        for wrong in (["--k", "65"], ["--max-layer", "deep"], ["--sweep", "k=a"],
+                      ["--sweep", "steps=3"], ["--heads", "5"], ["--choose", "x"],
+                      ["--sweep", "k=4", "--sae", "x"]):
+            self.assert_fails(run(*self.arguments(None, *wrong)), code=2)
+        self.assert_fails(run("train", "--corpus", self.corpus), "--out", code=2)
+        deep = ["train", "--corpus", self.corpus, "--out", self.out, "--max-layer", "30"]
+        self.assert_fails(run(*deep), "layers 0 to 29", "all")
+        self.assert_fails(run(*self.arguments(None, "--heads", "2:9")), "(2,9) does not exist")
+        self.assertFalse(self.partial.exists())  # nothing was finished
+        letter = self.write("adapter.partial/letter", "x")
+        self.assert_fails(run(*self.arguments()), "adapter.partial", "--work")
+        self.assertTrue(letter.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
