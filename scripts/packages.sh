@@ -13,6 +13,7 @@ LIBRARY_PACKAGES=(
     libzip-dev libpugixml-dev                                       # DOCX, EPUB
     libeigen3-dev                                                   # linear algebra
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
+    python3-numpy                                                   # the trainer's arithmetic, again
 )
 
 missing_packages() {
