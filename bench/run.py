@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-import musique
+import haystack
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOOK = ROOT / "examples/the_phantom_of_the_opera.md"
@@ -101,18 +101,18 @@ class Bench:
         source = self.options.data / "musique/dev_100.jsonl"
         if not source.is_file():
             fail(f"{source} is not there; --data names the folder that holds musique/")
-        haystack = musique.Haystack(source)
+        pool = haystack.Haystack(source)
         text, questions = self.scratch / "musique.txt", self.scratch / "musique.jsonl"
-        text.write_bytes(haystack.text)
-        questions.write_text(haystack.questions_jsonl(), encoding="utf-8")
+        text.write_bytes(pool.text)
+        questions.write_text(pool.questions_jsonl(), encoding="utf-8")
         store, report = self.index("musique.s3", text)
-        print(f"musique/dev_100: {len(haystack.paragraphs)} paragraphs, {report['tokens']} tokens,"
-              f" n={len(haystack.gold)}")
+        print(f"musique/dev_100: {len(pool.paragraphs)} paragraphs, {report['tokens']} tokens,"
+              f" n={len(pool.gold)}")
         for method in ("s3", "bm25", "hybrid"):
             output = self.s3attn("search", store, "--questions", questions, "--json", "--method",
                                  method, "--max-spans", 10, "--budget", 100_000)
-            recalls = haystack.recalls([json.loads(line) for line in output.splitlines()])
-            low, high = musique.bootstrap_interval(recalls)
+            recalls = pool.recalls([json.loads(line) for line in output.splitlines()])
+            low, high = haystack.bootstrap_interval(recalls)
             mean = statistics.fmean(recalls)
             print(f"  {method}: R@10 {mean:.3f} (95 % {low:.3f} to {high:.3f}, n={len(recalls)})")
             self.result(f"musique_dev_r10_{method}", mean, "R@10", 3)

@@ -14,7 +14,7 @@ struct TrainArguments {
     TrainOptions options;
     std::vector<std::string> heads;  // LAYER:HEAD
     std::string max_layer = "-1";    // a number or "all"
-    std::string choice = "recall";
+    std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
 };
 
@@ -79,6 +79,9 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     S3ATTN_TRY(train.heads, parse_heads(arguments.heads));
     S3ATTN_TRY(train.max_layer, parse_max_layer(arguments.max_layer));
     if (arguments.choice == "per-layer") train.choice = HeadChoice::kPerLayer;
+    for (const Negatives kind : {Negatives::kBm25, Negatives::kDocument, Negatives::kAdjacent}) {
+        if (arguments.negatives == name_of(kind)) train.negatives = kind;
+    }
     train.model = options.engine.model;
     train.cache_dir = options.engine.cache_dir;
     train.threads = options.engine.threads;
@@ -175,6 +178,25 @@ void add_sae_options(CLI::App& command, TrainArguments& arguments) {
         ->type_name("NAME=N,...");
 }
 
+void add_query_options(CLI::App& command, TrainArguments& arguments) {
+    TrainOptions& train = arguments.options;
+    command
+        .add_option("--query-steps", train.query_steps,
+                    "training steps of the query side (0: left as it is)")
+        ->capture_default_str();
+    command
+        .add_option("--negatives", arguments.negatives,
+                    "what a question must be told from besides random paragraphs: bm25 (the same "
+                    "words), document (near it), adjacent")
+        ->check(CLI::IsMember({"random", "bm25", "document", "adjacent"}))
+        ->type_name("KIND")
+        ->capture_default_str();
+    command
+        .add_option("--model-questions", train.model_questions,
+                    "train on so many questions that the model writes itself, in place of sentences")
+        ->capture_default_str();
+}
+
 }  // namespace
 
 void add_train_command(Context& context) {
@@ -196,10 +218,11 @@ void add_train_command(Context& context) {
         ->type_name("DIR");
     command->add_option("--work", train.work, "finished parts of a run are kept here (OUT.partial)")
         ->type_name("DIR");
+    command->add_flag("--keep-work", train.keep_work,
+                      "keep them: a run with other settings of the query side starts from them");
     add_head_options(*command, *arguments);
     add_sae_options(*command, *arguments);
-    command->add_option("--query-steps", train.query_steps, "training steps of the query side")
-        ->capture_default_str();
+    add_query_options(*command, *arguments);
     command->add_option("--seed", train.seed, "of everything random")->capture_default_str();
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {

@@ -26,6 +26,16 @@ enum class HeadChoice {
     kPerLayer,  // likewise, but the scan stops at the layer with the best recall per layer scanned
 };
 
+// Which paragraphs a training question must be told from, besides those of other questions and
+// random ones.
+enum class Negatives {
+    kRandom,    // nothing more
+    kBm25,      // paragraphs that share its words
+    kDocument,  // others of the same file, at most 20 paragraphs away
+    kAdjacent,  // those right before and after its own
+};
+const char* name_of(Negatives negatives);  // "random", "bm25", "document", "adjacent"
+
 struct TrainOptions {
     std::string model;                // GGUF
     std::vector<std::string> corpus;  // plain text files or directories
@@ -40,13 +50,16 @@ struct TrainOptions {
     uint32_t sae_patience = 3;     // checks without progress before a SAE stops; 0: never
     std::string sae_dir;           // trained SAEs to use instead, one folder per KV head
     uint32_t sae_tokens = 400000;  // keys per head used for training
-    uint32_t cloze_pairs = 1500;   // (sentence, paragraph) pairs of the inverse cloze
-    uint32_t query_steps = 0;      // contrastive steps of the query side; 0: left at identity
+    uint32_t cloze_pairs = 4000;   // (sentence, paragraph) pairs of the inverse cloze
+    uint32_t query_steps = 500;    // contrastive steps of the query side; 0: left at identity
+    Negatives negatives = Negatives::kRandom;
+    uint32_t model_questions = 0;  // training pairs whose sentence the model replaces by a question
     uint32_t seed = 1;
     uint32_t threads = 0;
     uint32_t chunk_tokens = 256;
     std::string cache_dir;
     std::string work;  // finished parts of a run; empty: out + ".partial"
+    bool keep_work = false;  // leave them there: a run with another query side starts from them
 };
 
 struct HeadReport {

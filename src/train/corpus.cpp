@@ -106,7 +106,7 @@ class Collector {
   public:
     explicit Collector(Corpus& corpus) : corpus_(corpus) {}
 
-    void begin_file() { block_.clear(), other_bytes_ = 0; }
+    void begin_file() { block_.clear(), other_bytes_ = 0, ordinal_ = 0; }
     uint32_t add_unit(const Unit& unit) {
         uint32_t taken = 0;
         const std::string text = join_spaced_punctuation(unit.text);
@@ -114,6 +114,7 @@ class Collector {
         for (const std::string& paragraph : found) {
             if (!seen_.insert(paragraph).second) continue;
             corpus_.paragraphs.push_back(paragraph);
+            corpus_.places.push_back({static_cast<uint32_t>(corpus_.files.size()), ordinal_++});
             ++taken;
         }
         if (found.empty() && other_bytes_ < kOtherPerFile) {
@@ -135,7 +136,22 @@ class Collector {
     std::unordered_set<std::string> seen_;
     std::string block_;
     size_t other_bytes_ = 0;
+    uint32_t ordinal_ = 0;
 };
+
+void shuffle_paragraphs(Corpus& corpus, Rng& rng) {
+    std::vector<uint32_t> order(corpus.paragraphs.size());
+    for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    rng.shuffle(order);
+    std::vector<std::string> paragraphs;
+    std::vector<ParagraphPlace> places;
+    for (uint32_t i : order) {
+        paragraphs.push_back(std::move(corpus.paragraphs[i]));
+        places.push_back(corpus.places[i]);
+    }
+    corpus.paragraphs = std::move(paragraphs);
+    corpus.places = std::move(places);
+}
 
 Status read_file_into(const std::string& path, Corpus& corpus, Collector& collector,
                       const CancelToken& cancel) {
@@ -241,7 +257,7 @@ Result<Corpus> read_corpus(const std::vector<std::string>& paths, uint64_t seed,
         S3ATTN_CHECK(read_file_into(input.path, corpus, collector, cancel));
     }
     Rng rng(seed ^ 0xc0e95u);
-    rng.shuffle(corpus.paragraphs);
+    shuffle_paragraphs(corpus, rng);
     rng.shuffle(corpus.other);
     return corpus;
 }
@@ -250,8 +266,9 @@ std::vector<ClozePair> make_cloze_pairs(const std::vector<std::string>& paragrap
                                         uint64_t seed) {
     std::vector<ClozePair> pairs;
     Rng rng(seed ^ 0xc102eu);
-    for (const std::string& paragraph : paragraphs) {
+    for (uint32_t source = 0; source < paragraphs.size(); ++source) {
         if (pairs.size() == wanted) break;
+        const std::string& paragraph = paragraphs[source];
         const auto sentences = split_sentences(paragraph);
         if (sentences.size() < 3) continue;
         std::vector<size_t> usable;
@@ -265,6 +282,7 @@ std::vector<ClozePair> make_cloze_pairs(const std::vector<std::string>& paragrap
         if (usable.empty()) continue;
         const size_t chosen = usable[rng.below(usable.size())];
         ClozePair pair;
+        pair.source = source;
         for (size_t i = 0; i < sentences.size(); ++i) {
             const auto [begin, end] = sentences[i];
             if (i == chosen) {

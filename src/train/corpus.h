@@ -17,8 +17,13 @@ struct CorpusFile {
     uint64_t bytes = 0;
     uint32_t paragraphs = 0;  // taken from it
 };
+struct ParagraphPlace {
+    uint32_t file = 0;     // into Corpus::files
+    uint32_t ordinal = 0;  // among the paragraphs taken from that file
+};
 struct Corpus {
     std::vector<std::string> paragraphs;  // prose of 45 to 220 words, distinct, shuffled
+    std::vector<ParagraphPlace> places;   // of each paragraph
     std::vector<std::string> other;       // everything else (code, lists), shuffled blocks
     std::vector<CorpusFile> files;
 };
@@ -37,6 +42,7 @@ uint32_t count_words(std::string_view text);
 struct ClozePair {
     std::string question;   // a sentence ...
     std::string paragraph;  // ... and its paragraph without it
+    uint32_t source = 0;    // which paragraph that is
 };
 // At most `wanted` pairs from the first paragraphs that allow one (three sentences, one of them of
 // 7 to 30 words).

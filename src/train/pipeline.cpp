@@ -83,6 +83,10 @@ Result<Prepared> prepare(TrainContext& context, const Corpus& corpus, StageClock
     S3ATTN_TRY(prepared.cloze, split_cloze(corpus, context.options));
     S3ATTN_TRY(prepared.chosen, choose_heads(context, prepared.cloze, prepared.held_out));
     clock.end("choose heads");
+    if (context.options.model_questions > 0) {
+        S3ATTN_TRY(prepared.model_questions, write_questions(context, prepared.cloze));
+        clock.end("write questions");
+    }
     S3ATTN_TRY(prepared.rows,
                capture_training_rows(context, corpus, prepared.cloze, prepared.chosen));
     clock.end("scan corpus");
@@ -105,7 +109,7 @@ Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions&
     TrainedAdapter result;
     result.adapter = std::move(adapter);
     S3ATTN_TRY(const QuerySide query,
-               fit_query_side(context, prepared.rows, prepared.held_out, result.adapter));
+               fit_query_side(context, corpus, prepared, result.adapter));
     clock.end("query side and calibration");
     TrainReport& report = result.report;
     describe_heads(context, prepared.chosen, report);
@@ -120,8 +124,9 @@ Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions&
 
 Result<TrainedAdapter> run_training(Scanner& scanner, const Corpus& corpus,
                                     const TrainOptions& options, ProgressSink& sink,
-                                    const CancelToken& cancel) {
-    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}, {}};
+                                    const CancelToken& cancel, const QuestionWriter& writer) {
+    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}, {},
+                         writer};
     S3ATTN_CHECK(open_checkpoints(context));
     StageClock clock(context);
     S3ATTN_TRY(Prepared prepared, prepare(context, corpus, clock));

@@ -11,6 +11,7 @@
 #include "s3attn/result.h"
 #include "s3attn/trainer.h"
 #include "train/corpus.h"
+#include "train/question_writer.h"
 
 namespace s3attn {
 
@@ -25,10 +26,11 @@ struct TrainedAdapter {
     TrainReport report;
     std::string record;  // JSON: everything the run measured
 };
-// Finished parts are kept in, and taken from, options.work unless that is empty.
+// Finished parts are kept in, and taken from, options.work unless that is empty. `writer` is needed
+// where options.model_questions > 0.
 Result<TrainedAdapter> run_training(Scanner& scanner, const Corpus& corpus,
                                     const TrainOptions& options, ProgressSink& sink,
-                                    const CancelToken& cancel);
+                                    const CancelToken& cancel, const QuestionWriter& writer = {});
 
 struct SweepResult {
     SweepReport report;
@@ -36,6 +38,6 @@ struct SweepResult {
 };
 Result<SweepResult> run_sweep(Scanner& scanner, const Corpus& corpus, const TrainOptions& options,
                               const SweepOptions& sweep, ProgressSink& sink,
-                              const CancelToken& cancel);
+                              const CancelToken& cancel, const QuestionWriter& writer = {});
 
 }  // namespace s3attn

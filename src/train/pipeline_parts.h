@@ -36,6 +36,7 @@ struct TrainContext {
     ThreadPool pool;
     Checkpoints checkpoints;
     std::vector<StageSeconds> seconds;
+    const QuestionWriter& writer;
 
     uint32_t group() const { return scanner.info().n_head / scanner.info().n_head_kv; }
     // A progress callback that counts tokens of `stage`.
@@ -72,6 +73,11 @@ struct ChosenHeads {
 };
 Result<ChosenHeads> choose_heads(TrainContext& context, const ClozeSplit& cloze, HeldOut& held_out);
 
+// Replaces the sentences of the first options.model_questions training pairs by questions that the
+// model writes to their paragraphs; a pair to which it writes none keeps its sentence. The number
+// of questions written.
+Result<uint32_t> write_questions(TrainContext& context, ClozeSplit& cloze);
+
 // Keys and queries that are trained on.
 struct TrainingRows {
     TokenText text;                 // shuffled paragraphs and other text
@@ -94,6 +100,7 @@ struct Prepared {
     HeldOut held_out;
     ChosenHeads chosen;
     TrainingRows rows;
+    uint32_t model_questions = 0;  // among the training pairs
 };
 // Seconds of a stage, added to those of earlier runs.
 class StageClock {
@@ -124,7 +131,7 @@ struct QuerySide {
 };
 // Trains the heads' query side (query_steps > 0), writes it and the floor into the adapter.
 // Consumes the training keys.
-Result<QuerySide> fit_query_side(TrainContext& context, TrainingRows& rows, const HeldOut& held_out,
+Result<QuerySide> fit_query_side(TrainContext& context, const Corpus& corpus, Prepared& prepared,
                                  Adapter& adapter);
 
 std::string training_record(const TrainContext& context, const TrainOptions& options,

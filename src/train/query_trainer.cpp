@@ -77,6 +77,12 @@ class Batches {
             batch.questions.push_back(q);
             batch.gold_at.push_back(add_unit(set_.gold[q][0]));
         }
+        for (const uint32_t q : batch.questions) {
+            if (options_.hard.empty() || options_.hard[q].empty()) continue;
+            for (uint32_t i = 0; i < options_.hard_per_question; ++i) {
+                add_unit(options_.hard[q][rng_.below(options_.hard[q].size())]);
+            }
+        }
         const size_t units = std::min<size_t>(options_.batch_units, set_.units.size());
         while (batch.units.size() < units) {
             add_unit(static_cast<uint32_t>(rng_.below(set_.units.size())));

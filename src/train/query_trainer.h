@@ -33,6 +33,10 @@ struct QueryTrainOptions {
     double regulariser = 1e-3;
     uint32_t check_every = 100;  // held-out recall; the best state is kept
     uint64_t seed = 1;
+    // Per question of the set: paragraphs that a batch with it should hold too, `hard_per_question`
+    // of them at random. Empty: none.
+    std::vector<std::vector<uint32_t>> hard;
+    uint32_t hard_per_question = 2;
 };
 struct QueryTrainResult {
     std::vector<QueryHeadParams> params;

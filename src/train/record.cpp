@@ -89,6 +89,16 @@ Json sae_json(const SaeReport& sae) {
 
 }  // namespace
 
+const char* name_of(Negatives negatives) {
+    switch (negatives) {
+        case Negatives::kBm25: return "bm25";
+        case Negatives::kDocument: return "document";
+        case Negatives::kAdjacent: return "adjacent";
+        case Negatives::kRandom: break;
+    }
+    return "random";
+}
+
 std::string command_line(const TrainOptions& o) {
     std::string command = "s3attn train --model " + base_name(o.model) + " --corpus";
     for (const std::string& path : o.corpus) command += " " + base_name(path);
@@ -117,6 +127,8 @@ std::string command_line(const TrainOptions& o) {
     number("sae-tokens", o.sae_tokens);
     number("cloze-pairs", o.cloze_pairs);
     number("query-steps", o.query_steps);
+    if (o.query_steps > 0) command += std::string(" --negatives ") + name_of(o.negatives);
+    if (o.model_questions > 0) number("model-questions", o.model_questions);
     number("seed", o.seed);
     number("chunk", o.chunk_tokens);
     return command;
@@ -152,6 +164,8 @@ std::string training_record(const TrainContext& context, const TrainOptions& opt
     if (options.query_steps > 0) {
         record["query_side"] = calibration_json(query.trained);
         record["query_side"]["steps"] = options.query_steps;
+        record["query_side"]["negatives"] = name_of(options.negatives);
+        record["query_side"]["model_questions"] = prepared.model_questions;
         record["query_side"]["best_step"] = query.training.best_step;
         record["query_side"]["first_loss"] = rounded(query.training.first_loss);
         record["query_side"]["last_loss"] = rounded(query.training.last_loss);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "train/coded_keys.h"
+#include "train/negatives.h"
 #include "train/pipeline_parts.h"
 #include "train/rng.h"
 
@@ -126,11 +127,47 @@ RetrievalSet held_out_set(const Adapter& adapter, const HeldOut& held_out, uint3
     return set;
 }
 
-Result<QuerySide> fit_query_side(TrainContext& context, TrainingRows& rows, const HeldOut& held_out,
+namespace {
+
+// What the query side is trained on: the training pairs, keys as the index will hold them.
+RetrievalSet coded_training_set(TrainContext& context, TrainingRows& rows, const Adapter& adapter) {
+    RetrievalSet set = training_set(rows);
+    set.d = adapter.d_head;
+    for (uint32_t s = 0; s < adapter.slots.size(); ++s) {
+        const HeadKey key{adapter.slots[s].layer, adapter.slots[s].kv_head};
+        set.keys.push_back(rebuild_keys(adapter, s, rows.keys.at(key), context.pool.size()));
+        rows.keys.erase(key);
+    }
+    for (const QueryHead& head : adapter.heads) {
+        set.heads.push_back(
+            {head.slot,
+             unit_queries(rows.queries.at({head.layer, head.query_head}), head.mean_query)});
+    }
+    return set;
+}
+
+Result<QueryTrainOptions> query_options(TrainContext& context, const Corpus& corpus,
+                                        const ClozeSplit& cloze) {
+    QueryTrainOptions train;
+    train.steps = context.options.query_steps;
+    train.seed = context.options.seed;
+    if (context.options.negatives == Negatives::kRandom) return train;
+    const std::span<const ClozePair> pairs(cloze.pairs);
+    S3ATTN_TRY(train.hard, hard_negatives(
+                               corpus, pairs.subspan(cloze.n_held_out), context.options.negatives,
+                               [&](uint64_t done, uint64_t total) {
+                                   context.sink.update({"find negatives", std::string(), done,
+                                                        total, "questions", 0});
+                               },
+                               context.cancel));
+    return train;
+}
+
+}  // namespace
+
+Result<QuerySide> fit_query_side(TrainContext& context, const Corpus& corpus, Prepared& prepared,
                                  Adapter& adapter) {
-    const TrainOptions& options = context.options;
-    const uint32_t threads = context.pool.size();
-    const RetrievalSet held = held_out_set(adapter, held_out, threads);
+    const RetrievalSet held = held_out_set(adapter, prepared.held_out, context.pool.size());
     // The first half judges during training, the second half is reported and calibrates.
     const uint32_t n = static_cast<uint32_t>(held.questions.size());
     const uint32_t judged = std::min(n / 2, 300u);
@@ -140,22 +177,9 @@ Result<QuerySide> fit_query_side(TrainContext& context, TrainingRows& rows, cons
     side.params = untrained;
     side.untrained = calibrate(held, untrained, judged, n, context.pool);
     side.trained = side.untrained;
-    if (options.query_steps > 0) {
-        RetrievalSet set = training_set(rows);
-        set.d = adapter.d_head;
-        for (uint32_t s = 0; s < adapter.slots.size(); ++s) {
-            const HeadKey key{adapter.slots[s].layer, adapter.slots[s].kv_head};
-            set.keys.push_back(rebuild_keys(adapter, s, rows.keys.at(key), threads));
-            rows.keys.erase(key);
-        }
-        for (const QueryHead& head : adapter.heads) {
-            set.heads.push_back(
-                {head.slot,
-                 unit_queries(rows.queries.at({head.layer, head.query_head}), head.mean_query)});
-        }
-        QueryTrainOptions train;
-        train.steps = options.query_steps;
-        train.seed = options.seed;
+    if (context.options.query_steps > 0) {
+        S3ATTN_TRY(const QueryTrainOptions train, query_options(context, corpus, prepared.cloze));
+        const RetrievalSet set = coded_training_set(context, prepared.rows, adapter);
         S3ATTN_TRY(side.training, train_queries(
                                       set, held, 0, judged, train, context.pool,
                                       [&](uint32_t step, uint32_t total) {

@@ -49,7 +49,8 @@ Error explain(Error error, const TrainOptions& options) {
 // The adapter is saved: what was kept for resuming is of no more use.
 void remove_work(const TrainOptions& options, ProgressSink& sink) {
     std::error_code ignored;
-    if (options.work.empty() || !std::filesystem::exists(options.work, ignored)) return;
+    if (options.work.empty() || options.keep_work) return;
+    if (!std::filesystem::exists(options.work, ignored)) return;
     if (auto left = Checkpoints::open(options.work, sink); left.ok()) left->remove();
 }
 
@@ -69,6 +70,31 @@ Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
     return options;
 }
 
+// The model as the writer of questions; it is opened at the first one.
+QuestionWriter model_writer(const TrainOptions& options) {
+    auto generator = std::make_shared<std::unique_ptr<Generator>>();
+    return [&options, generator](const std::string& paragraph) -> Result<std::string> {
+        if (!*generator) {
+            GeneratorOptions open;
+            open.model_path = options.model;
+            open.threads = options.threads;
+            open.context_tokens = 1024;
+            S3ATTN_TRY(*generator, open_llama_generator(open));
+        }
+        GenerateOptions generate;
+        generate.max_tokens = 48;
+        std::string reply;
+        const std::vector<ChatMessage> messages{{"user", question_prompt(paragraph)}};
+        S3ATTN_TRY(const GenerateResult result,
+                   (*generator)->chat(messages, generate, [&](std::string_view piece) {
+                       reply += piece;
+                       return piece.find('?') == std::string_view::npos;
+                   }));
+        static_cast<void>(result);
+        return question_in(reply);
+    };
+}
+
 }  // namespace
 
 Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
@@ -77,7 +103,8 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
-    auto trained = run_training(*scanner, corpus, options, sink, cancel);
+    auto trained = run_training(*scanner, corpus, options, sink, cancel,
+                                model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     S3ATTN_CHECK(save_result(*trained, options));
     remove_work(options, sink);
@@ -89,7 +116,7 @@ Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
-    auto swept = run_sweep(*scanner, corpus, options, sweep, sink, cancel);
+    auto swept = run_sweep(*scanner, corpus, options, sweep, sink, cancel, model_writer(options));
     if (!swept.ok()) return explain(swept.error(), options);
     if (swept->best) {
         S3ATTN_CHECK(save_result(*swept->best, options));

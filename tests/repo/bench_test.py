@@ -1,11 +1,11 @@
-"""The arithmetic of bench/musique.py, on a haystack small enough to check by hand."""
+"""The arithmetic of bench/haystack.py, on a haystack small enough to check by hand."""
 import json
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, sys.argv[1] + "/bench")
-import musique  # noqa: E402  (found through the path above)
+import haystack  # noqa: E402  (found through the path above)
 
 
 def paragraph(title, text, gold=False):
@@ -23,7 +23,7 @@ class HaystackTest(unittest.TestCase):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
             file.write("\n".join(json.dumps(record) for record in records))
             file.flush()
-            self.haystack = musique.Haystack(file.name)
+            self.haystack = haystack.Haystack(file.name)
 
     def test_paragraphs_are_pooled_once(self):
         self.assertEqual(sorted(self.haystack.paragraphs), [
@@ -50,18 +50,18 @@ class HaystackTest(unittest.TestCase):
 
 class CoveredTest(unittest.TestCase):
     def test_neighbouring_spans_add_up_and_gaps_do_not(self):
-        self.assertTrue(musique.covered((5, 10), [(7, 12), (0, 7)]))
-        self.assertFalse(musique.covered((5, 10), [(0, 6), (7, 12)]))
-        self.assertFalse(musique.covered((5, 10), []))
+        self.assertTrue(haystack.covered((5, 10), [(7, 12), (0, 7)]))
+        self.assertFalse(haystack.covered((5, 10), [(0, 6), (7, 12)]))
+        self.assertFalse(haystack.covered((5, 10), []))
 
 
 class IntervalTest(unittest.TestCase):
     def test_it_holds_the_mean_and_repeats(self):
         values = [0.0, 1.0] * 50
-        low, high = musique.bootstrap_interval(values)
+        low, high = haystack.bootstrap_interval(values)
         self.assertTrue(0.35 < low < 0.5 < high < 0.65)
-        self.assertEqual((low, high), musique.bootstrap_interval(values))
-        self.assertEqual(musique.bootstrap_interval([1.0] * 10), (1.0, 1.0))
+        self.assertEqual((low, high), haystack.bootstrap_interval(values))
+        self.assertEqual(haystack.bootstrap_interval([1.0] * 10), (1.0, 1.0))
 
 
 unittest.main(argv=sys.argv[:1])

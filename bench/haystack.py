@@ -1,4 +1,5 @@
-"""The pooled haystack of a MuSiQue file: every distinct paragraph, shuffled, as one document."""
+"""The pooled haystack of a MuSiQue or HotpotQA file: every distinct paragraph, shuffled, as one
+document."""
 import json
 import random
 
@@ -9,8 +10,8 @@ class Haystack:
     def __init__(self, path):
         with open(path, encoding="utf-8") as file:
             self.records = [json.loads(line) for line in file if line.strip()]
-        distinct = dict.fromkeys((paragraph["title"], paragraph["text"])
-                                 for record in self.records for paragraph in record["paragraphs"])
+        distinct = dict.fromkeys(_key(paragraph) for record in self.records
+                                 for paragraph in record["paragraphs"])
         self.paragraphs = list(distinct)
         random.Random(0).shuffle(self.paragraphs)
         blocks, ranges, position = [], {}, 0
@@ -22,8 +23,8 @@ class Haystack:
             blocks.append(head + body + b"\n\n")
             position += len(blocks[-1])
         self.text = b"".join(blocks)
-        self.gold = [sorted({ranges[paragraph["title"], paragraph["text"]]
-                             for paragraph in record["paragraphs"] if paragraph["is_supporting"]})
+        self.gold = [sorted({ranges[_key(paragraph)] for paragraph in record["paragraphs"]
+                             if _supports(record, paragraph)})
                      for record in self.records]
 
     def questions_jsonl(self):
@@ -36,6 +37,17 @@ class Haystack:
             raise SystemExit(f"error: {len(answers)} answers to {len(self.gold)} questions")
         return [recall(gold, [(span["byte_begin"], span["byte_end"]) for span in answer["spans"]])
                 for gold, answer in zip(self.gold, answers)]
+
+
+def _key(paragraph):
+    """(title, text); HotpotQA has its text in sentences."""
+    return paragraph["title"], paragraph.get("text") or "".join(paragraph["sentences"])
+
+
+def _supports(record, paragraph):
+    if "supporting_facts" in record:
+        return paragraph["title"] in {title for title, _ in record["supporting_facts"]}
+    return paragraph["is_supporting"]
 
 
 def covered(target, spans):
