@@ -10,7 +10,8 @@
 namespace s3attn {
 namespace {
 
-constexpr int kMargin = 16, kCell = 34, kRow = 24, kLeft = 72, kTop = 72, kLegend = 20, kLegendSteps = 24;
+constexpr int kMargin = 16, kCell = 34, kRow = 24, kLeft = 72, kTop = 72, kLegend = 20,
+              kLegendSteps = 24;
 
 // Independent of the locale, as XML wants it.
 std::string number(double value, int digits) {
