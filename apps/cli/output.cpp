@@ -215,6 +215,7 @@ Json to_json(const SaeReport& sae) {
             {"fvu", sae.fvu},
             {"dead_share", sae.dead_share},
             {"densest", sae.densest},
+            {"densest_latent", sae.densest_latent},
             {"frequency", sae.frequency},
             {"bytes_per_token", sae.bytes_per_token},
             {"key_mean_rms", sae.key_mean},

@@ -57,11 +57,13 @@ std::string bin_name(size_t bin) {
 
 void print_saes(const TrainReport& report) {
     std::printf(
-        "\nlayer KV head    FVU   dead  densest  bytes/token  steps  key RMS (of the mean)\n");
+        "\nlayer KV head    FVU   dead  densest (feature)  bytes/token  steps  key RMS (of the "
+        "mean)\n");
     for (const SaeReport& sae : report.saes) {
-        std::printf("%5u %7u  %.3f  %.3f    %.3f  %11.1f  %5u%s  %.3f (%.3f)\n", sae.layer,
-                    sae.kv_head, sae.fvu, sae.dead_share, sae.densest, sae.bytes_per_token,
-                    sae.steps, sae.stopped_early ? "*" : " ", sae.key_spread, sae.key_mean);
+        std::printf("%5u %7u  %.3f  %.3f    %.3f   %6u   %11.1f  %5u%s  %.3f (%.3f)\n", sae.layer,
+                    sae.kv_head, sae.fvu, sae.dead_share, sae.densest, sae.densest_latent,
+                    sae.bytes_per_token, sae.steps, sae.stopped_early ? "*" : " ", sae.key_spread,
+                    sae.key_mean);
     }
     for (const SaeReport& sae : report.saes) {
         if (!sae.stopped_early) continue;

@@ -88,6 +88,7 @@ struct SaeReport {
     double fvu = 0;         // fraction of variance unexplained, held-out keys
     double dead_share = 0;  // latents that no held-out key activates
     double densest = 0;     // share of held-out keys on which the most frequent latent fires
+    uint32_t densest_latent = 0;
     // Latents by the share of all keys that activate them: bin i holds those up to edge i; bin 0
     // the latents that never fire.
     std::vector<uint32_t> frequency;

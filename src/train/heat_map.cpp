@@ -10,7 +10,8 @@
 namespace s3attn {
 namespace {
 
-constexpr int kCell = 34, kRow = 24, kLeft = 72, kTop = 72, kLegend = 20, kLegendSteps = 24;
+constexpr int kMargin = 16, kCell = 34, kRow = 24, kLeft = 72, kTop = 72, kLegend = 20,
+              kLegendSteps = 24;
 
 // Independent of the locale, as XML wants it.
 std::string number(double value, int digits) {
@@ -143,10 +144,12 @@ std::string heads_svg(const std::string& model, const std::vector<HeadReport>& r
     }
     for (const DeadHead& report : dead) grid.cover(report.head);
     if (grid.first_layer > grid.last_layer) grid.first_layer = 0;
-    Drawing drawing(std::max(grid.right() + 24, 400), grid.bottom() + kLegend + 64);
     const std::string title = "Which heads retrieve: " + model;
+    const int title_width = kMargin * 2 + static_cast<int>(title.size()) * 9;
+    const int width = std::max({grid.right() + kMargin, title_width, 360});
+    Drawing drawing(width, grid.bottom() + kLegend + 64);
     drawing.title(title);
-    drawing.text(kLeft, 24, 15, "start", title);
+    drawing.text(kMargin, 24, 15, "start", title);
     draw_labels(grid, drawing);
     for (const HeadReport& report : ranking) {
         const int x = grid.x(report.head.query_head), y = grid.y(report.head.layer);

@@ -78,6 +78,7 @@ Json sae_json(const SaeReport& sae) {
             {"fvu", rounded(sae.fvu)},
             {"dead_share", rounded(sae.dead_share)},
             {"densest", rounded(sae.densest)},
+            {"densest_latent", sae.densest_latent},
             {"frequency", sae.frequency},
             {"bytes_per_token", rounded(sae.bytes_per_token)},
             {"key_mean_rms", rounded(sae.key_mean)},

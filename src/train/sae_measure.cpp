@@ -33,13 +33,11 @@ std::vector<uint32_t> frequency_bins(const std::vector<uint64_t>& fired, size_t 
 SaeReport report_of(const Encoded& held_out) {
     SaeReport report;
     report.fvu = unexplained(held_out);
-    uint64_t dead = 0, densest = 0;
-    for (uint64_t fired : held_out.fired) {
-        dead += fired == 0;
-        densest = std::max(densest, fired);
-    }
+    const auto densest = std::max_element(held_out.fired.begin(), held_out.fired.end());
+    const auto dead = std::count(held_out.fired.begin(), held_out.fired.end(), 0u);
     report.dead_share = static_cast<double>(dead) / static_cast<double>(held_out.fired.size());
-    report.densest = static_cast<double>(densest) / static_cast<double>(held_out.n);
+    report.densest = static_cast<double>(*densest) / static_cast<double>(held_out.n);
+    report.densest_latent = static_cast<uint32_t>(densest - held_out.fired.begin());
     return report;
 }
 

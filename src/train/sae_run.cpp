@@ -114,13 +114,18 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
         }
         trainer.step(batches.next(), options.batch, schedule.rate(step));
         if (on_step) on_step(step + 1, schedule.end());
-        if (options.check_every == 0 || (step + 1) % options.check_every != 0) continue;
-        Measurer measurer(trainer.weights(), options.k, pool);
-        const double fvu = unexplained(measurer.run(keys, mean, n_train, judged, 1));
-        history.emplace_back(step + 1, fvu);
-        if (schedule.flat(step + 1) && !stopped_early && plateau.reached(fvu)) {
-            schedule.decay_from(step + 1);
-            stopped_early = true;
+        const auto due = [&](uint32_t every) { return every > 0 && (step + 1) % every == 0; };
+        if (due(options.check_every)) {
+            Measurer measurer(trainer.weights(), options.k, pool);
+            const double fvu = unexplained(measurer.run(keys, mean, n_train, judged, 1));
+            history.emplace_back(step + 1, fvu);
+            if (schedule.flat(step + 1) && !stopped_early && plateau.reached(fvu)) {
+                schedule.decay_from(step + 1);
+                stopped_early = true;
+            }
+        }
+        if (due(options.restart_every) && schedule.flat(step + 1)) {
+            trainer.restart_dead(options.seed + step);
         }
     }
     TrainedSae result = measure_sae(trainer.weights(), options.k, keys, mean, n_train, pool);

@@ -226,6 +226,37 @@ double SaeTrainer::step(const float* x, uint32_t rows, float rate) {
     return loss / rows;
 }
 
+uint32_t SaeTrainer::restart_dead(uint64_t seed) {
+    const std::vector<uint32_t> dead = dead_latents();
+    const uint32_t d = weights_.d;
+    if (dead.empty() || main_.residual.empty()) return 0;
+    std::vector<double> sum;  // of squared residuals, row by row
+    for (size_t at = 0; at < main_.residual.size(); at += d) {
+        const float* row = main_.residual.data() + at;
+        sum.push_back((sum.empty() ? 0 : sum.back()) + kernels().dot(row, row, d));
+    }
+    double length = 0;  // of an encoder row, on average over the living
+    for (float w : weights_.encoder) length += static_cast<double>(w) * w;
+    length = std::sqrt(length / weights_.latents);
+    Rng rng(seed);
+    for (uint32_t f : dead) {
+        const auto row = std::lower_bound(sum.begin(), sum.end(), rng.uniform() * sum.back());
+        const size_t from = static_cast<size_t>(row - sum.begin()) * d, to = size_t{f} * d;
+        float* decoder = weights_.decoder.data() + to;
+        std::copy_n(main_.residual.data() + from, d, decoder);
+        if (!normalise(decoder, d)) continue;
+        for (uint32_t i = 0; i < d; ++i) {
+            weights_.encoder[to + i] = static_cast<float>(length) * decoder[i];
+        }
+        for (auto* moment : {&m_encoder_, &v_encoder_, &m_decoder_, &v_decoder_}) {
+            std::fill_n(moment->begin() + static_cast<ptrdiff_t>(to), d, 0.0f);
+        }
+        weights_.bias[f] = m_bias_[f] = v_bias_[f] = 0;
+        silent_[f] = 0;
+    }
+    return static_cast<uint32_t>(dead.size());
+}
+
 SaeWeights initial_weights(const HalfRows& keys, const std::vector<float>& mean, size_t n_train,
                            const SaeOptions& options) {
     SaeWeights weights{keys.d(), options.latents, {}, {}, {}};

@@ -32,6 +32,9 @@ struct SaeOptions {
     uint32_t dead_after = 100;   // steps without firing
     uint32_t aux_every = 2;      // AuxK on every n-th step; 0: never
     float aux_weight = 1.0f / 16;
+    // Latents that AuxK has not brought back start anew from badly rebuilt keys, every so many
+    // steps before the decay; 0: never.
+    uint32_t restart_every = 100;
     float encoder_scale = 0.3f;  // of the tied initial encoder
     uint64_t seed = 1;
 };
@@ -50,6 +53,10 @@ class SaeTrainer {
     // Mean over rows of |x - x^|^2 at the current weights, then one Adam step. `rate` is the
     // learning rate of this step.
     double step(const float* x, uint32_t rows, float rate);
+
+    // Points the dead latents at what is left over of rows of the last step's batch, drawn with
+    // probability proportional to |x - x^|^2. Returns how many there were.
+    uint32_t restart_dead(uint64_t seed);
 
     // The gradients of the step's loss (AuxK included if `aux`) without a step; for tests.
     double gradients(const float* x, uint32_t rows, bool aux, SaeWeights& gradient);

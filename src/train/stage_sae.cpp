@@ -58,6 +58,7 @@ std::string to_bytes(const TrainedSae& sae) {
         out.number(value);
     }
     out.numbers(report.frequency);
+    out.number(report.densest_latent);
     out.number(report.steps);
     out.number(static_cast<uint8_t>(report.stopped_early));
     std::vector<double> history;
@@ -80,6 +81,7 @@ bool from_bytes(std::string_view bytes, TrainedSae& sae) {
         *value = in.number<double>();
     }
     report.frequency = in.numbers<uint32_t>();
+    report.densest_latent = in.number<uint32_t>();
     report.steps = in.number<uint32_t>();
     report.stopped_early = in.number<uint8_t>() != 0;
     const std::vector<double> history = in.numbers<double>();

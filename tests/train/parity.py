@@ -103,10 +103,10 @@ def sae_steps(t, dead):
     w = weights(t, "start.")
     m = {name: np.zeros_like(v) for name, v in w.items()}
     v = {name: np.zeros_like(x) for name, x in w.items()}
-    silent = np.where(dead, 101, 0)
+    silent = np.where(dead, scalar(t, "dead_after") + 1, 0)
     losses = []
     for step in range(1, len(t["losses"]) + 1):
-        now_dead = silent > 100
+        now_dead = silent > scalar(t, "dead_after")
         aux = step % int(scalar(t, "aux_every")) == 0 and now_dead.sum() * 100 > len(dead)
         fired = np.zeros(len(dead), bool)
         picks = top_k(t["x"] @ w["encoder"].T + w["bias"], int(scalar(t, "k")))

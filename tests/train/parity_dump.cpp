@@ -74,6 +74,7 @@ bool dump_sae(const std::string& path) {
     out.scalar("k", options.k);
     out.scalar("aux_k", std::min(2 * options.k, 32u));
     out.scalar("aux_weight", options.aux_weight);
+    out.scalar("dead_after", options.dead_after);
     out.scalar("aux_every", options.aux_every);
     out.scalar("rate", 2e-3);
     add_weights("start.", trainer.weights(), out);

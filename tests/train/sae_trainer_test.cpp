@@ -206,6 +206,34 @@ TEST(SaeTrainer, DeadLatentsAreRevived) {
     EXPECT_LE(left[1], left[0] / 3);
 }
 
+TEST(SaeTrainer, DeadLatentsStartAnewFromWhatIsLeftOver) {
+    const uint32_t d = 12, latents = 50, rows = 100;
+    const auto x = unit_rows(rows, d, 9);
+    ThreadPool pool(2);
+    SaeOptions options;
+    options.k = 4;
+    SaeTrainer trainer(random_weights(d, latents, 1), options, pool);
+    EXPECT_EQ(trainer.restart_dead(1), 0u);
+    trainer.step(x.data(), rows, 0.01f);
+    for (uint32_t f : {7u, 31u}) trainer.mark_silent(f, options.dead_after + 1);
+    const SaeWeights before = trainer.weights();
+    EXPECT_EQ(trainer.restart_dead(1), 2u);
+    EXPECT_TRUE(trainer.dead_latents().empty());
+    const SaeWeights& after = trainer.weights();
+    for (uint32_t f = 0; f < latents; ++f) {
+        const float *now = after.decoder.data() + f * d, *then = before.decoder.data() + f * d;
+        const bool same = std::equal(now, now + d, then);
+        EXPECT_EQ(same, f != 7 && f != 31);
+        EXPECT_NEAR(portable_kernels().dot(now, now, d), 1.0f, 1e-5);
+        if (same) continue;
+        EXPECT_EQ(after.bias[f], 0.0f);
+        // The encoder points the same way.
+        const float* encoder = after.encoder.data() + f * d;
+        for (uint32_t i = 0; i < d; ++i)
+            EXPECT_NEAR(encoder[i] / encoder[0], now[i] / now[0], 1e-3);
+    }
+}
+
 TEST(SaeTrainer, SameSeedSameWeightsForAnyThreadCount) {
     const HalfRows keys = planted_keys(16, 40, 3000, 3);
     const SaeOptions options = small_options(40);
