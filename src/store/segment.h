@@ -15,7 +15,7 @@ namespace s3attn {
 
 struct StoreShape;
 
-inline constexpr uint32_t kBlockTokens = 4096;
+inline constexpr uint32_t kBlockTokens = 16384;
 
 // Postings of one (slot, block), grouped by feature: those of feature f are the indices
 // [feature_begin[f], feature_begin[f + 1]) of position and activation, positions ascending.
@@ -26,6 +26,7 @@ struct BlockView {
     std::span<const uint16_t> position;       // within the block
     std::span<const uint8_t> activation;      // never 0
 };
+// Arrays to read into, kept between reads; they may be longer than what they hold.
 struct BlockScratch {
     std::vector<uint32_t> feature_begin;
     std::vector<uint16_t> position;
@@ -47,6 +48,11 @@ class Segment {
     // scratch per thread.
     virtual Result<BlockView> read_block(uint32_t slot, uint32_t block,
                                          BlockScratch& scratch) const = 0;
+    // The same, but only the lists of `features` (ascending, distinct, below latents()):
+    // feature_begin has an entry for each of them and one more, so list i is features[i]'s.
+    virtual Result<BlockView> read_features(uint32_t slot, uint32_t block,
+                                            std::span<const uint32_t> features,
+                                            BlockScratch& scratch) const = 0;
 };
 
 Result<std::shared_ptr<const Segment>> open_segment(const std::string& path);

@@ -53,7 +53,25 @@ class MemorySegment : public Segment {
         return view;
     }
 
-    int fail_block = -1;  // read_block of it fails
+    Result<BlockView> read_features(uint32_t slot, uint32_t block,
+                                    std::span<const uint32_t> features,
+                                    BlockScratch& scratch) const override {
+        S3ATTN_TRY(BlockView view, read_block(slot, block, scratch));
+        scratch = {{0}, {}, {}};
+        for (const uint32_t f : features) {
+            for (uint32_t i = view.feature_begin[f]; i < view.feature_begin[f + 1]; ++i) {
+                scratch.position.push_back(view.position[i]);
+                scratch.activation.push_back(view.activation[i]);
+            }
+            scratch.feature_begin.push_back(static_cast<uint32_t>(scratch.position.size()));
+        }
+        view.feature_begin = scratch.feature_begin;
+        view.position = scratch.position;
+        view.activation = scratch.activation;
+        return view;
+    }
+
+    int fail_block = -1;  // read_block and read_features of it fail
 
   private:
     BlockScratch build(const std::vector<TokenCode>& tokens, uint32_t block) {

@@ -88,7 +88,7 @@ CaseShape random_shape() {
     shape.n_heads = *rc::gen::inRange<uint32_t>(1, 7);
     shape.question = *rc::gen::inRange<uint32_t>(1, 41);
     shape.segments = *rc::gen::inRange<uint32_t>(0, 5);
-    shape.max_segment_tokens = *rc::gen::element<uint32_t>(3, 40, 300, 9000);
+    shape.max_segment_tokens = *rc::gen::element<uint32_t>(3, 40, 300, 20000);
     shape.max_unit_tokens = *rc::gen::element<uint32_t>(1, 9, 200, 6000);
     shape.zero_weights = *rc::gen::element(0.0, 0.3, 1.0);
     shape.gaps = *rc::gen::element(0.0, 0.3, 1.0);
@@ -151,17 +151,17 @@ RC_GTEST_PROP(ScanCacheTest, ChangesNothing, ()) {
 TEST(ScanCacheTest, WarmStoresAreNotReadAgainAndMemoryIsBounded) {
     Case c;
     c.store.shape_value = {1, 4, 2};
-    std::vector<std::vector<TokenCode>> tokens(1, std::vector<TokenCode>(6000, {{1, 9}}));
+    std::vector<std::vector<TokenCode>> tokens(1, std::vector<TokenCode>(18000, {{1, 9}}));
     auto segment = std::make_shared<MemorySegment>(0, 4, 2, tokens);
     c.store.segment_list = {segment};
-    c.store.extents = {{1, 0, 3000}, {2, 3000, 3000}};
+    c.store.extents = {{1, 0, 9000}, {2, 9000, 9000}};
     c.query.n_tokens = 1;
     c.query.latents = 4;
     c.query.heads = {{0, 16.0f, 1.0f, {0.001f, 0.002f, 0, 0}, {1.0f}}};
     ScanCache cache, tiny(100);
     ASSERT_TRUE(score_attention(c.store, c.query, 1, &cache).ok());
     ASSERT_TRUE(score_attention(c.store, c.query, 1, &tiny).ok());
-    EXPECT_GE(cache.bytes(), 6000u * (2 * 4 + 2));
+    EXPECT_GE(cache.bytes(), 18000u * (2 * 4 + 2));
     EXPECT_EQ(tiny.bytes(), 0u);
     segment->fail_block = 1;
     EXPECT_TRUE(score_attention(c.store, c.query, 1, &cache).ok());
