@@ -39,6 +39,9 @@ class MemorySegment : public Segment {
     uint32_t n_blocks() const override {
         return static_cast<uint32_t>((n_tokens_ + kBlockTokens - 1) / kBlockTokens);
     }
+    uint32_t block_postings(uint32_t slot, uint32_t block) const override {
+        return static_cast<uint32_t>(blocks_[slot][block].position.size());
+    }
     Result<BlockView> read_block(uint32_t slot, uint32_t block, BlockScratch&) const override {
         if (fail_block >= 0 && block == static_cast<uint32_t>(fail_block)) {
             return make_error(ErrorCode::kCorrupt, "block " + std::to_string(block));
