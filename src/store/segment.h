@@ -44,6 +44,8 @@ class Segment {
     virtual uint64_t n_postings() const = 0;
     virtual uint64_t bytes() const = 0;
     virtual uint32_t n_blocks() const = 0;  // ceil(n_tokens / kBlockTokens)
+    // 0 for a block or slot that is not there.
+    virtual uint32_t block_postings(uint32_t slot, uint32_t block) const = 0;
     // Decodes one block, every bound and the block's checksum verified. Thread-safe with one
     // scratch per thread.
     virtual Result<BlockView> read_block(uint32_t slot, uint32_t block,

@@ -25,6 +25,7 @@ class SegmentFile final : public Segment {
     uint64_t n_postings() const override { return footer_.n_postings; }
     uint64_t bytes() const override { return footer_.file_bytes; }
     uint32_t n_blocks() const override;
+    uint32_t block_postings(uint32_t slot, uint32_t block) const override;
     Result<BlockView> read_block(uint32_t slot, uint32_t block,
                                  BlockScratch& scratch) const override;
     Result<BlockView> read_features(uint32_t slot, uint32_t block,

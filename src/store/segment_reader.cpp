@@ -121,6 +121,11 @@ DirectoryEntry SegmentFile::entry(uint64_t index) const {
                                 index * sizeof(DirectoryEntry));
 }
 
+uint32_t SegmentFile::block_postings(uint32_t slot, uint32_t block) const {
+    if (slot >= n_slots() || block >= n_blocks()) return 0;
+    return entry(static_cast<uint64_t>(block) * n_slots() + slot).n_postings;
+}
+
 Result<BlockView> SegmentFile::read_block(uint32_t slot, uint32_t block,
                                           BlockScratch& scratch) const {
     return read(slot, block, nullptr, scratch);
