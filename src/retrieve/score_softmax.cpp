@@ -1,8 +1,7 @@
 #include "retrieve/score_softmax.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
+#include <cstring>
 
 namespace s3attn {
 namespace {
@@ -12,20 +11,34 @@ constexpr size_t kWidth = 8;  // lanes at a time
 
 #define S3ATTN_INLINE inline __attribute__((always_inline))
 
-// e^x for x <= 0, relative error below 2e-7: x = n ln 2 + r, a polynomial of r. The same bits on
-// any processor, because only single additions and multiplications are used.
-S3ATTN_INLINE float exp_negative(float x) {
-    x = std::max(x, -87.0f);  // e^-87 is the smallest that stays a normal number
-    const float n = static_cast<float>(static_cast<int32_t>(x * 1.44269504f - 0.5f));
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
+// Eight lanes at a time; the compiler makes them what the processor has. Passed by reference:
+// by value they would have another calling convention in each variant.
+using Floats = float __attribute__((vector_size(4 * kWidth)));
+using Ints = int32_t __attribute__((vector_size(4 * kWidth)));
+using Shorts = int16_t __attribute__((vector_size(2 * kWidth)));
+
+template <class Vector, class T>
+S3ATTN_INLINE void load(const T* from, Vector& to) {
+    std::memcpy(&to, from, sizeof to);
+}
+
+// x = e^x for x <= 0, relative error below 2e-7: x = n ln 2 + r, a polynomial of r. The same bits
+// on any processor, because only single additions and multiplications are used.
+S3ATTN_INLINE void exp_negative(Floats& x) {
+    x = x < -87.0f ? Floats{} - 87.0f : x;  // e^-87 is nearly the smallest normal number
+    const Ints n = __builtin_convertvector(x * 1.44269504f - 0.5f, Ints);
+    const Floats whole = __builtin_convertvector(n, Floats);
+    const Floats r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+    Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+    const Ints power = (n + 127) << 23;
+    Floats scale;
+    load(&power, scale);
+    x = p * scale;
 }
 
 // Everything a pass over units needs, padded to whole widths of lanes.
@@ -36,39 +49,59 @@ struct Pass {
     std::vector<float> exponent;  // 0 for padding
     std::vector<float> factor;    // share / sum of exponentials; 0 for padding
     std::vector<float> cosine;
+
+    // A unit's attention before it is divided by the sum, for lanes [l, l + kWidth).
+    S3ATTN_INLINE void exponentials(const Ints& row, size_t l, Floats& out) const {
+        Shorts best;
+        load(&top[l], best);
+        load(&exponent[l], out);
+        out *= __builtin_convertvector(row - __builtin_convertvector(best, Ints), Floats);
+        exp_negative(out);
+    }
+    S3ATTN_INLINE void row_of(size_t unit, size_t l, Ints& out) const {
+        Shorts row;
+        load(unit_max + unit * stride + l, row);
+        out = __builtin_convertvector(row, Ints);
+    }
 };
 
 // sum[lane] += exponentials of units [begin, end).
 S3ATTN_INLINE void sum_exponentials(const Pass& pass, size_t begin, size_t end, float* sum) {
-    for (size_t u = begin; u < end; ++u) {
-        const int16_t* row = pass.unit_max + u * pass.stride;
-        for (size_t l = 0; l < pass.width; ++l) {
-            const auto below = static_cast<float>(row[l] - pass.top[l]);
-            sum[l] += exp_negative(pass.exponent[l] * below);
+    for (size_t l = 0; l < pass.width; l += kWidth) {
+        Floats lanes{};
+        for (size_t u = begin; u < end; ++u) {
+            Ints row;
+            Floats value;
+            pass.row_of(u, l, row);
+            pass.exponentials(row, l, value);
+            lanes += value;
         }
+        std::memcpy(sum + l, &lanes, sizeof lanes);
     }
 }
 
-S3ATTN_INLINE float total(const std::array<float, kWidth>& parts) {
-    float sum = 0;
-    for (const float part : parts) sum += part;
+S3ATTN_INLINE double total(const Floats& parts) {
+    double sum = 0;
+    for (size_t i = 0; i < kWidth; ++i) sum += static_cast<double>(parts[i]);
     return sum;
 }
 
 S3ATTN_INLINE void add_mass(const Pass& pass, size_t begin, size_t end, double* mass,
                             double* cosine) {
     for (size_t u = begin; u < end; ++u) {
-        const int16_t* row = pass.unit_max + u * pass.stride;
-        std::array<float, kWidth> m{}, c{};
+        Floats m{}, c{};
         for (size_t l = 0; l < pass.width; l += kWidth) {
-            for (size_t i = 0; i < kWidth; ++i) {
-                const auto below = static_cast<float>(row[l + i] - pass.top[l + i]);
-                m[i] += pass.factor[l + i] * exp_negative(pass.exponent[l + i] * below);
-                c[i] += pass.cosine[l + i] * static_cast<float>(row[l + i]);
-            }
+            Ints row;
+            Floats value, coefficient;
+            pass.row_of(u, l, row);
+            pass.exponentials(row, l, value);
+            load(&pass.factor[l], coefficient);
+            m += coefficient * value;
+            load(&pass.cosine[l], coefficient);
+            c += coefficient * __builtin_convertvector(row, Floats);
         }
-        mass[u] += static_cast<double>(total(m));
-        cosine[u] += static_cast<double>(total(c));
+        mass[u] += total(m);
+        cosine[u] += total(c);
     }
 }
 
@@ -92,16 +125,10 @@ __attribute__((target("avx2"))) void mass_avx2(const Pass& pass, size_t begin, s
 }
 #endif
 
-bool has_avx2() {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx2");
-#else
-    return false;
-#endif
-}
-#if defined(__x86_64__)
-const SumPass kSumPass = has_avx2() ? sum_avx2 : sum_portable;
-const MassPass kMassPass = has_avx2() ? mass_avx2 : mass_portable;
+const bool kHasAvx2 = __builtin_cpu_supports("avx2");
+const SumPass kSumPass = kHasAvx2 ? sum_avx2 : sum_portable;
+const MassPass kMassPass = kHasAvx2 ? mass_avx2 : mass_portable;
 #else
 const SumPass kSumPass = sum_portable;
 const MassPass kMassPass = mass_portable;

@@ -2,6 +2,7 @@
 #include "store/block_codec.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "store/block_layout.h"
@@ -22,6 +23,7 @@ using segment_format::load;
 // in groups that do not look where the list ends: a loop over exactly n would mispredict its end
 // for every list.
 constexpr uint32_t kGroup = 8;
+constexpr uint32_t kSlack = kGroup > kReadSlack ? kGroup : kReadSlack;
 
 // Fixed-width values into bytes and 16-bit words.
 struct PortableUnpack {
@@ -39,21 +41,50 @@ struct PortableUnpack {
     }
 };
 
-// activation[i] = least + value i.
+// Activations and, over the high bits that stand there, the low bits of positions.
 template <class Unpack>
-inline __attribute__((always_inline)) void unpack_activations(const List& list, uint8_t* out) {
-    const uint32_t width = list.shape.activation_width;
+inline __attribute__((always_inline)) void unpack(const List& list, uint16_t* position,
+                                                  uint8_t* activation) {
+    const uint32_t width = list.shape.activation_width, low = list.shape.low_width;
     const uint64_t least = list.least * 0x0101010101010101ull;
-    const uint8_t* data = list.data;  // eight values of `width` bits are `width` bytes
+    const uint8_t* data = list.data;  // eight activations of `width` bits are `width` bytes
+    uint64_t bit = static_cast<uint64_t>(list.shape.n) * width;
+    const auto four_positions = [&](uint16_t* to) {
+        const uint64_t bits = load<uint64_t>(list.data + (bit >> 3)) >> (bit & 7);
+        const uint64_t words = load<uint64_t>(to) | Unpack::four_words(bits, low);
+        __builtin_memcpy(to, &words, sizeof words);
+        bit += 4 * low;
+    };
     for (uint32_t i = 0; i < list.shape.n; i += 8, data += width) {
         const uint64_t bytes = Unpack::eight_bytes(load<uint64_t>(data), width) + least;
-        __builtin_memcpy(out + i, &bytes, sizeof bytes);
+        __builtin_memcpy(activation + i, &bytes, sizeof bytes);
+        four_positions(position + i);
+        four_positions(position + i + 4);
     }
 }
+
+using Bytes8 = uint8_t __attribute__((vector_size(8)));
+using Words8 = uint16_t __attribute__((vector_size(16)));
+
+// For every byte the places of its ones, ascending, less their rank: 8 x u8, the rest 0.
+constexpr auto kOnes = [] {
+    std::array<std::array<uint8_t, 8>, 256> table{};
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+        uint8_t rank = 0;
+        for (uint8_t bit = 0; bit < 8; ++bit) {
+            if (byte >> bit & 1) {
+                table[byte][rank] = static_cast<uint8_t>(bit - rank);
+                ++rank;
+            }
+        }
+    }
+    return table;
+}();
 
 constexpr uint32_t kWordBits = 56;  // bits that one unaligned load surely holds
 
 // position[i] = high bits of posting i, in place; false when the list does not have exactly n ones.
+// A byte of the stream at a time, by table: no loop depends on the data.
 inline __attribute__((always_inline)) bool decode_high_bits(const List& list, uint16_t* out) {
     const uint32_t r = list.shape.low_width, n = list.shape.n;
     const uint64_t begin = static_cast<uint64_t>(n) * (list.shape.activation_width + r);
@@ -61,42 +92,28 @@ inline __attribute__((always_inline)) bool decode_high_bits(const List& list, ui
     for (uint32_t done = 0; done < list.shape.high_bits; done += kWordBits) {
         const uint64_t bit = begin + done;
         const uint32_t width = std::min(kWordBits, list.shape.high_bits - done);
-        uint64_t word =
+        const uint64_t word =
             (load<uint64_t>(list.data + (bit >> 3)) >> (bit & 7)) & ((1ull << width) - 1);
-        const auto ones = static_cast<uint32_t>(std::popcount(word));
-        if (decoded + ones > n) return false;
-        uint32_t zeros = done - decoded;  // before the word's next one, less its place in the word
-        for (uint32_t i = 0; i < ones; i += 4, zeros -= 4) {
-#pragma GCC unroll 4
-            for (uint32_t j = 0; j < 4; ++j) {  // what goes past the ones is overwritten
-                const auto at = static_cast<uint32_t>(std::countr_zero(word | (1ull << 63)));
-                word &= word - 1;
-                out[decoded + i + j] = static_cast<uint16_t>((zeros + at - j) << r);
-            }
+        if (decoded + static_cast<uint32_t>(std::popcount(word)) > n) return false;
+#pragma GCC unroll 7
+        for (uint32_t j = 0; j < kWordBits; j += 8) {
+            const auto byte = static_cast<uint8_t>(word >> j);
+            // What goes past the ones is overwritten by the next byte or list.
+            const auto zeros = static_cast<uint16_t>(done + j - decoded);
+            const Words8 high =
+                (__builtin_convertvector(load<Bytes8>(kOnes[byte].data()), Words8) + zeros) << r;
+            __builtin_memcpy(out + decoded, &high, sizeof high);
+            decoded += static_cast<uint32_t>(std::popcount(byte));
         }
-        decoded += ones;
     }
     return decoded == n;
-}
-
-// position[i] |= low bits of posting i.
-template <class Unpack>
-inline __attribute__((always_inline)) void add_low_bits(const List& list, uint16_t* out) {
-    const uint32_t width = list.shape.low_width;
-    uint64_t bit = static_cast<uint64_t>(list.shape.n) * list.shape.activation_width;
-    for (uint32_t i = 0; i < list.shape.n; i += 4, bit += 4 * width) {
-        const uint64_t bits = load<uint64_t>(list.data + (bit >> 3)) >> (bit & 7);
-        const uint64_t words = load<uint64_t>(out + i) | Unpack::four_words(bits, width);
-        __builtin_memcpy(out + i, &words, sizeof words);
-    }
 }
 
 template <class Unpack>
 inline __attribute__((always_inline)) bool decode_list(const List& list, uint16_t* position,
                                                        uint8_t* activation) {
     if (!decode_high_bits(list, position)) return false;
-    add_low_bits<Unpack>(list, position);
-    unpack_activations<Unpack>(list, activation);
+    unpack<Unpack>(list, position, activation);
     return true;
 }
 
@@ -152,9 +169,9 @@ const char* check_list(const List& list, const uint16_t* position, const uint8_t
 
 void reserve(BlockScratch& scratch, uint32_t n_postings) {
     // Only ever larger: clearing what will be written anyway costs as much as decoding it.
-    if (scratch.position.size() < n_postings + kGroup) {
-        scratch.position.resize(n_postings + kGroup);
-        scratch.activation.resize(n_postings + kGroup);
+    if (scratch.position.size() < n_postings + kSlack) {
+        scratch.position.resize(n_postings + kSlack);
+        scratch.activation.resize(n_postings + kSlack);
     }
 }
 

@@ -20,6 +20,9 @@ inline constexpr uint32_t kBlockTokens = 16384;
 // Postings of one (slot, block), grouped by feature: those of feature f are the indices
 // [feature_begin[f], feature_begin[f + 1]) of position and activation, positions ascending.
 // Valid while the Segment and the scratch it was read into live.
+// Scorers work on several postings at a time: this many entries past the end of `position` and
+// `activation` may be read, whatever they hold.
+inline constexpr uint32_t kReadSlack = 16;
 struct BlockView {
     uint32_t n_tokens = 0;                    // positions are < n_tokens
     std::span<const uint32_t> feature_begin;  // [latents + 1]

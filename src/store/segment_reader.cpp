@@ -155,8 +155,11 @@ Result<BlockView> SegmentFile::read(uint32_t slot, uint32_t block,
     const uint32_t tokens = block_tokens(block);
     if (e.length == 0) {
         scratch.feature_begin.assign((features ? features->size() : latents()) + 1, 0);
+        scratch.position.resize(std::max<size_t>(scratch.position.size(), kReadSlack));
+        scratch.activation.resize(std::max<size_t>(scratch.activation.size(), kReadSlack));
         verified_[index].store(1, std::memory_order_relaxed);
-        return BlockView{tokens, scratch.feature_begin, {}, {}};
+        return BlockView{tokens, scratch.feature_begin, std::span(scratch.position).first(0),
+                         std::span(scratch.activation).first(0)};
     }
     const EncodedBlock encoded{reinterpret_cast<const uint8_t*>(file_->bytes().data()) + e.offset,
                                e.length, latents(), tokens, e.n_postings};

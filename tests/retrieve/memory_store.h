@@ -68,9 +68,12 @@ class MemorySegment : public Segment {
             }
             scratch.feature_begin.push_back(static_cast<uint32_t>(scratch.position.size()));
         }
+        const size_t n = scratch.position.size();
+        scratch.position.resize(n + kReadSlack, 0xffff);
+        scratch.activation.resize(n + kReadSlack, 0xff);
         view.feature_begin = scratch.feature_begin;
-        view.position = scratch.position;
-        view.activation = scratch.activation;
+        view.position = std::span(scratch.position).first(n);
+        view.activation = std::span(scratch.activation).first(n);
         return view;
     }
 
