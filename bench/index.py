@@ -8,6 +8,7 @@ line `name value unit` each. Needs 4 GB of temporary disk, which it gives back.
 """
 import argparse
 import hashlib
+import importlib
 import os
 import pathlib
 import shutil
@@ -123,6 +124,7 @@ class Bench:
         except ImportError:
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target",
                             str(target), "bm25s"], stderr=subprocess.DEVNULL)
+            importlib.invalidate_caches()  # the folder is new
             try:
                 import bm25s
             except ImportError:

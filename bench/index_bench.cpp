@@ -6,6 +6,7 @@
 //   index_bench words STORE RECORDING            FTS5's BM25 on the same text
 // Prints lines `name value unit`.
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -214,22 +215,32 @@ Status measure_open(const std::string& directory) {
     return {};
 }
 
+// Of all threads: what a loaded machine does not change much.
+double cpu_ms() {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
+}
+
 using Score = std::function<Result<S3Scores>(size_t query)>;
 
 // Each query `rounds` times; the first of all queries has run once before, so that pages are in
 // memory and checksums checked.
 Status time_queries(const char* name, size_t n_queries, size_t rounds, const Score& score) {
-    std::vector<double> times;
+    std::vector<double> times, cpu;
     for (size_t round = 0; round < rounds; ++round) {
         for (size_t q = 0; q < n_queries; ++q) {
             const Stopwatch watch;
+            const double begin = cpu_ms();
             S3ATTN_TRY([[maybe_unused]] const S3Scores scores, score(q));
+            cpu.push_back(cpu_ms() - begin);
             times.push_back(watch.milliseconds());
         }
     }
     const std::string prefix = name;
     print((prefix + "_median").c_str(), quantile(times, 0.5), "ms");
     print((prefix + "_p99").c_str(), quantile(times, 0.99), "ms");
+    print((prefix + "_cpu").c_str(), quantile(cpu, 0.5), "ms");
     return {};
 }
 

@@ -176,9 +176,13 @@ void reserve(BlockScratch& scratch, uint32_t n_postings) {
 }
 
 const char* check_positions(const BlockScratch& scratch, uint32_t n_postings, uint32_t n_tokens) {
-    uint16_t last = 0;
-    for (uint32_t i = 0; i < n_postings; ++i) last = std::max(last, scratch.position[i]);
-    return last < n_tokens || n_postings == 0 ? nullptr : "has a position beyond its tokens";
+    const uint16_t* const position = scratch.position.data();
+    uint16_t bits = 0;  // cheaper than a maximum, and enough for a block of 2^n tokens
+    for (uint32_t i = 0; i < n_postings; ++i) bits |= position[i];
+    if (bits < n_tokens) return nullptr;
+    const bool good =
+        std::all_of(position, position + n_postings, [&](uint16_t p) { return p < n_tokens; });
+    return good ? nullptr : "has a position beyond its tokens";
 }
 
 // Lists so many ahead are asked for while one is decoded: they lie too far apart for the
