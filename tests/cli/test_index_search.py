@@ -35,8 +35,9 @@ class IndexAndSearch(ProgramTest):
         for method in ("s3", "bm25", "hybrid"):
             result = run_json("search", self.store, QUESTION, "--method", method)
             for key in ("question", "method", "budget_tokens", "used_tokens", "model", "adapter",
-                        "spans", "timings_ms", "postings_read_share"):
+                        "spans", "timings_ms"):
                 self.assertIn(key, result)
+            self.assertEqual(result.get("postings_read_share"), None if method == "bm25" else 1.0)
             self.assertEqual(result["method"], method)
             self.assertEqual(result["used_tokens"], sum(s["tokens"] for s in result["spans"]))
             best = result["spans"][0]
