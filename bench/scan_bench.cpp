@@ -81,10 +81,11 @@ Status run(const std::string& model, const std::string& models_dir, const std::s
         full_rates.push_back(full);
     }
     std::filesystem::remove_all(store);
-    std::printf("{\"tokens\": %zu, \"rounds\": %u, \"stop_layer\": %u, \"index_tokens_per_s\": %.1f, "
-                "\"plain_tokens_per_s\": %.1f, \"full_prefill_tokens_per_s\": %.1f}\n",
-                tokens.ids.size(), rounds, adapter.deepest_layer(), median(index_rates),
-                median(plain_rates), median(full_rates));
+    std::printf(
+        "{\"tokens\": %zu, \"rounds\": %u, \"stop_layer\": %u, \"index_tokens_per_s\": %.1f, "
+        "\"plain_tokens_per_s\": %.1f, \"full_prefill_tokens_per_s\": %.1f}\n",
+        tokens.ids.size(), rounds, adapter.deepest_layer(), median(index_rates),
+        median(plain_rates), median(full_rates));
     return {};
 }
 

@@ -13,6 +13,7 @@
 namespace s3attn {
 
 class ScanCache;
+struct FeatureChoice;
 
 // Scores of one unit. S3: sum_j alpha_j sum_i u_ij softmax_P(T_j max_{t in P} w_ij . z_t), so all
 // units' scores sum to 1 (method.md section 2).
@@ -26,15 +27,28 @@ struct ScoredUnit {
 // Raw evidence signal, before the softmax makes everything relative: the best unit's
 // sum_j alpha_j sum_i u_ij max_t (w_ij . z_t), a weighted mean cosine in [-1, 1].
 struct S3Scores {
-    std::vector<double> mass;  // per live unit, order of StoreReader::live_units()
-    double best_cosine = 0;    // max over units of the weighted mean cosine
-    bool calibrated = true;    // false: Eq. 7, which has no cosine to hold against a floor
+    std::vector<double> mass;    // per live unit, order of StoreReader::live_units()
+    double best_cosine = 0;      // max over units of the weighted mean cosine
+    bool calibrated = true;      // false: Eq. 7, which has no cosine to hold against a floor
+    uint64_t postings = 0;       // of all heads' lists, in the blocks with live tokens
+    uint64_t postings_read = 0;  // of these, each counted once
 };
 
-// Every posting of every segment is read once per slot; memory is O(units x question tokens of one
-// slot's heads), never O(tokens). Deterministic for any thread count. kInvalidArgument or kMismatch
-// for codes that do not fit the store; an empty store has no scores.
-// With a cache, blocks of the last questions to the same store are not decoded again.
+struct ScoreOptions {
+    uint32_t threads = 0;       // 0: all
+    uint32_t max_features = 0;  // read only a lane's best features (feature_choice.h); 0: all
+    const FeatureChoice* choice = nullptr;  // a choice already made; max_features is not used then
+    ScanCache* cache = nullptr;
+};
+
+// Exact for the weights it uses: all of the query's, or with max_features those of the chosen
+// features, whose lists alone are read then (a list once, whatever the number of lanes that want
+// it). Memory is O(units x question tokens of one slot's heads), never O(tokens). Deterministic for
+// any thread count. kInvalidArgument or kMismatch for codes that do not fit the store; an empty
+// store has no scores. With a cache, blocks of the last questions to the same store are not decoded
+// again (when all features are read).
+Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
+                                 const ScoreOptions& options);
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
                                  uint32_t threads, ScanCache* cache = nullptr);
 // The paper's Eq. 7: S[t] = sum_f 1[t in L[f]] w_f IDF(f), IDF = 1 / (log(1 + freq) + 1); a unit

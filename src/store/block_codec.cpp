@@ -1,296 +1,243 @@
+// Decoding. docs/retrieval.md has the codecs that were measured.
 #include "store/block_codec.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 
+#include "store/block_layout.h"
 #include "store/segment_format.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace s3attn {
 namespace {
 
-using segment_format::kNoCount;
+using block_layout::List;
+using block_layout::list_at;
 using segment_format::load;
 
-// Elias-Fano parameters of a feature with n postings in a block.
-struct ListShape {
-    uint16_t low_width = 0;  // r: bits per posting in the low stream
-    uint16_t high_bits = 0;  // bits in the high stream
-};
-constexpr auto kListShapes = [] {
-    std::array<ListShape, kBlockTokens + 1> shapes{};
-    for (uint32_t n = 1; n <= kBlockTokens; ++n) {
-        const auto r = static_cast<uint16_t>(std::bit_width(kBlockTokens / n) - 1);
-        shapes[n] = {r, static_cast<uint16_t>(n + ((kBlockTokens - 1) >> r))};
-    }
-    return shapes;
-}();
-
-class BitWriter {
-  public:
-    explicit BitWriter(std::string& out) : out_(out) {}
-    void put(uint64_t value, uint32_t width) {  // width <= 16
-        pending_ |= value << used_;
-        used_ += width;
-        while (used_ >= 8) {
-            out_.push_back(static_cast<char>(pending_));
-            pending_ >>= 8;
-            used_ -= 8;
-        }
-    }
-    void zeros(uint32_t count) {
-        for (; count > 16; count -= 16) put(0, 16);
-        put(0, count);
-    }
-    void finish() {
-        if (used_ > 0) out_.push_back(static_cast<char>(pending_));
-    }
-
-  private:
-    std::string& out_;
-    uint64_t pending_ = 0;
-    uint32_t used_ = 0;
-};
-
-// `width` <= 12 bits at bit offset `bit`.
-inline __attribute__((always_inline)) uint32_t bits_at(const uint8_t* stream, uint64_t bit,
-                                                       uint32_t width) {
-    return static_cast<uint32_t>(load<uint32_t>(stream + (bit >> 3)) >> (bit & 7)) &
-           ((1u << width) - 1);
-}
-
-// Where one feature's bits stand.
-struct List {
-    const uint8_t* low;
-    const uint8_t* high;
-    uint64_t low_bit, high_bit;
-    uint32_t n;
-    ListShape shape;
-};
-
-inline __attribute__((always_inline)) uint64_t high_word(const List& list, uint32_t done,
-                                                         uint32_t width) {
-    const uint64_t bit = list.high_bit + done;
-    return (load<uint64_t>(list.high + (bit >> 3)) >> (bit & 7)) & ((1ull << width) - 1);
-}
-
-// Eight postings at a time, whether wanted or not: a loop over exactly n would mispredict its end
-// for every feature. `bias`: offset of the word in the list minus the ones before it.
+// The arrays of a scratch have this much room beyond the last posting, because lists are unpacked
+// in groups that do not look where the list ends: a loop over exactly n would mispredict its end
+// for every list.
 constexpr uint32_t kGroup = 8;
-inline __attribute__((always_inline)) void decode_word(uint64_t word, uint32_t ones, uint32_t bias,
-                                                       const List& list, uint64_t low_bit,
-                                                       uint16_t* out) {
-    const uint32_t r = list.shape.low_width;
-    for (uint32_t i = 0; i < ones; i += kGroup) {
-#pragma GCC unroll 8
-        for (uint32_t j = 0; j < kGroup; ++j) {
-            const auto bit = static_cast<uint32_t>(std::countr_zero(word | (1ull << 63)));
-            word &= word - 1;
-            out[i + j] = static_cast<uint16_t>(
-                (((bias + bit - i - j) << r) | bits_at(list.low, low_bit, r)) & (kBlockTokens - 1));
-            low_bit += r;
-        }
+constexpr uint32_t kSlack = kGroup > kReadSlack ? kGroup : kReadSlack;
+
+// Fixed-width values into bytes and 16-bit words.
+struct PortableUnpack {
+    static uint64_t eight_bytes(uint64_t bits, uint32_t width) {
+        uint64_t bytes = 0;
+        const uint64_t mask = (1ull << width) - 1;
+        for (uint32_t i = 0; i < 8; ++i) bytes |= (bits >> (i * width) & mask) << (8 * i);
+        return bytes;
+    }
+    static uint64_t four_words(uint64_t bits, uint32_t width) {
+        uint64_t words = 0;
+        const uint64_t mask = (1ull << width) - 1;
+        for (uint32_t i = 0; i < 4; ++i) words |= (bits >> (i * width) & mask) << (16 * i);
+        return words;
+    }
+};
+
+// Activations and, over the high bits that stand there, the low bits of positions.
+template <class Unpack>
+inline __attribute__((always_inline)) void unpack(const List& list, uint16_t* position,
+                                                  uint8_t* activation) {
+    const uint32_t width = list.shape.activation_width, low = list.shape.low_width;
+    const uint64_t least = list.least * 0x0101010101010101ull;
+    const uint8_t* data = list.data;  // eight activations of `width` bits are `width` bytes
+    uint64_t bit = static_cast<uint64_t>(list.shape.n) * width;
+    const auto four_positions = [&](uint16_t* to) {
+        const uint64_t bits = load<uint64_t>(list.data + (bit >> 3)) >> (bit & 7);
+        const uint64_t words = load<uint64_t>(to) | Unpack::four_words(bits, low);
+        __builtin_memcpy(to, &words, sizeof words);
+        bit += 4 * low;
+    };
+    for (uint32_t i = 0; i < list.shape.n; i += 8, data += width) {
+        const uint64_t bytes = Unpack::eight_bytes(load<uint64_t>(data), width) + least;
+        __builtin_memcpy(activation + i, &bytes, sizeof bytes);
+        four_positions(position + i);
+        four_positions(position + i + 4);
     }
 }
 
-constexpr uint32_t kWordBits = 56;  // bits of the high stream that one unaligned load surely holds
+using Bytes8 = uint8_t __attribute__((vector_size(8)));
+using Words8 = uint16_t __attribute__((vector_size(16)));
 
-// False when the list does not have exactly n ones.
-inline __attribute__((always_inline)) bool decode_long(const List& list, uint16_t* out) {
-    uint32_t decoded = 0;
-    for (uint32_t done = 0; done < list.shape.high_bits; done += kWordBits) {
-        const uint64_t word =
-            high_word(list, done, std::min(kWordBits, list.shape.high_bits - done));
-        const auto ones = static_cast<uint32_t>(std::popcount(word));
-        if (decoded + ones > list.n) return false;
-        decode_word(word, ones, done - decoded, list,
-                    list.low_bit + static_cast<uint64_t>(decoded) * list.shape.low_width,
-                    out + decoded);
-        decoded += ones;
-    }
-    return decoded == list.n;
-}
-
-// What a writer guarantees and a reader need check only once.
-const char* check_postings(const BlockScratch& scratch, uint32_t latents, uint32_t n_postings) {
-    for (uint32_t f = 0; f < latents; ++f) {
-        for (uint32_t i = scratch.feature_begin[f] + 1; i < scratch.feature_begin[f + 1]; ++i) {
-            if (scratch.position[i] <= scratch.position[i - 1]) {
-                return "has positions that do not ascend";
+// For every byte the places of its ones, ascending, less their rank: 8 x u8, the rest 0.
+constexpr auto kOnes = [] {
+    std::array<std::array<uint8_t, 8>, 256> table{};
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+        uint8_t rank = 0;
+        for (uint8_t bit = 0; bit < 8; ++bit) {
+            if (byte >> bit & 1) {
+                table[byte][rank] = static_cast<uint8_t>(bit - rank);
+                ++rank;
             }
         }
     }
-    if (std::memchr(scratch.activation.data(), 0, n_postings) != nullptr) {
-        return "has a posting with activation 0";
+    return table;
+}();
+
+constexpr uint32_t kWordBits = 56;  // bits that one unaligned load surely holds
+
+// position[i] = high bits of posting i, in place; false when the list does not have exactly n ones.
+// A byte of the stream at a time, by table: no loop depends on the data.
+inline __attribute__((always_inline)) bool decode_high_bits(const List& list, uint16_t* out) {
+    const uint32_t r = list.shape.low_width, n = list.shape.n;
+    const uint64_t begin = static_cast<uint64_t>(n) * (list.shape.activation_width + r);
+    uint32_t decoded = 0;
+    for (uint32_t done = 0; done < list.shape.high_bits; done += kWordBits) {
+        const uint64_t bit = begin + done;
+        const uint32_t width = std::min(kWordBits, list.shape.high_bits - done);
+        const uint64_t word =
+            (load<uint64_t>(list.data + (bit >> 3)) >> (bit & 7)) & ((1ull << width) - 1);
+        if (decoded + static_cast<uint32_t>(std::popcount(word)) > n) return false;
+#pragma GCC unroll 7
+        for (uint32_t j = 0; j < kWordBits; j += 8) {
+            const auto byte = static_cast<uint8_t>(word >> j);
+            // What goes past the ones is overwritten by the next byte or list.
+            const auto zeros = static_cast<uint16_t>(done + j - decoded);
+            const Words8 high =
+                (__builtin_convertvector(load<Bytes8>(kOnes[byte].data()), Words8) + zeros) << r;
+            __builtin_memcpy(out + decoded, &high, sizeof high);
+            decoded += static_cast<uint32_t>(std::popcount(byte));
+        }
     }
-    return nullptr;
+    return decoded == n;
 }
 
-// Sizes of a block's parts, from its counts.
-struct Parts {
-    const uint8_t* activation = nullptr;
-    const uint8_t* low = nullptr;
-    const uint8_t* high = nullptr;
+template <class Unpack>
+inline __attribute__((always_inline)) bool decode_list(const List& list, uint16_t* position,
+                                                       uint8_t* activation) {
+    if (!decode_high_bits(list, position)) return false;
+    unpack<Unpack>(list, position, activation);
+    return true;
+}
+
+bool decode_list_portable(const List& list, uint16_t* position, uint8_t* activation) {
+    return decode_list<PortableUnpack>(list, position, activation);
+}
+
+#if defined(__x86_64__)
+// One instruction each. (Zen 1 and 2 have a slow one; they still read correctly.)
+struct Bmi2Unpack {
+    __attribute__((target("bmi2"))) static uint64_t eight_bytes(uint64_t bits, uint32_t width) {
+        return _pdep_u64(bits, ((1ull << width) - 1) * 0x0101010101010101ull);
+    }
+    __attribute__((target("bmi2"))) static uint64_t four_words(uint64_t bits, uint32_t width) {
+        return _pdep_u64(bits, ((1ull << width) - 1) * 0x0001000100010001ull);
+    }
 };
+__attribute__((target("bmi,bmi2,popcnt"))) bool decode_list_bmi(const List& list,
+                                                                uint16_t* position,
+                                                                uint8_t* activation) {
+    return decode_list<Bmi2Unpack>(list, position, activation);
+}
+#endif
 
-// Fills scratch.feature_begin and checks that the parts fill the block exactly.
-const char* read_counts(const uint8_t* data, size_t length, uint32_t latents, uint32_t n_postings,
-                        BlockScratch& scratch, Parts& parts) {
-    if (length < latents) return "is too short for its counts";
-    const auto n_long = static_cast<size_t>(std::count(data, data + latents, kNoCount));
-    if (length < latents + 2 * n_long) return "is too short for its counts";
-    const uint8_t* long_count = data + latents;
-    const uint8_t* const long_end = long_count + 2 * n_long;
-    uint64_t total = 0, low_bits = 0, high_bits = 0;
-    scratch.feature_begin.resize(latents + 1);
-    for (uint32_t f = 0; f < latents; ++f) {
-        uint32_t n = data[f];
-        if (n == kNoCount) {
-            if (long_count == long_end) return "changed while it was read";
-            n = load<uint16_t>(long_count);
-            long_count += 2;
-            if (n < kNoCount || n > kBlockTokens) return "has a count out of range";
-        }
-        scratch.feature_begin[f] = static_cast<uint32_t>(total);
-        total += n;
-        low_bits += static_cast<uint64_t>(n) * kListShapes[n].low_width;
-        high_bits += kListShapes[n].high_bits;
+using DecodeList = bool (*)(const List& list, uint16_t* position, uint8_t* activation);
+DecodeList best_decode_list() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+        __builtin_cpu_supports("popcnt")) {
+        return decode_list_bmi;
     }
-    if (total != n_postings) return "has counts that do not add up";
-    scratch.feature_begin[latents] = n_postings;
-    const uint64_t low_bytes = (low_bits + 7) / 8, high_bytes = (high_bits + 7) / 8;
-    if (latents + 2 * n_long + total + low_bytes + high_bytes != length) {
-        return "has a length that its counts do not give";
+#endif
+    return decode_list_portable;
+}
+const DecodeList kDecodeList = best_decode_list();
+
+constexpr const char* kWrongList = "has a list of positions that its count does not give";
+
+const char* check_list(const List& list, const uint16_t* position, const uint8_t* activation) {
+    for (uint32_t i = 1; i < list.shape.n; ++i) {
+        if (position[i] <= position[i - 1]) return "has positions that do not ascend";
     }
-    parts.activation = data + latents + 2 * n_long;
-    parts.low = parts.activation + total;
-    parts.high = parts.low + low_bytes;
-    if (low_bits % 8 != 0 && parts.low[low_bytes - 1] >> (low_bits % 8) != 0) {
-        return "has unused bits that are not 0";
+    const auto [least, greatest] = std::minmax_element(activation, activation + list.shape.n);
+    if (*least != list.least || *greatest != list.greatest) {
+        return "has activations that do not fill their range";
     }
-    if (high_bits % 8 != 0 && parts.high[high_bytes - 1] >> (high_bits % 8) != 0) {
+    const uint64_t bits = list.shape.bits();
+    if (bits % 8 != 0 && list.data[bits / 8] >> (bits % 8) != 0) {
         return "has unused bits that are not 0";
     }
     return nullptr;
 }
 
-// Decodes all lists; false when one does not have the ones its count gives.
-inline __attribute__((always_inline)) bool decode_lists(const Parts& parts, uint32_t latents,
-                                                        bool check, BlockScratch& scratch) {
-    const uint32_t* begin = scratch.feature_begin.data();
-    List list{parts.low, parts.high, 0, 0, 0, {}};
-    bool good = true;
-    for (uint32_t f = 0; f < latents; ++f) {
-        list.n = begin[f + 1] - begin[f];
-        if (list.n == 0) continue;
-        list.shape = kListShapes[list.n];
-        uint16_t* out = scratch.position.data() + begin[f];
-        if (list.shape.high_bits <= kWordBits) {
-            const uint64_t word = high_word(list, 0, list.shape.high_bits);
-            if (check) good &= static_cast<uint32_t>(std::popcount(word)) == list.n;
-            decode_word(word, list.n, 0, list, list.low_bit, out);
-        } else {
-            good &= decode_long(list, out);
-        }
-        list.low_bit += static_cast<uint64_t>(list.n) * list.shape.low_width;
-        list.high_bit += list.shape.high_bits;
+void reserve(BlockScratch& scratch, uint32_t n_postings) {
+    // Only ever larger: clearing what will be written anyway costs as much as decoding it.
+    if (scratch.position.size() < n_postings + kSlack) {
+        scratch.position.resize(n_postings + kSlack);
+        scratch.activation.resize(n_postings + kSlack);
     }
-    return good;
 }
 
-bool decode_lists_portable(const Parts& parts, uint32_t latents, bool check,
-                           BlockScratch& scratch) {
-    return decode_lists(parts, latents, check, scratch);
+const char* check_positions(const BlockScratch& scratch, uint32_t n_postings, uint32_t n_tokens) {
+    const uint16_t* const position = scratch.position.data();
+    uint16_t bits = 0;  // cheaper than a maximum, and enough for a block of 2^n tokens
+    for (uint32_t i = 0; i < n_postings; ++i) bits |= position[i];
+    if (bits < n_tokens) return nullptr;
+    const bool good =
+        std::all_of(position, position + n_postings, [&](uint16_t p) { return p < n_tokens; });
+    return good ? nullptr : "has a position beyond its tokens";
 }
 
-#if defined(__x86_64__)
-// Variable shifts and bit scans are most of the work; BMI makes them one instruction each.
-__attribute__((target("bmi,bmi2,popcnt"))) bool decode_lists_bmi(const Parts& parts,
-                                                                 uint32_t latents, bool check,
-                                                                 BlockScratch& scratch) {
-    return decode_lists(parts, latents, check, scratch);
-}
-#endif
+// Lists so many ahead are asked for while one is decoded: they lie too far apart for the
+// processor to guess.
+constexpr size_t kAhead = 6;
 
-bool decode_lists_best(const Parts& parts, uint32_t latents, bool check, BlockScratch& scratch) {
-#if defined(__x86_64__)
-    static const bool has_bmi = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-                                __builtin_cpu_supports("popcnt");
-    if (has_bmi) return decode_lists_bmi(parts, latents, check, scratch);
-#endif
-    return decode_lists_portable(parts, latents, check, scratch);
+inline void prefetch(const EncodedBlock& block, const ListPlace& place) {
+    __builtin_prefetch(block.data + place.offset);
+    __builtin_prefetch(block.data + place.offset + 64);
 }
 
 }  // namespace
 
-bool BlockEncoder::encode(std::span<const Posting> postings, uint32_t latents, std::string& out) {
-    if (postings.empty()) return true;
-    begin_.assign(latents + 1, 0);
-    for (const Posting& posting : postings) ++begin_[posting.feature + 1];
-    for (uint32_t f = 0; f < latents; ++f) begin_[f + 1] += begin_[f];
-    position_.resize(postings.size());
-    activation_.resize(postings.size());
-    for (const Posting& posting : postings) {  // advances begin_[f] to the end of f's list
-        const uint32_t at = begin_[posting.feature]++;
-        position_[at] = posting.position;
-        activation_[at] = posting.activation;
+const char* decode_block(const EncodedBlock& block, bool check, BlockScratch& scratch) {
+    if (const char* problem = block_layout::find_lists(block, scratch.places)) return problem;
+    reserve(scratch, block.n_postings);
+    scratch.feature_begin.resize(block.latents + 1);
+    uint32_t decoded = 0;
+    for (uint32_t f = 0; f < block.latents; ++f) {
+        scratch.feature_begin[f] = decoded;
+        const ListPlace& place = scratch.places[f];
+        if (place.n == 0) continue;
+        const List list = list_at(block, place);
+        uint16_t* const position = scratch.position.data() + decoded;
+        uint8_t* const activation = scratch.activation.data() + decoded;
+        if (!kDecodeList(list, position, activation)) return kWrongList;
+        decoded += place.n;
+        if (!check) continue;
+        if (const char* problem = check_list(list, position, activation)) return problem;
     }
-    const auto list_begin = [&](uint32_t f) { return f == 0 ? 0 : begin_[f - 1]; };
-    for (uint32_t f = 0; f < latents; ++f) {
-        for (uint32_t i = list_begin(f) + 1; i < begin_[f]; ++i) {
-            if (position_[i] <= position_[i - 1]) return false;
-        }
-    }
-    std::string long_counts;
-    for (uint32_t f = 0; f < latents; ++f) {
-        const uint32_t n = begin_[f] - list_begin(f);
-        out.push_back(static_cast<char>(std::min<uint32_t>(n, kNoCount)));
-        if (n >= kNoCount) {
-            long_counts.push_back(static_cast<char>(n));
-            long_counts.push_back(static_cast<char>(n >> 8));
-        }
-    }
-    out += long_counts;
-    out.append(reinterpret_cast<const char*>(activation_.data()), activation_.size());
-    BitWriter low(out);
-    for (uint32_t f = 0; f < latents; ++f) {
-        const uint32_t r = kListShapes[begin_[f] - list_begin(f)].low_width;
-        for (uint32_t i = list_begin(f); i < begin_[f]; ++i) {
-            low.put(position_[i] & ((1u << r) - 1), r);
-        }
-    }
-    low.finish();
-    BitWriter high(out);
-    for (uint32_t f = 0; f < latents; ++f) {
-        const ListShape shape = kListShapes[begin_[f] - list_begin(f)];
-        uint32_t next = 0;  // bits of this feature written so far
-        for (uint32_t i = list_begin(f); i < begin_[f]; ++i) {
-            const uint32_t bit = (position_[i] >> shape.low_width) + (i - list_begin(f));
-            high.zeros(bit - next);
-            high.put(1, 1);
-            next = bit + 1;
-        }
-        high.zeros(shape.high_bits - next);
-    }
-    high.finish();
-    return true;
+    scratch.feature_begin[block.latents] = decoded;
+    return check_positions(scratch, decoded, block.n_tokens);
 }
 
-const char* decode_block(const uint8_t* data, size_t length, uint32_t latents, uint32_t n_tokens,
-                         uint32_t n_postings, bool check, BlockScratch& scratch) {
-    Parts parts;
-    if (const char* problem = read_counts(data, length, latents, n_postings, scratch, parts)) {
-        return problem;
+const char* decode_features(const EncodedBlock& block, std::span<const uint32_t> features,
+                            BlockScratch& scratch) {
+    if (const char* problem = block_layout::find_lists(block, scratch.places)) return problem;
+    reserve(scratch, block.n_postings);
+    scratch.feature_begin.resize(features.size() + 1);
+    uint32_t decoded = 0;
+    for (size_t i = 0; i < features.size(); ++i) {
+        scratch.feature_begin[i] = decoded;
+        if (i + kAhead < features.size()) {
+            prefetch(block, scratch.places[features[i + kAhead]]);
+        }
+        const ListPlace& place = scratch.places[features[i]];
+        if (place.n == 0) continue;
+        if (!kDecodeList(list_at(block, place), scratch.position.data() + decoded,
+                         scratch.activation.data() + decoded)) {
+            return kWrongList;
+        }
+        decoded += place.n;
     }
-    scratch.position.resize(n_postings + kGroup);
-    scratch.activation.assign(parts.activation, parts.activation + n_postings);
-    const bool good = decode_lists_best(parts, latents, check, scratch);
-    if (!good) return "has a list of positions that its count does not give";
-    uint16_t last = 0;
-    for (uint32_t i = 0; i < n_postings; ++i) last = std::max(last, scratch.position[i]);
-    if (last >= n_tokens) return "has a position beyond its tokens";
-    return check ? check_postings(scratch, latents, n_postings) : nullptr;
+    scratch.feature_begin[features.size()] = decoded;
+    return check_positions(scratch, decoded, block.n_tokens);
 }
 
 }  // namespace s3attn

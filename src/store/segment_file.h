@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/files.h"
@@ -24,8 +25,12 @@ class SegmentFile final : public Segment {
     uint64_t n_postings() const override { return footer_.n_postings; }
     uint64_t bytes() const override { return footer_.file_bytes; }
     uint32_t n_blocks() const override;
+    uint32_t block_postings(uint32_t slot, uint32_t block) const override;
     Result<BlockView> read_block(uint32_t slot, uint32_t block,
                                  BlockScratch& scratch) const override;
+    Result<BlockView> read_features(uint32_t slot, uint32_t block,
+                                    std::span<const uint32_t> features,
+                                    BlockScratch& scratch) const override;
 
     uint64_t checksum() const { return footer_.checksum; }
     const std::string& path() const { return path_; }
@@ -40,6 +45,9 @@ class SegmentFile final : public Segment {
     segment_format::DirectoryEntry entry(uint64_t index) const;
     Error corrupt(uint64_t offset, const std::string& what) const;
     uint32_t block_tokens(uint32_t block) const;
+    // `features` null: all. The first read of a block checks all of it.
+    Result<BlockView> read(uint32_t slot, uint32_t block, const std::span<const uint32_t>* features,
+                           BlockScratch& scratch) const;
 
     std::string path_;
     std::shared_ptr<MappedFile> file_;

@@ -11,7 +11,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little 
 
 inline constexpr unsigned char kMagic[8] = {0x89, 'S', '3', 'S', 'E', 'G', '\r', '\n'};
 inline constexpr unsigned char kEndMagic[8] = {'S', '3', 'S', 'E', 'G', 'E', 'N', 'D'};
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr uint32_t kMaxSlots = 1024;
 inline constexpr uint32_t kMaxLatents = 65536;
 inline constexpr uint32_t kMaxK = 256;

@@ -44,7 +44,8 @@ Status SegmentFile::check_ends() {
     if (header_.version != kVersion) {
         return make_error(ErrorCode::kUnsupported,
                           "'" + path_ + "' has segment format " + std::to_string(header_.version) +
-                              "; this program reads format " + std::to_string(kVersion));
+                              "; this program reads format " + std::to_string(kVersion) +
+                              ": index the documents anew into a new store");
     }
     if (header_.checksum != XXH3_64bits(&header_, offsetof(Header, checksum))) {
         return corrupt(0, "the header does not match its checksum");
@@ -120,8 +121,25 @@ DirectoryEntry SegmentFile::entry(uint64_t index) const {
                                 index * sizeof(DirectoryEntry));
 }
 
+uint32_t SegmentFile::block_postings(uint32_t slot, uint32_t block) const {
+    if (slot >= n_slots() || block >= n_blocks()) return 0;
+    return entry(static_cast<uint64_t>(block) * n_slots() + slot).n_postings;
+}
+
 Result<BlockView> SegmentFile::read_block(uint32_t slot, uint32_t block,
                                           BlockScratch& scratch) const {
+    return read(slot, block, nullptr, scratch);
+}
+
+Result<BlockView> SegmentFile::read_features(uint32_t slot, uint32_t block,
+                                             std::span<const uint32_t> features,
+                                             BlockScratch& scratch) const {
+    return read(slot, block, &features, scratch);
+}
+
+Result<BlockView> SegmentFile::read(uint32_t slot, uint32_t block,
+                                    const std::span<const uint32_t>* features,
+                                    BlockScratch& scratch) const {
     if (slot >= n_slots() || block >= n_blocks()) {
         return make_error(ErrorCode::kInvalidArgument, "'" + path_ + "' has no block " +
                                                            std::to_string(block) + " of slot " +
@@ -134,27 +152,37 @@ Result<BlockView> SegmentFile::read_block(uint32_t slot, uint32_t block,
         e.n_postings > static_cast<uint64_t>(kBlockTokens) * k()) {
         return corrupt(footer_.directory_offset + index * sizeof e, "the directory changed");
     }
-    const auto* data = reinterpret_cast<const uint8_t*>(file_->bytes().data()) + e.offset;
+    const uint32_t tokens = block_tokens(block);
+    if (e.length == 0) {
+        scratch.feature_begin.assign((features ? features->size() : latents()) + 1, 0);
+        scratch.position.resize(std::max<size_t>(scratch.position.size(), kReadSlack));
+        scratch.activation.resize(std::max<size_t>(scratch.activation.size(), kReadSlack));
+        verified_[index].store(1, std::memory_order_relaxed);
+        return BlockView{tokens, scratch.feature_begin, std::span(scratch.position).first(0),
+                         std::span(scratch.activation).first(0)};
+    }
+    const EncodedBlock encoded{reinterpret_cast<const uint8_t*>(file_->bytes().data()) + e.offset,
+                               e.length, latents(), tokens, e.n_postings};
     const auto failed = [&](const char* what) {
         return corrupt(e.offset, "block " + std::to_string(block) + " of slot " +
                                      std::to_string(slot) + " " + what);
     };
     const bool first = verified_[index].load(std::memory_order_relaxed) == 0;
-    if (first && XXH3_64bits(data, e.length) != e.checksum) {
+    if (first && XXH3_64bits(encoded.data, encoded.length) != e.checksum) {
         return failed("does not match its checksum");
     }
-    const uint32_t tokens = block_tokens(block);
-    if (e.length == 0) {
-        scratch.feature_begin.assign(latents() + 1, 0);
-        scratch.position.clear();
-        scratch.activation.clear();
-    } else if (const char* problem =
-                   decode_block(data, e.length, latents(), tokens, e.n_postings, first, scratch)) {
-        return failed(problem);
+    if (first || !features) {
+        if (const char* problem = decode_block(encoded, first, scratch)) return failed(problem);
+        verified_[index].store(1, std::memory_order_relaxed);
     }
-    if (first) verified_[index].store(1, std::memory_order_relaxed);
-    return BlockView{tokens, scratch.feature_begin, std::span(scratch.position).first(e.n_postings),
-                     std::span(scratch.activation).first(e.n_postings)};
+    if (features) {
+        if (const char* problem = decode_features(encoded, *features, scratch)) {
+            return failed(problem);
+        }
+    }
+    const uint32_t n = scratch.feature_begin.back();
+    return BlockView{tokens, scratch.feature_begin, std::span(scratch.position).first(n),
+                     std::span(scratch.activation).first(n)};
 }
 
 Status SegmentFile::verify() const {

@@ -133,9 +133,11 @@ Status SegmentWriter::advance_to(uint64_t token) {
 }
 
 Status SegmentWriter::flush_block() {
+    const auto tokens =
+        static_cast<uint32_t>(std::min<uint64_t>(kBlockTokens, n_tokens_ - block_begin_));
     for (auto& [current, next] : slots_) {
         block_.clear();
-        if (!encoder_.encode(current, shape_.latents, block_)) {
+        if (!encoder_.encode(current, shape_.latents, tokens, block_)) {
             return make_error(ErrorCode::kInternal,
                               "'" + file_->path() + "': a feature stands twice at one position");
         }

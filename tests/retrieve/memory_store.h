@@ -39,6 +39,9 @@ class MemorySegment : public Segment {
     uint32_t n_blocks() const override {
         return static_cast<uint32_t>((n_tokens_ + kBlockTokens - 1) / kBlockTokens);
     }
+    uint32_t block_postings(uint32_t slot, uint32_t block) const override {
+        return static_cast<uint32_t>(blocks_[slot][block].position.size());
+    }
     Result<BlockView> read_block(uint32_t slot, uint32_t block, BlockScratch&) const override {
         if (fail_block >= 0 && block == static_cast<uint32_t>(fail_block)) {
             return make_error(ErrorCode::kCorrupt, "block " + std::to_string(block));
@@ -53,7 +56,30 @@ class MemorySegment : public Segment {
         return view;
     }
 
-    int fail_block = -1;  // read_block of it fails
+    Result<BlockView> read_features(uint32_t slot, uint32_t block,
+                                    std::span<const uint32_t> features,
+                                    BlockScratch& scratch) const override {
+        S3ATTN_TRY(BlockView view, read_block(slot, block, scratch));
+        scratch.feature_begin = {0};
+        scratch.position.clear();
+        scratch.activation.clear();
+        for (const uint32_t f : features) {
+            for (uint32_t i = view.feature_begin[f]; i < view.feature_begin[f + 1]; ++i) {
+                scratch.position.push_back(view.position[i]);
+                scratch.activation.push_back(view.activation[i]);
+            }
+            scratch.feature_begin.push_back(static_cast<uint32_t>(scratch.position.size()));
+        }
+        const size_t n = scratch.position.size();
+        scratch.position.resize(n + kReadSlack, 0xffff);
+        scratch.activation.resize(n + kReadSlack, 0xff);
+        view.feature_begin = scratch.feature_begin;
+        view.position = std::span(scratch.position).first(n);
+        view.activation = std::span(scratch.activation).first(n);
+        return view;
+    }
+
+    int fail_block = -1;  // read_block and read_features of it fail
 
   private:
     BlockScratch build(const std::vector<TokenCode>& tokens, uint32_t block) {

@@ -63,18 +63,22 @@ TEST(BlockCodec, RoundTripsListsOfEveryLength) {
         std::vector<uint16_t> chosen(positions.begin(), positions.begin() + n);
         std::sort(chosen.begin(), chosen.end());
         std::vector<Posting> postings;
-        for (const uint16_t p : chosen) postings.push_back({p, 2, 7});
+        for (const uint16_t p : chosen) {
+            postings.push_back({p, 2, static_cast<uint8_t>(7 + random() % (1 + n % 200))});
+        }
         std::string bytes;
-        ASSERT_TRUE(encoder.encode(postings, 5, bytes));
+        ASSERT_TRUE(encoder.encode(postings, 5, kBlockTokens, bytes));
         const size_t length = bytes.size();
         bytes.resize(length + kDecodeSlack, '\xff');  // what follows must not matter
         BlockScratch scratch;
-        ASSERT_EQ(decode_block(reinterpret_cast<const uint8_t*>(bytes.data()), length, 5,
-                               kBlockTokens, n, true, scratch),
-                  nullptr)
-            << n;
+        const EncodedBlock block{reinterpret_cast<const uint8_t*>(bytes.data()), length, 5,
+                                 kBlockTokens, n};
+        ASSERT_STREQ(decode_block(block, true, scratch), nullptr) << n;
         EXPECT_EQ(scratch.feature_begin, (std::vector<uint32_t>{0, 0, 0, n, n, n}));
-        ASSERT_TRUE(std::equal(chosen.begin(), chosen.end(), scratch.position.begin())) << n;
+        for (uint32_t i = 0; i < n; ++i) {
+            ASSERT_EQ(scratch.position[i], postings[i].position) << n;
+            ASSERT_EQ(scratch.activation[i], postings[i].activation) << n;
+        }
     }
 }
 
@@ -82,7 +86,7 @@ TEST(BlockCodec, RefusesAFeatureTwiceAtOnePosition) {
     BlockEncoder encoder;
     std::string bytes;
     const Posting postings[] = {{3, 1, 9}, {3, 1, 8}};
-    EXPECT_FALSE(encoder.encode(postings, 5, bytes));
+    EXPECT_FALSE(encoder.encode(postings, 5, kBlockTokens, bytes));
     EXPECT_TRUE(bytes.empty());
 }
 
@@ -90,14 +94,115 @@ TEST(BlockCodec, RefusesAFeatureTwiceAtOnePosition) {
 RC_GTEST_PROP(BlockCodec, SurvivesAnyBytes, ()) {
     const auto latents = *rc::gen::inRange(1u, 20u);
     auto bytes = *rc::gen::container<std::vector<uint8_t>>(rc::gen::inRange<uint8_t>(0, 12));
+    if (bytes.empty()) bytes.push_back(0);
     const auto n_postings = *rc::gen::inRange(1u, 60u);
+    const auto n_tokens = *rc::gen::inRange(1u, 200u);
     const size_t length = bytes.size();
     bytes.resize(length + kDecodeSlack, 0xff);
+    const EncodedBlock block{bytes.data(), length, latents, n_tokens, n_postings};
     for (const bool check : {true, false}) {
         BlockScratch scratch;
-        if (decode_block(bytes.data(), length, latents, 100, n_postings, check, scratch)) continue;
-        for (uint32_t i = 0; i < n_postings; ++i) RC_ASSERT(scratch.position[i] < 100);
+        if (decode_block(block, check, scratch)) continue;
+        for (uint32_t i = 0; i < n_postings; ++i) RC_ASSERT(scratch.position[i] < n_tokens);
     }
+    BlockScratch scratch;
+    const uint32_t some[] = {0, latents - 1};
+    const std::span<const uint32_t> features = std::span(some).first(latents > 1 ? 2 : 1);
+    if (decode_features(block, features, scratch)) return;
+    RC_ASSERT(scratch.feature_begin.back() <= n_postings);
+    for (uint32_t i = 0; i < scratch.feature_begin.back(); ++i) {
+        RC_ASSERT(scratch.position[i] < n_tokens);
+    }
+}
+
+// Any postings come back, all of them and those of some features, whatever the block's length.
+RC_GTEST_PROP(BlockCodec, RoundTripsAnyPostings, ()) {
+    std::mt19937 random(*rc::gen::arbitrary<uint32_t>());
+    const auto latents = *rc::gen::inRange(1u, 60u);
+    const auto n_tokens = *rc::gen::element(1u, 2u, 3u, 100u, 1000u, 16383u, kBlockTokens);
+    const auto density = *rc::gen::inRange(1u, 200u);
+    std::vector<std::vector<Posting>> lists(latents);
+    std::vector<Posting> postings;
+    for (uint32_t p = 0; p < n_tokens; ++p) {
+        for (uint16_t f = 0; f < latents; ++f) {
+            if (random() % 200 >= density / (1 + f)) continue;
+            const auto spread = 1 + random() % (255 - f);
+            lists[f].push_back({static_cast<uint16_t>(p), f, static_cast<uint8_t>(spread)});
+            postings.push_back(lists[f].back());
+        }
+    }
+    std::string bytes;
+    BlockEncoder encoder;
+    RC_ASSERT(encoder.encode(postings, latents, n_tokens, bytes));
+    RC_PRE(!postings.empty());
+    const size_t length = bytes.size();
+    bytes.resize(length + kDecodeSlack, '\xff');
+    const EncodedBlock block{reinterpret_cast<const uint8_t*>(bytes.data()), length, latents,
+                             n_tokens, static_cast<uint32_t>(postings.size())};
+    BlockScratch scratch;  // used twice, as readers do
+    std::vector<uint32_t> all(latents), some;
+    for (uint32_t f = 0; f < latents; ++f) {
+        all[f] = f;
+        if (random() % 2 == 0) some.push_back(f);
+    }
+    const auto expect_lists = [&](const std::vector<uint32_t>& features) {
+        RC_ASSERT(scratch.feature_begin.size() == features.size() + 1);
+        for (size_t i = 0; i < features.size(); ++i) {
+            const std::vector<Posting>& list = lists[features[i]];
+            const uint32_t begin = scratch.feature_begin[i];
+            RC_ASSERT(scratch.feature_begin[i + 1] - begin == list.size());
+            for (size_t j = 0; j < list.size(); ++j) {
+                RC_ASSERT(scratch.position[begin + j] == list[j].position);
+                RC_ASSERT(scratch.activation[begin + j] == list[j].activation);
+            }
+        }
+    };
+    RC_ASSERT(decode_block(block, true, scratch) == nullptr);
+    expect_lists(all);
+    RC_ASSERT(decode_features(block, some, scratch) == nullptr);
+    expect_lists(some);
+}
+
+TEST(Segment, ReadsChosenFeatures) {
+    TemporaryDirectory directory;
+    std::mt19937 random(9);
+    const CodeBatch codes = random_codes(random, kBlockTokens + 100, kShape);
+    ASSERT_OK(write_segment(directory / "a.seg", 0, kShape, codes));
+    const auto segment = open_segment(directory / "a.seg");
+    ASSERT_OK(segment);
+    const std::vector<uint32_t> features{0, 3, kShape.latents - 1};
+    for (uint32_t block = 0; block < 2; ++block) {
+        BlockScratch one, other;
+        const auto chosen = (*segment)->read_features(1, block, features, one);
+        const auto all = (*segment)->read_block(1, block, other);
+        ASSERT_OK(chosen);
+        ASSERT_OK(all);
+        for (size_t i = 0; i < features.size(); ++i) {
+            const uint32_t n = chosen->feature_begin[i + 1] - chosen->feature_begin[i];
+            const uint32_t begin = all->feature_begin[features[i]];
+            ASSERT_EQ(n, all->feature_begin[features[i] + 1] - begin);
+            for (uint32_t j = 0; j < n; ++j) {
+                ASSERT_EQ(chosen->position[chosen->feature_begin[i] + j], all->position[begin + j]);
+                ASSERT_EQ(chosen->activation[chosen->feature_begin[i] + j],
+                          all->activation[begin + j]);
+            }
+        }
+    }
+}
+
+TEST(Segment, OtherVersionsAreRefusedWithTheNextStep) {
+    TemporaryDirectory directory;
+    std::mt19937 random(9);
+    ASSERT_OK(write_segment(directory / "a.seg", 0, kShape, random_codes(random, 3, kShape)));
+    std::fstream file(directory / "a.seg", std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(8);
+    file.put('\x01');
+    file.close();
+    const auto segment = open_segment(directory / "a.seg");
+    ASSERT_FALSE(segment.ok());
+    EXPECT_EQ(segment.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(segment.error().message.find("has segment format 1"), std::string::npos);
+    EXPECT_NE(segment.error().message.find("index the documents anew"), std::string::npos);
 }
 
 TEST(Segment, RefusesBadCodes) {
@@ -180,14 +285,14 @@ TEST(Segment, BytesAreThoseOfTheSpecification) {
     std::ifstream file(directory / "a.seg", std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(file)), {});
     const std::string header(
-        "\x89S3SEG\r\n\x01\0\0\0\0\0\0\0\x02\x01\0\0\0\0\0\0"
-        "\x01\0\0\0\x04\0\0\0\x02\0\0\0\0\x10\0\0",
+        "\x89S3SEG\r\n\x02\0\0\0\0\0\0\0\x02\x01\0\0\0\0\0\0"
+        "\x01\0\0\0\x04\0\0\0\x02\0\0\0\0\x40\0\0",
         40);
     EXPECT_EQ(bytes.substr(0, 40), header);
     EXPECT_EQ(bytes.substr(40, 16), std::string(16, '\0'));
-    // counts 0 2 0 1 | activations 9 8 7 | low bits: 11 each of 0 and 1, then 12 of 1: 34 bits |
-    // high bits: feature 1 owns 2 + 1 bits (1, 1, 0), feature 3 owns 1 + 0 bits (1).
-    const std::string block("\0\x02\0\x01\x09\x08\x07\0\x08\x40\0\0\x0b", 13);
+    // counts 0 2 0 1 | ranges 8 9, 7 7 | feature 1: w = 1, r = 0: activations 1 0, high bits 1 0 1
+    // | feature 3: w = 0, r = 1: low bit 1, high bit 1.
+    const std::string block("\0\x02\0\x01\x08\x09\x07\x07\x15\x03", 10);
     EXPECT_EQ(bytes.substr(64, block.size()), block);
     EXPECT_EQ(bytes.size(), 64 + block.size() + 24 + 64);
     EXPECT_EQ(bytes.substr(bytes.size() - 8), "S3SEGEND");

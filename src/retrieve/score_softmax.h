@@ -1,0 +1,26 @@
+// Attention's own normalisation: from every unit's best sums per lane to mass per unit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/parallel.h"
+
+namespace s3attn {
+
+// Of the lanes of one slot.
+struct LaneScales {
+    std::vector<float> exponent;  // temperature * step
+    std::vector<double> share;    // what the lane's softmax is worth in the unit's mass
+    std::vector<double> cosine;   // share * step
+};
+
+// For every unit u: mass[u] += sum over lanes of share * softmax over units of
+// exponent * unit_max[u * stride + lane], cosine[u] += sum over lanes of cosine * unit_max.
+// Sums are made per chunk of units, so the result does not depend on the number of threads.
+void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneScales& scales,
+                 ThreadPool& pool, std::vector<double>& mass, std::vector<double>& cosine);
+
+}  // namespace s3attn
