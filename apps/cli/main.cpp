@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
     s3attn::cli::add_index_command(context);
     s3attn::cli::add_query_commands(context);
     s3attn::cli::add_store_commands(context);
+    s3attn::cli::add_portable_commands(context);
     s3attn::cli::add_train_command(context);
 
     try {

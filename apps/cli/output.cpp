@@ -154,6 +154,20 @@ Json to_json(const VerifyReport& report) {
             {"orphans_removed", report.orphans_removed}};
 }
 
+Json to_json(const ExportReport& report) {
+    return {{"documents", report.documents},
+            {"units", report.units},
+            {"segments", report.segments},
+            {"bytes", report.bytes}};
+}
+
+Json to_json(const MergeReport& report) {
+    return {{"added", report.added},         {"replaced", report.replaced},
+            {"unchanged", report.unchanged}, {"tokens", report.tokens},
+            {"documents", report.documents}, {"store_tokens", report.store_tokens},
+            {"bytes", report.bytes},         {"cancelled", report.cancelled}};
+}
+
 Json to_json(const InspectReport& report) {
     Json json;
     json["fingerprint"] = report.fingerprint;

@@ -18,6 +18,8 @@ Json to_json(const AskResult& result);
 Json to_json(const IndexReport& report);
 Json to_json(const DocumentInfo& document);
 Json to_json(const VerifyReport& report);
+Json to_json(const ExportReport& report);
+Json to_json(const MergeReport& report);
 Json to_json(const InspectReport& report);
 Json to_json(const TrainReport& report);
 

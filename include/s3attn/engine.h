@@ -80,6 +80,33 @@ struct VerifyReport {
 // Reads every byte. Fails with kCorrupt naming the first inconsistency.
 Result<VerifyReport> verify_store(const std::string& store);
 
+struct ExportReport {
+    uint64_t documents = 0, units = 0, segments = 0;
+    uint64_t bytes = 0;  // of the file
+};
+// The store as one file, a consistent state of it even while a writer goes on. Nothing of that name
+// may exist; the file is there whole or not at all.
+Result<ExportReport> export_store(const std::string& store, const std::string& file);
+// Makes a store of such a file: every checksum is compared and the result verified as by
+// verify_store() before it gets its name. kInvalidArgument when something named `store` exists;
+// kCorrupt names the entry of the file that is wrong.
+Result<VerifyReport> import_store(const std::string& file, const std::string& store);
+
+struct MergeReport {
+    uint64_t added = 0, replaced = 0, unchanged = 0;  // documents
+    uint64_t tokens = 0;                              // copied in this run
+    uint64_t documents = 0, store_tokens = 0, bytes = 0;  // of the store after it
+    bool cancelled = false;  // stopped by the CancelToken; committed work is kept
+};
+// Copies the documents of `stores` into `store` (made if absent). Shards of one run
+// (IndexOptions::shards) give what that run would have given in one store: the same documents,
+// ids, positions and search results; other stores are put one after the other. A document that is
+// there already, unchanged, is passed over: a shard may come twice, and an interrupted merge is
+// repeated. Of a path with several contents the store named last wins. kMismatch names the first
+// field in which the stores differ; a store with an interrupted document is refused.
+Result<MergeReport> merge_stores(const std::string& store, const std::vector<std::string>& stores,
+                                 ProgressSink& sink, const CancelToken& cancel);
+
 struct FeatureOccurrence {
     int64_t doc_id = 0;
     uint64_t position = 0;   // token position in the store

@@ -240,14 +240,20 @@ Status check_shape_equal(const std::string& directory, const StoreShape& stored,
                                                 ", this run has " + text(expected));
 }
 
-Result<int64_t> load_meta(Database& db, std::string_view name) {
+Result<std::optional<int64_t>> find_meta(Database& db, std::string_view name) {
     S3ATTN_TRY(Statement row, db.prepare("SELECT value FROM meta WHERE name = ?1"));
     S3ATTN_TRY(const bool found, row.bind(1, name).step());
-    if (!found) {
+    if (!found) return std::optional<int64_t>();
+    return std::optional<int64_t>(row.integer(0));
+}
+
+Result<int64_t> load_meta(Database& db, std::string_view name) {
+    S3ATTN_TRY(const auto value, find_meta(db, name));
+    if (!value.has_value()) {
         return make_error(ErrorCode::kCorrupt,
                           "'" + db.path() + "': meta has no '" + std::string(name) + "'");
     }
-    return row.integer(0);
+    return *value;
 }
 
 Status save_meta(Database& db, std::string_view name, int64_t value) {

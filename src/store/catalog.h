@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ Status check_fingerprint(const std::string& directory, const Fingerprint& stored
 Status check_shape_equal(const std::string& directory, const StoreShape& stored,
                          const StoreShape& expected);
 
+Result<std::optional<int64_t>> find_meta(Database& db, std::string_view name);
 Result<int64_t> load_meta(Database& db, std::string_view name);
 Status save_meta(Database& db, std::string_view name, int64_t value);
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/files.h"
 #include "store/catalog.h"
@@ -11,6 +12,7 @@
 #include "store/compact.h"
 #include "store/documents.h"
 #include "store/layout.h"
+#include "store/merger.h"
 #include "store/open_writer.h"
 #include "store/segment_writer.h"
 #include "store/writer_lock.h"
@@ -18,21 +20,34 @@
 namespace s3attn {
 namespace {
 
+// Of the memory allowed: SQLite's pages, and mapped pages of segments that are being joined.
+constexpr uint64_t kCacheShare = 64, kWindowShare = 16;
+
+Error joining_failed(const Error& error) {
+    return make_error(error.code,
+                      "everything is committed, but joining segments failed: " + error.message);
+}
+
 class Writer final : public StoreWriter {
   public:
-    Writer(std::string directory, const StoreShape& shape, std::unique_ptr<WriterLock> lock,
-           std::unique_ptr<Database> db)
+    Writer(std::string directory, const StoreShape& shape, const WriterOptions& options,
+           std::unique_ptr<WriterLock> lock, std::unique_ptr<Database> db)
         : directory_(std::move(directory)),
           shape_(shape),
+          options_(options),
           lock_(std::move(lock)),
-          db_(std::move(db)) {}
+          db_(std::move(db)),
+          merger_(directory_, shape, options.memory_bytes / kWindowShare) {}
+    ~Writer() override;
 
     Status start();
+    Status place_next(int64_t list, uint64_t length, uint64_t ordinal) override;
     Result<Begin> begin_document(const DocumentHeader& header) override;
     Status add_unit(const Unit& unit, uint32_t n_tokens) override;
     Status add_codes(const CodeBatch& codes) override;
     Status end_document() override;
     Status commit() override;
+    Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
     Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
 
@@ -48,11 +63,15 @@ class Writer final : public StoreWriter {
     Status store_counts();
     Status resume(const DocumentRow& row);
     Result<Begin> begin(const DocumentHeader& header);
+    Result<int64_t> list_base(int64_t list, uint64_t length);
+    Result<std::optional<int64_t>> if_free(std::optional<int64_t> place);
     Status insert_unit(const Unit& unit, uint32_t n_tokens);
     Status check_unit(const Unit& unit, uint32_t n_tokens) const;
     Status write_codes(const CodeBatch& codes);
-    Status commit_transaction();
-    Status compact();
+    Status commit_transaction(const std::optional<MergeResult>& merged);
+    Result<std::optional<MergeResult>> take_merged();
+    Status start_merge();
+    Status plan_merge_job();
     // After an error in the middle of a change nothing of the change may stay: gives up what is
     // not committed; every later call returns the same error.
     template <class T>
@@ -61,17 +80,21 @@ class Writer final : public StoreWriter {
 
     std::string directory_;
     StoreShape shape_;
+    WriterOptions options_;
     std::unique_ptr<WriterLock> lock_;  // released last
     std::unique_ptr<Database> db_;
     Statement insert_unit_, insert_words_;
     std::unique_ptr<SegmentWriter> segment_;  // codes since the last commit
-    int64_t next_segment_ = 1;
-    uint64_t next_position_ = 0;  // of the next unit
-    uint64_t pending_units_ = 0;  // tokens of units since the last commit
-    uint64_t pending_codes_ = 0;  // tokens of codes since the last commit
+    int64_t segment_id_ = 0;                  // of segment_
+    int64_t next_segment_ = 1;                // given out to segment_ and to merges
+    uint64_t next_position_ = 0;              // of the next unit
+    uint64_t pending_units_ = 0;              // tokens of units since the last commit
+    uint64_t pending_codes_ = 0;              // tokens of codes since the last commit
     std::optional<Current> current_;
-    bool removed_ = false;  // positions died since the last compaction
+    std::optional<int64_t> place_;  // doc_id for the next new document
+    bool removed_ = false;  // positions died and no segment was looked at since
     std::optional<Error> failed_;
+    BackgroundMerger merger_;  // its thread ends before anything else goes
 };
 
 template <class T>
@@ -80,6 +103,7 @@ Result<T> Writer::fail(Result<T> result) {
     Error error = result.error();
     failed_ = make_error(error.code,
                          error.message + " (the store keeps what was committed; open it again)");
+    merger_.abandon();
     insert_unit_.reset();
     insert_words_.reset();
     segment_.reset();
@@ -89,10 +113,17 @@ Result<T> Writer::fail(Result<T> result) {
     return *failed_;
 }
 
+Writer::~Writer() {
+    if (failed_.has_value() || db_->in_transaction()) return;
+    [[maybe_unused]] const Status ignored = settle();
+}
+
 // Brings the directory to the state the catalogue describes.
 Status Writer::start() {
     // FULL: a commit is on the disk when it returns (in WAL mode NORMAL would sync later).
     S3ATTN_CHECK(db_->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+    const std::string cache_kib = std::to_string(options_.memory_bytes / kCacheShare / 1024);
+    S3ATTN_CHECK(db_->exec(("PRAGMA cache_size = -" + cache_kib).c_str()));
     S3ATTN_TRY(const int64_t position, load_meta(*db_, "next_position"));
     S3ATTN_TRY(next_segment_, load_meta(*db_, "next_segment"));
     if (position < 0 || next_segment_ < 1) {
@@ -132,6 +163,37 @@ Status Writer::store_counts() {
     return update_counts(*db_, current_->doc_id, current_->tokens, current_->units);
 }
 
+Status Writer::place_next(int64_t list, uint64_t length, uint64_t ordinal) {
+    S3ATTN_CHECK(usable());
+    constexpr auto kMost = uint64_t{1} << 40;
+    if (length > kMost || ordinal >= length) {
+        return make_error(ErrorCode::kInvalidArgument, "a document has no such place in its list");
+    }
+    S3ATTN_TRY(const int64_t base, fail(list_base(list, length)));
+    place_ = base + static_cast<int64_t>(ordinal) + 1;
+    return {};
+}
+
+// The id before those of the list: what it was when the list was begun, also after a crash.
+Result<int64_t> Writer::list_base(int64_t list, uint64_t length) {
+    S3ATTN_TRY(const auto last_list, find_meta(*db_, "shard_list"));
+    S3ATTN_TRY(const auto last_base, find_meta(*db_, "shard_base"));
+    if (last_list == list && last_base.has_value()) return *last_base;
+    S3ATTN_CHECK(begin_transaction());
+    S3ATTN_TRY(const int64_t base, last_document_id(*db_));
+    S3ATTN_CHECK(reserve_document_ids(*db_, base + static_cast<int64_t>(length)));
+    S3ATTN_CHECK(save_meta(*db_, "shard_list", list));
+    S3ATTN_CHECK(save_meta(*db_, "shard_base", base));
+    return base;
+}
+
+// None when the place is taken: a changed document comes after everything there is.
+Result<std::optional<int64_t>> Writer::if_free(std::optional<int64_t> place) {
+    if (!place.has_value()) return place;
+    S3ATTN_TRY(const auto there, find_document(*db_, *place));
+    return there.has_value() ? std::nullopt : place;
+}
+
 Result<StoreWriter::Begin> Writer::begin_document(const DocumentHeader& header) {
     S3ATTN_CHECK(usable());
     if (header.path.empty()) {
@@ -155,6 +217,7 @@ Status Writer::resume(const DocumentRow& row) {
 }
 
 Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
+    auto place = std::exchange(place_, std::nullopt);
     // Looking alone opens no transaction: an unchanged document leaves nothing to commit.
     if (db_->in_transaction()) S3ATTN_CHECK(store_counts());
     current_.reset();
@@ -180,7 +243,8 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
     std::optional<int64_t> replaces;
     if (whole.has_value()) replaces = whole->info.doc_id;
     S3ATTN_CHECK(begin_transaction());
-    S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces));
+    S3ATTN_TRY(place, if_free(place));
+    S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces, place));
     current_ = Current{doc_id, 0, 0, 0, !replaces.has_value()};
     return Begin{replaces.has_value() ? Begin::Kind::kReplaces : Begin::Kind::kNew, doc_id, 0, 0};
 }
@@ -242,8 +306,9 @@ Status Writer::add_codes(const CodeBatch& codes) {
 
 Status Writer::write_codes(const CodeBatch& codes) {
     if (segment_ == nullptr) {
+        segment_id_ = next_segment_++;
         const std::string path =
-            directory_ + "/" + segment_file_name(next_segment_) + kTemporarySuffix;
+            directory_ + "/" + segment_file_name(segment_id_) + kTemporarySuffix;
         S3ATTN_TRY(segment_, SegmentWriter::create(path, next_position_ - pending_units_, shape_));
     }
     S3ATTN_CHECK(segment_->add_codes(codes));
@@ -275,37 +340,81 @@ Status Writer::commit() {
                               " tokens have no codes yet");
     }
     if (!db_->in_transaction()) return {};
-    S3ATTN_CHECK(fail(commit_transaction()));
-    return compact();
+    auto merged = take_merged();
+    if (merged.ok()) {
+        S3ATTN_CHECK(fail(commit_transaction(*merged)));
+        return start_merge();
+    }
+    S3ATTN_CHECK(fail(commit_transaction(std::nullopt)));
+    return merged.error();
 }
 
-Status Writer::commit_transaction() {
+Status Writer::commit_transaction(const std::optional<MergeResult>& merged) {
+    S3ATTN_CHECK(begin_transaction());
     S3ATTN_CHECK(store_counts());
     if (segment_ != nullptr) {
         S3ATTN_TRY(const SegmentRow row,
-                   publish_segment(directory_, next_segment_, *segment_, pending_codes_));
+                   publish_segment(directory_, segment_id_, *segment_, pending_codes_));
         // From here on the file is not ours to unlink: should COMMIT fail half-way, the catalogue
         // may name it after all. If not, the next writer removes it.
         S3ATTN_CHECK(insert_segment(*db_, row));
-        S3ATTN_CHECK(save_meta(*db_, "next_segment", next_segment_ + 1));
     }
+    if (merged.has_value()) S3ATTN_CHECK(swap_segments(*db_, *merged));
+    S3ATTN_CHECK(save_meta(*db_, "next_segment", next_segment_));
     S3ATTN_CHECK(save_meta(*db_, "next_position", static_cast<int64_t>(next_position_)));
     S3ATTN_CHECK(db_->exec("COMMIT"));
     segment_.reset();
     pending_units_ = pending_codes_ = 0;
+    if (merged.has_value()) unlink_old_segments(directory_, *merged);
     return {};
 }
 
-Status Writer::compact() {
-    const Status status = compact_segments(directory_, *db_, shape_, removed_);
-    if (!status.ok()) {
-        return make_error(
-            status.error().code,
-            "everything is committed, but joining segments failed: " + status.error().message);
+// What the background has finished, if anything.
+Result<std::optional<MergeResult>> Writer::take_merged() {
+    if (!merger_.busy() || !merger_.finished()) return std::optional<MergeResult>();
+    auto result = merger_.take();
+    if (!result.ok()) return joining_failed(result.error());
+    return std::optional(std::move(*result));
+}
+
+// Hands the background its next job, if there is one and it has none.
+Status Writer::start_merge() {
+    if (merger_.busy()) return {};
+    const Status status = plan_merge_job();
+    return status.ok() ? status : joining_failed(status.error());
+}
+
+Status Writer::plan_merge_job() {
+    S3ATTN_TRY(const auto segments, load_segments(*db_));
+    std::optional<std::pair<size_t, size_t>> plan;
+    if (removed_) {
+        S3ATTN_TRY(const auto rewrite, plan_rewrite(*db_, segments));
+        if (rewrite.has_value()) plan = {*rewrite, 1};
+        removed_ = rewrite.has_value();
     }
-    removed_ = false;
-    S3ATTN_TRY(next_segment_, load_meta(*db_, "next_segment"));
+    if (!plan.has_value()) plan = plan_merge(segments);
+    if (!plan.has_value()) return {};
+    const auto old = std::span(segments).subspan(plan->first, plan->second);
+    MergeJob job;
+    job.segment_id = next_segment_++;
+    job.old.assign(old.begin(), old.end());
+    S3ATTN_TRY(job.live, load_live_ranges(*db_, old.front().base, old.back().end()));
+    merger_.start(std::move(job));
     return {};
+}
+
+Status Writer::settle() {
+    S3ATTN_CHECK(usable());
+    if (db_->in_transaction()) {
+        return make_error(ErrorCode::kInvalidArgument, "commit what was added before settling");
+    }
+    for (;;) {
+        S3ATTN_CHECK(start_merge());
+        if (!merger_.busy()) return {};
+        const auto merged = merger_.take();
+        if (!merged.ok()) return joining_failed(merged.error());
+        S3ATTN_CHECK(fail(commit_transaction(*merged)));
+    }
 }
 
 Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
@@ -329,13 +438,26 @@ Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
     // Its replacement may have been dropped with it.
     current_.reset();
     removed_ = true;
-    S3ATTN_CHECK(compact());
+    S3ATTN_CHECK(settle());
     return row->info;
+}
+
+// Two segments are written at a time at most, the run and a merge; each holds two blocks.
+Status check_memory(const StoreShape& shape, const WriterOptions& options) {
+    constexpr uint64_t kBytesPerPosting = 8, kMiB = 1 << 20;
+    const uint64_t need = 4 * kBytesPerPosting * kBlockTokens * shape.n_slots * shape.k;
+    if (need <= options.memory_bytes / 2) return {};
+    return make_error(ErrorCode::kInvalidArgument,
+                      "building an index of " + std::to_string(shape.n_slots) +
+                          " head slots with k = " + std::to_string(shape.k) + " needs " +
+                          std::to_string(2 * need / kMiB + 1) + " MiB of memory; --memory allows " +
+                          std::to_string(options.memory_bytes / kMiB));
 }
 
 Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
                                                  const Fingerprint* fingerprint,
-                                                 const StoreShape* shape) {
+                                                 const StoreShape* shape,
+                                                 const WriterOptions& options) {
     S3ATTN_TRY(auto lock, WriterLock::exclusive(directory));
     if (const Status made = check_store_directory(directory); !made.ok()) {
         if (made.error().code != ErrorCode::kNotFound || fingerprint == nullptr) {
@@ -350,7 +472,8 @@ Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
         S3ATTN_CHECK(check_fingerprint(directory, stored, *fingerprint));
         S3ATTN_CHECK(check_shape_equal(directory, stored_shape, *shape));
     }
-    auto writer = std::make_unique<Writer>(directory, stored_shape, std::move(lock), std::move(db));
+    auto writer =
+        std::make_unique<Writer>(directory, stored_shape, options, std::move(lock), std::move(db));
     S3ATTN_CHECK(writer->start());
     return std::unique_ptr<StoreWriter>(std::move(writer));
 }
@@ -359,8 +482,10 @@ Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
 
 Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& directory,
                                                        const Fingerprint& fingerprint,
-                                                       const StoreShape& shape) {
+                                                       const StoreShape& shape,
+                                                       const WriterOptions& options) {
     S3ATTN_CHECK(check_shape(shape));
+    S3ATTN_CHECK(check_memory(shape, options));
     if (const Status status = check_store_directory(directory); !status.ok()) {
         // kNotFound: nothing there, or an empty directory. Anything else is somebody's.
         if (status.error().code != ErrorCode::kNotFound || directory.empty()) {
@@ -375,12 +500,12 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& direct
         const auto parent = std::filesystem::absolute(directory, error).parent_path();
         S3ATTN_CHECK(sync_directory(parent.string()));
     }
-    return open_locked(directory, &fingerprint, &shape);
+    return open_locked(directory, &fingerprint, &shape, options);
 }
 
 Result<std::unique_ptr<StoreWriter>> open_existing_writer(const std::string& directory) {
     S3ATTN_CHECK(check_store_directory(directory));
-    return open_locked(directory, nullptr, nullptr);
+    return open_locked(directory, nullptr, nullptr, WriterOptions());
 }
 
 }  // namespace s3attn
