@@ -1,106 +1,18 @@
+#include "store/writer.h"
+
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <optional>
-#include <system_error>
 #include <utility>
 
 #include "base/files.h"
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
-#include "store/compact.h"
-#include "store/documents.h"
 #include "store/layout.h"
-#include "store/merger.h"
-#include "store/open_writer.h"
-#include "store/segment_writer.h"
-#include "store/writer_lock.h"
 
 namespace s3attn {
-namespace {
 
-// Of the memory allowed: SQLite's pages, and mapped pages of segments that are being joined.
-constexpr uint64_t kCacheShare = 64, kWindowShare = 16;
-
-Error joining_failed(const Error& error) {
-    return make_error(error.code,
-                      "everything is committed, but joining segments failed: " + error.message);
-}
-
-class Writer final : public StoreWriter {
-  public:
-    Writer(std::string directory, const StoreShape& shape, const WriterOptions& options,
-           std::unique_ptr<WriterLock> lock, std::unique_ptr<Database> db)
-        : directory_(std::move(directory)),
-          shape_(shape),
-          options_(options),
-          lock_(std::move(lock)),
-          db_(std::move(db)),
-          merger_(directory_, shape, options.memory_bytes / kWindowShare) {}
-    ~Writer() override;
-
-    Status start();
-    Status place_next(int64_t list, uint64_t length, uint64_t ordinal) override;
-    Result<Begin> begin_document(const DocumentHeader& header) override;
-    Status add_unit(const Unit& unit, uint32_t n_tokens) override;
-    Status add_codes(const CodeBatch& codes) override;
-    Status end_document() override;
-    Status commit() override;
-    Status settle() override;
-    uint64_t pending_tokens() const override { return pending_units_; }
-    Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
-
-  private:
-    struct Current {
-        int64_t doc_id = 0;
-        uint64_t tokens = 0, units = 0, byte_end = 0;
-        bool visible = true;
-    };
-
-    Status remove_orphans();
-    Status begin_transaction();
-    Status store_counts();
-    Status resume(const DocumentRow& row);
-    Result<Begin> begin(const DocumentHeader& header);
-    Result<int64_t> list_base(int64_t list, uint64_t length);
-    Result<std::optional<int64_t>> if_free(std::optional<int64_t> place);
-    Status insert_unit(const Unit& unit, uint32_t n_tokens);
-    Status check_unit(const Unit& unit, uint32_t n_tokens) const;
-    Status write_codes(const CodeBatch& codes);
-    Status commit_transaction(const std::optional<MergeResult>& merged);
-    Result<std::optional<MergeResult>> take_merged();
-    Status start_merge();
-    Status plan_merge_job();
-    // After an error in the middle of a change nothing of the change may stay: gives up what is
-    // not committed; every later call returns the same error.
-    template <class T>
-    Result<T> fail(Result<T> result);
-    Status usable() const { return failed_.has_value() ? Status(*failed_) : Status(); }
-
-    std::string directory_;
-    StoreShape shape_;
-    WriterOptions options_;
-    std::unique_ptr<WriterLock> lock_;  // released last
-    std::unique_ptr<Database> db_;
-    Statement insert_unit_, insert_words_;
-    std::unique_ptr<SegmentWriter> segment_;  // codes since the last commit
-    int64_t segment_id_ = 0;                  // of segment_
-    int64_t next_segment_ = 1;                // given out to segment_ and to merges
-    uint64_t next_position_ = 0;              // of the next unit
-    uint64_t pending_units_ = 0;              // tokens of units since the last commit
-    uint64_t pending_codes_ = 0;              // tokens of codes since the last commit
-    std::optional<Current> current_;
-    std::optional<int64_t> place_;  // doc_id for the next new document
-    bool removed_ = false;  // positions died and no segment was looked at since
-    std::optional<Error> failed_;
-    BackgroundMerger merger_;  // its thread ends before anything else goes
-};
-
-template <class T>
-Result<T> Writer::fail(Result<T> result) {
-    if (result.ok()) return result;
-    Error error = result.error();
+Error Writer::give_up(const Error& error) {
     failed_ = make_error(error.code,
                          error.message + " (the store keeps what was committed; open it again)");
     merger_.abandon();
@@ -332,91 +244,6 @@ Status Writer::end_document() {
     return {};
 }
 
-Status Writer::commit() {
-    S3ATTN_CHECK(usable());
-    if (pending_codes_ != pending_units_) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "cannot commit: " + std::to_string(pending_units_ - pending_codes_) +
-                              " tokens have no codes yet");
-    }
-    if (!db_->in_transaction()) return {};
-    auto merged = take_merged();
-    if (merged.ok()) {
-        S3ATTN_CHECK(fail(commit_transaction(*merged)));
-        return start_merge();
-    }
-    S3ATTN_CHECK(fail(commit_transaction(std::nullopt)));
-    return merged.error();
-}
-
-Status Writer::commit_transaction(const std::optional<MergeResult>& merged) {
-    S3ATTN_CHECK(begin_transaction());
-    S3ATTN_CHECK(store_counts());
-    if (segment_ != nullptr) {
-        S3ATTN_TRY(const SegmentRow row,
-                   publish_segment(directory_, segment_id_, *segment_, pending_codes_));
-        // From here on the file is not ours to unlink: should COMMIT fail half-way, the catalogue
-        // may name it after all. If not, the next writer removes it.
-        S3ATTN_CHECK(insert_segment(*db_, row));
-    }
-    if (merged.has_value()) S3ATTN_CHECK(swap_segments(*db_, *merged));
-    S3ATTN_CHECK(save_meta(*db_, "next_segment", next_segment_));
-    S3ATTN_CHECK(save_meta(*db_, "next_position", static_cast<int64_t>(next_position_)));
-    S3ATTN_CHECK(db_->exec("COMMIT"));
-    segment_.reset();
-    pending_units_ = pending_codes_ = 0;
-    if (merged.has_value()) unlink_old_segments(directory_, *merged);
-    return {};
-}
-
-// What the background has finished, if anything.
-Result<std::optional<MergeResult>> Writer::take_merged() {
-    if (!merger_.busy() || !merger_.finished()) return std::optional<MergeResult>();
-    auto result = merger_.take();
-    if (!result.ok()) return joining_failed(result.error());
-    return std::optional(std::move(*result));
-}
-
-// Hands the background its next job, if there is one and it has none.
-Status Writer::start_merge() {
-    if (merger_.busy()) return {};
-    const Status status = plan_merge_job();
-    return status.ok() ? status : joining_failed(status.error());
-}
-
-Status Writer::plan_merge_job() {
-    S3ATTN_TRY(const auto segments, load_segments(*db_));
-    std::optional<std::pair<size_t, size_t>> plan;
-    if (removed_) {
-        S3ATTN_TRY(const auto rewrite, plan_rewrite(*db_, segments));
-        if (rewrite.has_value()) plan = {*rewrite, 1};
-        removed_ = rewrite.has_value();
-    }
-    if (!plan.has_value()) plan = plan_merge(segments);
-    if (!plan.has_value()) return {};
-    const auto old = std::span(segments).subspan(plan->first, plan->second);
-    MergeJob job;
-    job.segment_id = next_segment_++;
-    job.old.assign(old.begin(), old.end());
-    S3ATTN_TRY(job.live, load_live_ranges(*db_, old.front().base, old.back().end()));
-    merger_.start(std::move(job));
-    return {};
-}
-
-Status Writer::settle() {
-    S3ATTN_CHECK(usable());
-    if (db_->in_transaction()) {
-        return make_error(ErrorCode::kInvalidArgument, "commit what was added before settling");
-    }
-    for (;;) {
-        S3ATTN_CHECK(start_merge());
-        if (!merger_.busy()) return {};
-        const auto merged = merger_.take();
-        if (!merged.ok()) return joining_failed(merged.error());
-        S3ATTN_CHECK(fail(commit_transaction(*merged)));
-    }
-}
-
 Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
     S3ATTN_CHECK(usable());
     if (db_->in_transaction()) {
@@ -440,72 +267,6 @@ Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
     removed_ = true;
     S3ATTN_CHECK(settle());
     return row->info;
-}
-
-// Two segments are written at a time at most, the run and a merge; each holds two blocks.
-Status check_memory(const StoreShape& shape, const WriterOptions& options) {
-    constexpr uint64_t kBytesPerPosting = 8, kMiB = 1 << 20;
-    const uint64_t need = 4 * kBytesPerPosting * kBlockTokens * shape.n_slots * shape.k;
-    if (need <= options.memory_bytes / 2) return {};
-    return make_error(ErrorCode::kInvalidArgument,
-                      "building an index of " + std::to_string(shape.n_slots) +
-                          " head slots with k = " + std::to_string(shape.k) + " needs " +
-                          std::to_string(2 * need / kMiB + 1) + " MiB of memory; --memory allows " +
-                          std::to_string(options.memory_bytes / kMiB));
-}
-
-Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
-                                                 const Fingerprint* fingerprint,
-                                                 const StoreShape* shape,
-                                                 const WriterOptions& options) {
-    S3ATTN_TRY(auto lock, WriterLock::exclusive(directory));
-    if (const Status made = check_store_directory(directory); !made.ok()) {
-        if (made.error().code != ErrorCode::kNotFound || fingerprint == nullptr) {
-            return made.error();
-        }
-        S3ATTN_CHECK(create_catalog(directory, *fingerprint, *shape));
-    }
-    S3ATTN_TRY(auto db, open_catalog(directory, Database::Mode::kReadWrite));
-    S3ATTN_TRY(const StoreShape stored_shape, load_shape(*db));
-    if (fingerprint != nullptr) {
-        S3ATTN_TRY(const Fingerprint stored, load_fingerprint(*db));
-        S3ATTN_CHECK(check_fingerprint(directory, stored, *fingerprint));
-        S3ATTN_CHECK(check_shape_equal(directory, stored_shape, *shape));
-    }
-    auto writer =
-        std::make_unique<Writer>(directory, stored_shape, options, std::move(lock), std::move(db));
-    S3ATTN_CHECK(writer->start());
-    return std::unique_ptr<StoreWriter>(std::move(writer));
-}
-
-}  // namespace
-
-Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& directory,
-                                                       const Fingerprint& fingerprint,
-                                                       const StoreShape& shape,
-                                                       const WriterOptions& options) {
-    S3ATTN_CHECK(check_shape(shape));
-    S3ATTN_CHECK(check_memory(shape, options));
-    if (const Status status = check_store_directory(directory); !status.ok()) {
-        // kNotFound: nothing there, or an empty directory. Anything else is somebody's.
-        if (status.error().code != ErrorCode::kNotFound || directory.empty()) {
-            return status.error();
-        }
-        std::error_code error;
-        std::filesystem::create_directories(directory, error);
-        if (error) {
-            return make_error(ErrorCode::kIo,
-                              "cannot make '" + directory + "': " + error.message());
-        }
-        const auto parent = std::filesystem::absolute(directory, error).parent_path();
-        S3ATTN_CHECK(sync_directory(parent.string()));
-    }
-    return open_locked(directory, &fingerprint, &shape, options);
-}
-
-Result<std::unique_ptr<StoreWriter>> open_existing_writer(const std::string& directory) {
-    S3ATTN_CHECK(check_store_directory(directory));
-    return open_locked(directory, nullptr, nullptr, WriterOptions());
 }
 
 }  // namespace s3attn
