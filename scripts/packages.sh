@@ -15,6 +15,9 @@ LIBRARY_PACKAGES=(
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
 )
 
+# Not needed by anything but `make fuzz`, which is skipped without it; never installed by itself:
+#   clang
+
 missing_packages() {
     local entry missing=() installed
     for entry in "${COMMAND_PACKAGES[@]}"; do

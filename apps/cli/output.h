@@ -23,6 +23,8 @@ Json to_json(const MergeReport& report);
 Json to_json(const InspectReport& report);
 Json to_json(const TrainReport& report);
 
+// Indents every line of a quoted text.
+std::string quoted(const std::string& text);
 // Bytes that are no valid UTF-8 are shown as U+FFFD.
 std::string dump(const Json& json, int indent);
 

@@ -9,16 +9,19 @@
 namespace s3attn {
 namespace {
 
-// Two segments are written at a time at most, the run and a merge; each holds two blocks.
+// Two segments are written at a time at most, the run and a merge; each holds two blocks of
+// postings for every slot.
 Status check_memory(const StoreShape& shape, const WriterOptions& options) {
-    constexpr uint64_t kBytesPerPosting = 8, kMiB = 1 << 20;
-    const uint64_t need = 4 * kBytesPerPosting * kBlockTokens * shape.n_slots * shape.k;
-    if (need <= options.memory_bytes / 2) return {};
+    constexpr uint64_t kMiB = 1 << 20;
+    const uint64_t blocks = 4 * sizeof(Posting) * kBlockTokens * shape.n_slots * shape.k;
+    const uint64_t need = blocks + blocks / 3;  // room for the rest
+    if (need <= options.memory_bytes) return {};
     return make_error(ErrorCode::kInvalidArgument,
                       "building an index of " + std::to_string(shape.n_slots) +
                           " head slots with k = " + std::to_string(shape.k) + " needs " +
-                          std::to_string(2 * need / kMiB + 1) + " MiB of memory; --memory allows " +
-                          std::to_string(options.memory_bytes / kMiB));
+                          std::to_string(need / kMiB + 1) + " MiB of memory and " +
+                          std::to_string(options.memory_bytes / kMiB) +
+                          " are allowed; pass a larger --memory");
 }
 
 Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,

@@ -132,9 +132,12 @@ class Documents(ProgramTest):
 
     def test_little_memory(self):
         source = self.write("book.txt", book_path().read_bytes()[:20_000])
-        run_json("index", self.store, source, "--memory", 20, "--commit-tokens", 256)
+        run_json("index", self.store, source, "--memory", 40, "--commit-tokens", 256)
         run_json("index", self.directory / "b.s3", source, "--commit-tokens", 256)
         self.assertEqual(found(self.store), found(self.directory / "b.s3"))
+        self.assert_fails(run("index", self.directory / "c.s3", source, "--memory", 16), "MiB",
+                          "--memory")
+        self.assertFalse((self.directory / "c.s3").exists())
         self.assertEqual(run("index", self.store, source, "--memory", 0).returncode, 2)
 
 

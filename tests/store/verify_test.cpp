@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "store/inspect.h"
 #include "store/sqlite.h"
 #include "store_test_util.h"
 
@@ -129,7 +130,7 @@ TEST_F(Verify, NamesCataloguesThatDoNotAddUp) {
             [[maybe_unused]] const auto documents = (*reader)->documents();
             [[maybe_unused]] const auto matches = (*reader)->bm25("castle", 5);
         }
-        [[maybe_unused]] const auto inspected = inspect_store(store_, 0, 0, 10);
+        [[maybe_unused]] const auto inspected = inspect_postings(store_, {0, 0, 10, true, ""});
         [[maybe_unused]] const auto removed = remove_document(store_, "a.txt");
     }
 }
