@@ -30,7 +30,7 @@ std::vector<std::string> seeds() {
             }
         }
         const Header header{static_cast<uint16_t>(latents - 1), static_cast<uint16_t>(n_tokens - 1),
-                            static_cast<uint32_t>(postings.size())};
+                            static_cast<uint32_t>(postings.size() - 1)};
         std::string seed(reinterpret_cast<const char*>(&header), sizeof header);
         if (!encoder.encode(postings, latents, n_tokens, seed)) fail("a seed cannot be encoded");
         all.push_back(std::move(seed));
@@ -54,7 +54,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     block.length = bytes.size();
     block.latents = uint32_t{header.latents} + 1;
     block.n_tokens = 1 + header.n_tokens % kBlockTokens;
-    block.n_postings = header.n_postings % (1u << 17);  // a reader bounds it by tokens x k
+    // What the directory of a segment guarantees: some, and at most tokens x k.
+    block.n_postings = 1 + header.n_postings % (1u << 17);
     BlockScratch scratch;
     std::vector<uint32_t> features;
     for (uint32_t f = 0; f < block.latents; f += 1 + f / 2) features.push_back(f);

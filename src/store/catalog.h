@@ -28,6 +28,9 @@ struct SegmentRow {
 // What a directory is, before anything in it is touched. The error says why it is not a store.
 Status check_store_directory(const std::string& directory);
 
+// The statements that make the tables.
+extern const char* const kCatalogSchema;
+
 // Makes directory and catalogue where there is none; the caller holds the writer lock.
 Status create_catalog(const std::string& directory, const Fingerprint& fingerprint,
                       const StoreShape& shape);
