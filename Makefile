@@ -5,13 +5,16 @@ JOBS ?=
 MODEL ?=
 READER ?=
 CMAKE_FLAGS ?=
+SECONDS_EACH ?= 60
+export SECONDS_EACH
 export BUILD BUILD_TYPE JOBS MODEL READER CMAKE_FLAGS
 # Set on the command line or in the environment, they reach the scripts (make exports both).
 ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all setup demo demo-large test test-quick test-all bench bench-index docs clean help
+.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-index bench-training \
+        docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -36,8 +39,17 @@ test-all: test  ## `make test`, then the demo and the measurements
 	@scripts/demo.sh
 	@python3 bench/run.py
 
+tsan: setup  ## readers, writer and background merges under ThreadSanitizer
+	@scripts/build.sh --tsan
+
+fuzz:  ## each fuzz target for a minute (SECONDS_EACH=600: ten); needs clang
+	@scripts/fuzz.sh
+
 bench: all  ## measures the numbers of the README (about half an hour on 2 cores)
 	@python3 bench/run.py
+
+bench-training: all  ## what the shipped adapters retrieve, and how long training takes
+	@python3 bench/training.py
 
 bench-index: all  ## measures the index at 100K, 1M and 10M tokens (some minutes, 4 GB of disk)
 	@python3 bench/index.py
@@ -46,10 +58,11 @@ docs: all  ## writes docs/cli.md from the program's own help
 	@scripts/gen_cli_docs.sh >docs/cli.md
 
 clean:  ## removes what was built here; the cache outside the checkout stays
-	@rm -rf "$(BUILD)" "$(BUILD)-asan"
+	@rm -rf "$(BUILD)" "$(BUILD)-asan" "$(BUILD)-tsan" "$(BUILD)-fuzz"
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: BUILD (folder), BUILD_TYPE, JOBS, CMAKE_FLAGS, CMAKE_PREFIX_PATH (a llama.cpp"
-	@echo "of your own), MODEL (a GGUF of your own), READER (a GGUF that answers in the demo)."
+	@echo "of your own), MODEL (a GGUF of your own), READER (a GGUF that answers in the demo),"
+	@echo "SECONDS_EACH (of each fuzz target)."

@@ -2,6 +2,8 @@
 # Sets up, configures and builds. Run by the Makefile; see `make help`.
 #   scripts/build.sh            everything, in $BUILD
 #   scripts/build.sh --asan     the unit tests with AddressSanitizer and UBSan, in $BUILD-asan
+#   scripts/build.sh --tsan     the tests that use threads with ThreadSanitizer, in $BUILD-tsan,
+#                               and runs them
 # Environment: BUILD, BUILD_TYPE, JOBS, CMAKE_PREFIX_PATH, MODEL, CMAKE_FLAGS.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,6 +19,11 @@ if [ "${1:-}" = --asan ]; then
     for layer in base text adapter store retrieve answer; do
         [ -f "tests/$layer/CMakeLists.txt" ] && targets+=("${layer}_tests")
     done
+elif [ "${1:-}" = --tsan ]; then
+    build="$build-tsan"
+    type=None
+    flags=(-DS3ATTN_SANITIZE=thread -DS3ATTN_BENCH=OFF "-DCMAKE_CXX_FLAGS=-O1 -g1")
+    targets=(base_tests store_tests)
 fi
 
 "$S3ATTN_ROOT/scripts/setup.sh" --env "$build/setup.env"
@@ -39,3 +46,11 @@ fi
 cp "$build/setup.env" "$build/setup.used"
 
 cmake --build "$build" -j "${JOBS:-$(cores)}" ${targets[0]+--target "${targets[@]}"}
+
+if [ "${1:-}" = --tsan ]; then
+    # Nothing is suppressed: SQLite is not instrumented, and its locks are pthread's.
+    export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1"
+    "$build/base_tests" --gtest_brief=1 --gtest_filter='*Pool*:*Parallel*:*Thread*'
+    "$build/store_tests" --gtest_brief=1 \
+        --gtest_filter='Concurrent.*:Portable.*:Merge.*:Store.*:-*.EveryFlippedByte*'
+fi

@@ -16,6 +16,9 @@ LIBRARY_PACKAGES=(
     python3-numpy                                                   # the trainer's arithmetic, again
 )
 
+# Not needed by anything but `make fuzz`, which is skipped without it; never installed by itself:
+#   clang
+
 missing_packages() {
     local entry missing=() installed
     for entry in "${COMMAND_PACKAGES[@]}"; do

@@ -53,6 +53,18 @@ if [ "${1:-}" != --quick ]; then
     fi
 fi
 
+# Sixty seconds a target, where there is a compiler for it and time: a check of a change.
+if [ "${1:-}" != --quick ] && [ "${CI:-}" = true ]; then
+    say "== fuzz targets =="
+    if [ $(($(date +%s) - started)) -gt 1800 ]; then
+        say "skipped: the tests took more than half an hour already"
+    elif scripts/fuzz.sh; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+fi
+
 seconds=$(($(date +%s) - started))
 say "took $seconds s"
 printf 'tests: %d passed, %d failed, %d skipped\n' "$((passed - skipped))" "$failed" "$skipped"

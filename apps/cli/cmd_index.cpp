@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
 
 #include "commands.h"
@@ -14,6 +15,16 @@ struct IndexArguments {
     std::vector<std::string> inputs;
     IndexOptions options;
 };
+
+// "I/N"; I = 0 is taken for N.
+bool parse_shard(const std::string& text, IndexOptions& options) {
+    const char* end = text.data() + text.size();
+    const auto first = std::from_chars(text.data(), end, options.shard);
+    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '/') return false;
+    const auto second = std::from_chars(first.ptr + 1, end, options.shards);
+    return second.ec == std::errc{} && second.ptr == end && options.shards > 0 &&
+           options.shard <= options.shards;
+}
 
 void print_report(const IndexReport& report) {
     size_t counts[5] = {};
@@ -50,7 +61,7 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
         skipped = true;
         std::fprintf(stderr, "skipped: %s: %s\n", file.path.c_str(), file.reason.c_str());
     }
-    if (report->files.empty() && !report->cancelled) {
+    if (report->files.empty() && !report->cancelled && arguments.options.shards == 0) {
         return fail(make_error(ErrorCode::kNotFound,
                                "no file of a known format was found in the directories given"));
     }
@@ -85,6 +96,25 @@ void add_index_command(Context& context) {
                      "a commit point at least every so many tokens")
         ->check(CLI::Range(256u, 1u << 24))
         ->capture_default_str();
+    command
+        ->add_option("--memory", arguments->options.memory_mib,
+                     "most memory of the index builder; the model's comes on top")
+        ->envname("S3ATTN_MEMORY")
+        ->check(CLI::Range(16u, 1u << 20))
+        ->capture_default_str()
+        ->type_name("MIB");
+    command
+        ->add_option_function<std::string>(
+            "--shard",
+            [arguments](const std::string& text) {
+                if (!parse_shard(text, arguments->options)) {
+                    throw CLI::ValidationError("--shard", "'" + text +
+                                                              "' is not of the form I/N with I "
+                                                              "from 1 to N, such as 2/4");
+                }
+            },
+            "only every N-th document of the list, the I-th first; `s3attn merge` joins the shards")
+        ->type_name("I/N");
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {
             return run_index(*arguments, context.options, context.cancel);

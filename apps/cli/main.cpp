@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error to report, like a full disk
 
     CLI::App app{
         "Answers questions about documents that are larger than a language model's window.\n"
@@ -77,6 +78,8 @@ int main(int argc, char** argv) {
     s3attn::cli::add_index_command(context);
     s3attn::cli::add_query_commands(context);
     s3attn::cli::add_store_commands(context);
+    s3attn::cli::add_inspect_command(context);
+    s3attn::cli::add_portable_commands(context);
     s3attn::cli::add_train_command(context);
 
     try {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "options.h"
@@ -24,7 +25,8 @@ const char* to_string(FileOutcome::Kind kind) {
     return "skipped";
 }
 
-// Indents every line of a quoted text.
+}  // namespace
+
 std::string quoted(const std::string& text) {
     std::string out = "    ";
     for (const char c : text) {
@@ -34,8 +36,6 @@ std::string quoted(const std::string& text) {
     }
     return out;
 }
-
-}  // namespace
 
 std::string dump(const Json& json, int indent) {
     return json.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -160,6 +160,33 @@ Json to_json(const VerifyReport& report) {
             {"orphans_removed", report.orphans_removed}};
 }
 
+Json to_json(const ExportReport& report) {
+    return {{"documents", report.documents},
+            {"units", report.units},
+            {"segments", report.segments},
+            {"bytes", report.bytes}};
+}
+
+Json to_json(const MergeReport& report) {
+    return {{"added", report.added},         {"replaced", report.replaced},
+            {"unchanged", report.unchanged}, {"tokens", report.tokens},
+            {"documents", report.documents}, {"store_tokens", report.store_tokens},
+            {"bytes", report.bytes},         {"cancelled", report.cancelled}};
+}
+
+static Json to_json(const FeatureOccurrence& occurrence) {
+    const uint64_t length = occurrence.token_end - occurrence.token_begin;
+    return {{"doc_id", occurrence.doc_id},
+            {"path", occurrence.path},
+            {"position", occurrence.position},
+            {"activation", occurrence.activation},
+            {"token", occurrence.context.substr(occurrence.token_begin, length)},
+            {"byte_begin", occurrence.byte_begin},
+            {"token_begin", occurrence.token_begin},
+            {"token_end", occurrence.token_end},
+            {"context", occurrence.context}};
+}
+
 Json to_json(const InspectReport& report) {
     Json json;
     json["fingerprint"] = report.fingerprint;
@@ -180,13 +207,28 @@ Json to_json(const InspectReport& report) {
                                    {"latent", report.latents > 0 ? feature % report.latents : 0},
                                    {"postings", length}});
     }
+    json["dead_features"] = report.dead_features;
+    json["dense_features"] = report.dense_features;
+    if (!report.parts.empty()) json["parts"] = Json::object();
+    for (const auto& [part, bytes] : report.parts) {
+        const double tokens = std::max(1.0, static_cast<double>(report.tokens));
+        json["parts"][part] = {{"bytes", bytes},
+                               {"bytes_per_token", static_cast<double>(bytes) / tokens}};
+    }
+    json["feature_postings"] = report.feature_postings;
+    json["frequency"] = report.tokens == 0 ? 0.0
+                                           : static_cast<double>(report.feature_postings) /
+                                                 static_cast<double>(report.tokens);
+    json["mean_activation"] = report.mean_activation;
+    json["likes"] = Json::array();
+    for (const TokenPreference& liked : report.likes) {
+        json["likes"].push_back({{"token", liked.token},
+                                 {"count", liked.count},
+                                 {"mean_activation", liked.mean_activation}});
+    }
     json["occurrences"] = Json::array();
     for (const FeatureOccurrence& occurrence : report.occurrences) {
-        json["occurrences"].push_back({{"doc_id", occurrence.doc_id},
-                                       {"path", occurrence.path},
-                                       {"position", occurrence.position},
-                                       {"activation", occurrence.activation},
-                                       {"context", occurrence.context}});
+        json["occurrences"].push_back(to_json(occurrence));
     }
     return json;
 }

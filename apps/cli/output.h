@@ -18,10 +18,14 @@ Json to_json(const AskResult& result);
 Json to_json(const IndexReport& report);
 Json to_json(const DocumentInfo& document);
 Json to_json(const VerifyReport& report);
+Json to_json(const ExportReport& report);
+Json to_json(const MergeReport& report);
 Json to_json(const InspectReport& report);
 Json to_json(const TrainReport& report);
 Json to_json(const SweepReport& report);
 
+// Indents every line of a quoted text.
+std::string quoted(const std::string& text);
 // Bytes that are no valid UTF-8 are shown as U+FFFD.
 std::string dump(const Json& json, int indent);
 

@@ -109,6 +109,10 @@ struct AskResult {
 struct IndexOptions {
     bool recursive = true;            // directories
     uint32_t commit_tokens = 16384;   // a commit point at least every so many tokens
+    uint32_t memory_mib = 256;        // most memory of the index builder; the model's comes on top
+    // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
+    // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
+    uint32_t shard = 0, shards = 0;
 };
 
 struct FileOutcome {

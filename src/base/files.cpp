@@ -144,6 +144,10 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::string& path) {
         new MappedFile(static_cast<const std::byte*>(data), size));
 }
 
+void MappedFile::forget_pages() const {
+    if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
     if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }

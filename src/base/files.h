@@ -34,6 +34,8 @@ class MappedFile {
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;
     std::span<const std::byte> bytes() const { return {data_, size_}; }
+    // Gives the pages read so far back to the system; they are read again when needed.
+    void forget_pages() const;
 
   private:
     MappedFile(const std::byte* data, size_t size) : data_(data), size_(size) {}

@@ -71,7 +71,7 @@ class EngineImpl final : public Engine {
     Status need_scanner(uint32_t chunk_tokens, ProgressSink* sink);
     Status need_generator();
     Status need_store(const std::string& directory);
-    Status index_files(const std::vector<InputFile>& files, Indexer& indexer,
+    Status index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
                        const CancelToken& cancel, IndexReport& report);
     Status finish_report(const std::string& store, double seconds, IndexReport& report) const;
 
@@ -122,11 +122,11 @@ Status EngineImpl::need_store(const std::string& directory) {
     return {};
 }
 
-Status EngineImpl::index_files(const std::vector<InputFile>& files, Indexer& indexer,
+Status EngineImpl::index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
                                const CancelToken& cancel, IndexReport& report) {
     uint64_t bytes_total = 0, bytes_before = 0;
-    for (const InputFile& file : files) bytes_total += size_of(file.path);
-    for (const InputFile& file : files) {
+    for (const auto& [file, place] : files) bytes_total += size_of(file.path);
+    for (const auto& [file, place] : files) {
         if (cancel.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
         if (!file.problem.empty()) {
             FileOutcome outcome;
@@ -136,7 +136,8 @@ Status EngineImpl::index_files(const std::vector<InputFile>& files, Indexer& ind
             report.files.push_back(outcome);
             continue;
         }
-        S3ATTN_TRY(FileOutcome outcome, indexer.index_file(file.path, bytes_before, bytes_total));
+        S3ATTN_TRY(FileOutcome outcome,
+                   indexer.index_file(file.path, place, bytes_before, bytes_total));
         bytes_before += size_of(file.path);
         report.files.push_back(std::move(outcome));
     }
@@ -150,16 +151,22 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     if (options.commit_tokens == 0) {
         return make_error(ErrorCode::kInvalidArgument, "commit_tokens must be at least 1");
     }
+    if (options.shards > 0 && options.shard > options.shards) {
+        return make_error(ErrorCode::kInvalidArgument, "there is no shard " +
+                                                           std::to_string(options.shard) + " of " +
+                                                           std::to_string(options.shards));
+    }
     uint32_t chunk = options_.chunk_tokens;
     if (chunk == 0) chunk = chunk_tokens_of(store).value_or(kDefaultChunkTokens);
-    const std::vector<InputFile> files = expand_inputs(inputs, options.recursive);
+    const std::vector<PlacedFile> files =
+        choose_shard(expand_inputs(inputs, options.recursive), options.shard, options.shards);
     S3ATTN_CHECK(need_scanner(chunk, &sink));
     StoreShape shape;
     shape.n_slots = static_cast<uint32_t>(adapter_.slots.size());
     shape.latents = adapter_.latents;
     shape.k = adapter_.k;
-    S3ATTN_TRY(auto writer,
-               StoreWriter::open(store, make_fingerprint(model_, adapter_, chunk), shape));
+    S3ATTN_TRY(auto writer, StoreWriter::open(store, make_fingerprint(model_, adapter_, chunk),
+                                              shape, {uint64_t{options.memory_mib} << 20}));
 
     const Stopwatch watch;
     IndexReport report;
@@ -197,7 +204,10 @@ Result<SearchResult> EngineImpl::search(const std::string& store, const std::str
     if (!scanner_) S3ATTN_CHECK(need_scanner(chunk, nullptr));
     if (!options_.reader.empty()) S3ATTN_CHECK(need_generator());
     const Tokenizer& counter = generator_ ? generator_->tokenizer() : scanner_->tokenizer();
-    const Searcher searcher{*scanner_, adapter_, *reader_, options_.threads,
+    const Searcher searcher{*scanner_,
+                            adapter_,
+                            *reader_,
+                            options_.threads,
                             [&counter](std::string_view text) { return counter.count(text); },
                             &scan_cache_};
     return searcher.search(question, options);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/files.h"
 #include "base/timing.h"
 
 namespace s3attn {
@@ -28,8 +29,28 @@ Indexer::Indexer(Scanner& scanner, const Adapter& adapter, StoreWriter& writer, 
       cancel_(cancel),
       layers_(adapter.key_layers()) {}
 
-Result<FileOutcome> Indexer::index_file(const std::string& path, uint64_t bytes_before,
-                                        uint64_t bytes_total) {
+std::vector<PlacedFile> choose_shard(std::vector<InputFile> files, uint32_t shard,
+                                     uint32_t shards) {
+    std::vector<PlacedFile> chosen;
+    std::string paths;
+    for (const InputFile& file : files) paths += file.path + '\0';
+    ShardPlace place;
+    place.list = static_cast<int64_t>(std::stoull(hash_bytes(paths).substr(0, 16), nullptr, 16));
+    place.length = files.size();
+    for (; place.ordinal < place.length; ++place.ordinal) {
+        InputFile& file = files[place.ordinal];
+        if (shards == 0) {
+            chosen.emplace_back(std::move(file), std::nullopt);
+        } else if ((place.ordinal + 1) % shards == shard % shards) {
+            chosen.emplace_back(std::move(file), place);
+        }
+    }
+    return chosen;
+}
+
+Result<FileOutcome> Indexer::index_file(const std::string& path,
+                                        const std::optional<ShardPlace>& place,
+                                        uint64_t bytes_before, uint64_t bytes_total) {
     current_path_ = path;
     bytes_before_ = bytes_before;
     bytes_total_ = bytes_total;
@@ -44,6 +65,16 @@ Result<FileOutcome> Indexer::index_file(const std::string& path, uint64_t bytes_
     }
     DocumentReader& reader = **opened;
     for (const std::string& note : reader.header().notes) sink_.note(path + ": " + note);
+    // A file without text gets no document, and so no id, not even for a moment.
+    Unit first;
+    const auto any = next_unit(reader, first);
+    if (!any.ok() || !*any) {
+        skipped.reason = any.ok() ? "the file holds no text" : any.error().message;
+        return skipped;
+    }
+    if (place.has_value()) {
+        S3ATTN_CHECK(writer_.place_next(place->list, place->length, place->ordinal));
+    }
     S3ATTN_TRY(const StoreWriter::Begin begin, writer_.begin_document(reader.header()));
     if (begin.kind == StoreWriter::Begin::Kind::kUnchanged) {
         FileOutcome outcome;
@@ -53,10 +84,10 @@ Result<FileOutcome> Indexer::index_file(const std::string& path, uint64_t bytes_
         outcome.bytes = reader.header().source_bytes;
         return outcome;
     }
-    return scan_document(reader, begin);
+    return scan_document(reader, std::move(first), begin);
 }
 
-Result<FileOutcome> Indexer::scan_document(DocumentReader& reader,
+Result<FileOutcome> Indexer::scan_document(DocumentReader& reader, Unit unit,
                                            const StoreWriter::Begin& begin) {
     using Kind = StoreWriter::Begin::Kind;
     FileOutcome outcome;
@@ -77,13 +108,10 @@ Result<FileOutcome> Indexer::scan_document(DocumentReader& reader,
     section_tokens_ = 0;
     const uint64_t tokens_before = tokens_scanned_;
     // One unit of look-ahead: the gap that follows a unit decides which newlines the model reads.
-    Unit unit, next;
+    Unit next;
     uint64_t units = 0;
-    auto more = next_unit(reader, unit);
-    if (!more.ok()) return give_up(more.error());
-    if (!*more) return give_up(make_error(ErrorCode::kInvalidArgument, "the file holds no text"));
     for (bool last = false; !last; ++units) {
-        more = next_unit(reader, next);
+        const auto more = next_unit(reader, next);
         if (!more.ok()) return give_up(more.error());
         last = !*more;
         if (units >= begin.units_done) {
@@ -182,8 +210,11 @@ Status Indexer::drop_document(int64_t doc_id) {
 }
 
 Status Indexer::finish() {
-    if (writer_.pending_tokens() == 0) return writer_.commit();
-    return commit();
+    S3ATTN_CHECK(commit());
+    const Stopwatch watch;
+    const Status status = writer_.settle();
+    timings_ms_["settle"] += watch.milliseconds();
+    return status;
 }
 
 void Indexer::report(uint64_t bytes_done) {

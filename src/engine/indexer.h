@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapter/adapter.h"
@@ -16,6 +18,15 @@
 
 namespace s3attn {
 
+// Where a document stands in the whole list of a run of which this is a shard.
+struct ShardPlace {
+    int64_t list = 0;  // hash of the list's paths
+    uint64_t length = 0, ordinal = 0;
+};
+using PlacedFile = std::pair<InputFile, std::optional<ShardPlace>>;
+// Every `shards`-th file; all of them, without places, for 0 shards.
+std::vector<PlacedFile> choose_shard(std::vector<InputFile> files, uint32_t shard, uint32_t shards);
+
 // Scans documents into one open writer. Sections (and so chunks) are cut by the document alone, so
 // an interrupted run resumes to the same codes as an uninterrupted one.
 class Indexer {
@@ -26,16 +37,17 @@ class Indexer {
 
     // Indexes one file; problems of the file itself become a skipped FileOutcome, problems of the
     // store or the model an Error. `bytes_before` and `bytes_total` place it in the progress bar.
-    Result<FileOutcome> index_file(const std::string& path, uint64_t bytes_before,
-                                   uint64_t bytes_total);
-    // Commits what is pending.
+    Result<FileOutcome> index_file(const std::string& path, const std::optional<ShardPlace>& place,
+                                   uint64_t bytes_before, uint64_t bytes_total);
+    // Commits what is pending, and waits for the merges that this has brought about.
     Status finish();
 
     uint64_t tokens_scanned() const { return tokens_scanned_; }
     const std::map<std::string, double>& timings_ms() const { return timings_ms_; }
 
   private:
-    Result<FileOutcome> scan_document(DocumentReader& reader, const StoreWriter::Begin& begin);
+    Result<FileOutcome> scan_document(DocumentReader& reader, Unit first,
+                                      const StoreWriter::Begin& begin);
     Result<bool> next_unit(DocumentReader& reader, Unit& unit);
     Status add_unit(const Unit& unit, const std::string& next_gap);
     Status scan_chunk();

@@ -34,6 +34,9 @@ Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& 
 // Header fields only (no weights are read); file_hash included. Cheap enough to match adapters.
 Result<ModelInfo> read_model_info(const std::string& model_path);
 
+// The tokenizer alone: no weights are loaded.
+Result<std::unique_ptr<Tokenizer>> open_llama_tokenizer(const std::string& model_path);
+
 // Routes llama.cpp's log lines to `sink` (level: 0 debug .. 3 error); nullptr silences them.
 using LogSink = void (*)(int level, const char* text);
 void set_llama_log(LogSink sink);

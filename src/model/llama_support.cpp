@@ -65,10 +65,11 @@ std::string take_llama_errors() {
     return errors;
 }
 
-Result<llama_model_ptr> load_llama_model(const std::string& path) {
+Result<llama_model_ptr> load_llama_model(const std::string& path, bool vocabulary_only) {
     ensure_llama_backend();
     take_llama_errors();
-    const llama_model_params params = llama_model_default_params();
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = vocabulary_only;
     std::string why;
     try {
         llama_model_ptr model(llama_model_load_from_file(path.c_str(), params));

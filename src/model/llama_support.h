@@ -16,8 +16,8 @@ void ensure_llama_backend();
 // Error lines that llama.cpp logged on this thread since the last call, joined by "; ".
 std::string take_llama_errors();
 
-// Loads weights and vocabulary; `path` names the file in messages.
-Result<llama_model_ptr> load_llama_model(const std::string& path);
+// Loads weights and vocabulary, or only that; `path` names the file in messages.
+Result<llama_model_ptr> load_llama_model(const std::string& path, bool vocabulary_only = false);
 
 // 0: all cores of this process.
 uint32_t thread_count(uint32_t wanted);

@@ -25,7 +25,7 @@ constexpr int64_t kApplicationId = 0x73336174;  // "s3at"
 constexpr int64_t kFormatVersion = 1;
 constexpr size_t kNumberDigits = 12;
 
-constexpr char kSchema[] = R"sql(
+constexpr char kSchemaText[] = R"sql(
 CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE fingerprint(field TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents(
@@ -68,7 +68,7 @@ Status write_new_catalog(const std::string& path, const Fingerprint& fingerprint
                          const StoreShape& shape) {
     S3ATTN_TRY(const auto db, Database::open(path, Database::Mode::kCreate));
     S3ATTN_CHECK(db->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
-    S3ATTN_CHECK(db->exec(kSchema));
+    S3ATTN_CHECK(db->exec(kCatalogSchema));
     S3ATTN_CHECK(db->exec(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str()));
     S3ATTN_CHECK(db->exec(("PRAGMA user_version = " + std::to_string(kFormatVersion)).c_str()));
     const std::pair<const char*, int64_t> meta[] = {{"n_slots", shape.n_slots},
@@ -85,6 +85,8 @@ Status write_new_catalog(const std::string& path, const Fingerprint& fingerprint
 }
 
 }  // namespace
+
+const char* const kCatalogSchema = kSchemaText;
 
 std::string segment_file_name(int64_t segment_id) {
     char name[48];
@@ -240,14 +242,20 @@ Status check_shape_equal(const std::string& directory, const StoreShape& stored,
                                                 ", this run has " + text(expected));
 }
 
-Result<int64_t> load_meta(Database& db, std::string_view name) {
+Result<std::optional<int64_t>> find_meta(Database& db, std::string_view name) {
     S3ATTN_TRY(Statement row, db.prepare("SELECT value FROM meta WHERE name = ?1"));
     S3ATTN_TRY(const bool found, row.bind(1, name).step());
-    if (!found) {
+    if (!found) return std::optional<int64_t>();
+    return std::optional<int64_t>(row.integer(0));
+}
+
+Result<int64_t> load_meta(Database& db, std::string_view name) {
+    S3ATTN_TRY(const auto value, find_meta(db, name));
+    if (!value.has_value()) {
         return make_error(ErrorCode::kCorrupt,
                           "'" + db.path() + "': meta has no '" + std::string(name) + "'");
     }
-    return row.integer(0);
+    return *value;
 }
 
 Status save_meta(Database& db, std::string_view name, int64_t value) {

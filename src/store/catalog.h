@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,9 @@ struct SegmentRow {
 // What a directory is, before anything in it is touched. The error says why it is not a store.
 Status check_store_directory(const std::string& directory);
 
+// The statements that make the tables.
+extern const char* const kCatalogSchema;
+
 // Makes directory and catalogue where there is none; the caller holds the writer lock.
 Status create_catalog(const std::string& directory, const Fingerprint& fingerprint,
                       const StoreShape& shape);
@@ -42,6 +46,7 @@ Status check_fingerprint(const std::string& directory, const Fingerprint& stored
 Status check_shape_equal(const std::string& directory, const StoreShape& stored,
                          const StoreShape& expected);
 
+Result<std::optional<int64_t>> find_meta(Database& db, std::string_view name);
 Result<int64_t> load_meta(Database& db, std::string_view name);
 Status save_meta(Database& db, std::string_view name, int64_t value);
 

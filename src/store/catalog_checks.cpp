@@ -1,6 +1,24 @@
 #include "store/catalog_checks.h"
 
+#include <set>
+#include <utility>
+
 namespace s3attn {
+namespace {
+
+// (name, statement); without what SQLite and FTS5 make by themselves, which differs by version.
+Result<std::set<std::pair<std::string, std::string>>> load_schema(Database& db) {
+    std::set<std::pair<std::string, std::string>> schema;
+    S3ATTN_TRY(Statement rows, db.prepare("SELECT name, sql FROM sqlite_master"));
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return schema;
+        if (rows.view(0).starts_with("sqlite_") || rows.view(0).starts_with("units_fts_")) continue;
+        schema.emplace(rows.text(0), rows.text(1));
+    }
+}
+
+}  // namespace
 
 Error corrupt_catalog(const Database& db, const std::string& what) {
     return make_error(ErrorCode::kCorrupt, "'" + db.path() + "': " + what);
@@ -17,6 +35,22 @@ Status check_database(Database& db) {
     if (violated) {
         return corrupt_catalog(db, "row " + keys.text(1) + " of " + keys.text(0) +
                                        " belongs to no row of " + keys.text(2));
+    }
+    return {};
+}
+
+Status check_schema(Database& db) {
+    S3ATTN_TRY(const auto fresh, Database::open("", Database::Mode::kTemporary));
+    S3ATTN_CHECK(fresh->exec(kCatalogSchema));
+    S3ATTN_TRY(const auto expected, load_schema(*fresh));
+    S3ATTN_TRY(const auto found, load_schema(db));
+    for (const auto& entry : found) {
+        if (!expected.contains(entry)) {
+            return corrupt_catalog(db, "'" + entry.first + "' is not as a store has it");
+        }
+    }
+    for (const auto& entry : expected) {
+        if (!found.contains(entry)) return corrupt_catalog(db, "it has no '" + entry.first + "'");
     }
     return {};
 }

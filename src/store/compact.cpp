@@ -42,11 +42,21 @@ uint64_t length_of(const PositionRanges& ranges) {
 // Copies the postings of live positions from one segment into a merged one.
 class Copier {
   public:
-    Copier(SegmentWriter& writer, uint64_t base, const PositionRanges& live)
-        : writer_(writer), base_(base), live_(live) {}
+    Copier(SegmentWriter& writer, uint64_t base, const PositionRanges& live, uint64_t window_bytes,
+           const std::atomic<bool>& stop)
+        : writer_(writer), base_(base), live_(live), window_bytes_(window_bytes), stop_(stop) {}
 
     Status copy(const SegmentFile& segment) {
+        const uint64_t block_bytes = segment.bytes() / segment.n_blocks();
+        uint64_t read = 0;
         for (uint32_t block = 0; block < segment.n_blocks(); ++block) {
+            if (stop_.load(std::memory_order_relaxed)) {
+                return make_error(ErrorCode::kCancelled, "joining segments was stopped");
+            }
+            if ((read += block_bytes) >= window_bytes_) {
+                segment.file()->forget_pages();
+                read = 0;
+            }
             const uint64_t begin = segment.base() + static_cast<uint64_t>(block) * kBlockTokens;
             const uint64_t end =
                 std::min(begin + kBlockTokens, segment.base() + segment.n_tokens());
@@ -94,53 +104,12 @@ class Copier {
     SegmentWriter& writer_;
     uint64_t base_;
     const PositionRanges& live_;
+    uint64_t window_bytes_;
+    const std::atomic<bool>& stop_;
     size_t next_ = 0;
     std::vector<bool> alive_;
     BlockScratch scratch_;
 };
-
-// One transaction: `old` out, `merged` in (if any positions live).
-Status swap_rows(Database& db, std::span<const SegmentRow> old,
-                 const std::optional<SegmentRow>& merged) {
-    S3ATTN_CHECK(db.exec("BEGIN IMMEDIATE"));
-    const auto swap = [&]() -> Status {
-        S3ATTN_TRY(Statement remove, db.prepare("DELETE FROM segments WHERE segment_id = ?1"));
-        for (const SegmentRow& row : old) S3ATTN_CHECK(remove.bind(1, row.segment_id).run());
-        if (merged.has_value()) {
-            S3ATTN_CHECK(insert_segment(db, *merged));
-            S3ATTN_CHECK(save_meta(db, "next_segment", merged->segment_id + 1));
-        }
-        return db.exec("COMMIT");
-    };
-    Status status = swap();
-    if (!status.ok() && db.in_transaction()) {
-        [[maybe_unused]] const Status ignored = db.exec("ROLLBACK");
-    }
-    return status;
-}
-
-Status merge(const std::string& directory, Database& db, const StoreShape& shape,
-             std::span<const SegmentRow> old) {
-    S3ATTN_TRY(const PositionRanges live, load_live_ranges(db, old.front().base, old.back().end()));
-    std::optional<SegmentRow> merged;
-    if (!live.empty()) {
-        S3ATTN_TRY(const int64_t segment_id, load_meta(db, "next_segment"));
-        const std::string temporary =
-            directory + "/" + segment_file_name(segment_id) + kTemporarySuffix;
-        const uint64_t base = live.front().first;
-        S3ATTN_TRY(const auto writer, SegmentWriter::create(temporary, base, shape));
-        Copier copier(*writer, base, live);
-        for (const SegmentRow& row : old) {
-            S3ATTN_TRY(const auto segment, open_named_segment(directory, row, shape));
-            S3ATTN_CHECK(copier.copy(*segment));
-        }
-        S3ATTN_TRY(merged, publish_segment(directory, segment_id, *writer, length_of(live)));
-    }
-    S3ATTN_CHECK(swap_rows(db, old, merged));
-    // Readers that opened them keep them; a file that cannot be unlinked now is an orphan later.
-    for (const SegmentRow& row : old) ::unlink((directory + "/" + row.file).c_str());
-    return {};
-}
 
 }  // namespace
 
@@ -187,24 +156,43 @@ Result<SegmentRow> publish_segment(const std::string& directory, int64_t segment
     return row;
 }
 
-Status compact_segments(const std::string& directory, Database& db, const StoreShape& shape,
-                        bool after_removal) {
-    S3ATTN_TRY(std::vector<SegmentRow> segments, load_segments(db));
-    if (after_removal) {
-        for (const SegmentRow& row : segments) {
-            S3ATTN_TRY(const PositionRanges live, load_live_ranges(db, row.base, row.end()));
-            if (2 * length_of(live) < row.kept_tokens) {
-                S3ATTN_CHECK(merge(directory, db, shape, {&row, 1}));
-            }
-        }
-        S3ATTN_TRY(segments, load_segments(db));
+Result<std::optional<size_t>> plan_rewrite(Database& db, std::span<const SegmentRow> segments) {
+    for (size_t i = 0; i < segments.size(); ++i) {
+        const SegmentRow& row = segments[i];
+        S3ATTN_TRY(const PositionRanges live, load_live_ranges(db, row.base, row.end()));
+        if (2 * length_of(live) < row.kept_tokens) return std::optional(i);
     }
-    while (const auto plan = plan_merge(segments)) {
-        const auto [first, count] = *plan;
-        S3ATTN_CHECK(merge(directory, db, shape, std::span(segments).subspan(first, count)));
-        S3ATTN_TRY(segments, load_segments(db));
+    return std::optional<size_t>();
+}
+
+Result<MergeResult> run_merge(const std::string& directory, const StoreShape& shape,
+                              const MergeJob& job, uint64_t window_bytes,
+                              const std::atomic<bool>& stop) {
+    MergeResult result;
+    result.old = job.old;
+    if (job.live.empty()) return result;
+    const std::string temporary =
+        directory + "/" + segment_file_name(job.segment_id) + kTemporarySuffix;
+    const uint64_t base = job.live.front().first;
+    S3ATTN_TRY(const auto writer, SegmentWriter::create(temporary, base, shape));
+    Copier copier(*writer, base, job.live, window_bytes, stop);
+    for (const SegmentRow& row : job.old) {
+        S3ATTN_TRY(const auto segment, open_named_segment(directory, row, shape));
+        S3ATTN_CHECK(copier.copy(*segment));
     }
-    return {};
+    S3ATTN_TRY(result.merged,
+               publish_segment(directory, job.segment_id, *writer, length_of(job.live)));
+    return result;
+}
+
+Status swap_segments(Database& db, const MergeResult& result) {
+    S3ATTN_TRY(Statement remove, db.prepare("DELETE FROM segments WHERE segment_id = ?1"));
+    for (const SegmentRow& row : result.old) S3ATTN_CHECK(remove.bind(1, row.segment_id).run());
+    return result.merged.has_value() ? insert_segment(db, *result.merged) : Status();
+}
+
+void unlink_old_segments(const std::string& directory, const MergeResult& result) {
+    for (const SegmentRow& row : result.old) ::unlink((directory + "/" + row.file).c_str());
 }
 
 }  // namespace s3attn

@@ -52,12 +52,26 @@ Result<std::optional<DocumentRow>> find_document(Database& db, const std::string
     return find_document(db, doc_id);
 }
 
+Result<int64_t> last_document_id(Database& db) {
+    return db.integer("SELECT seq FROM sqlite_sequence WHERE name = 'documents'");
+}
+
+Status reserve_document_ids(Database& db, int64_t last) {
+    S3ATTN_TRY(const int64_t there,
+               db.integer("SELECT count(*) FROM sqlite_sequence WHERE name = 'documents'"));
+    S3ATTN_TRY(Statement save,
+               db.prepare(there > 0 ? "UPDATE sqlite_sequence SET seq = max(seq, ?1) "
+                                      "WHERE name = 'documents'"
+                                    : "INSERT INTO sqlite_sequence VALUES ('documents', ?1)"));
+    return save.bind(1, last).run();
+}
+
 Result<int64_t> insert_document(Database& db, const DocumentHeader& header,
-                                std::optional<int64_t> replaces) {
+                                std::optional<int64_t> replaces, std::optional<int64_t> doc_id) {
     S3ATTN_TRY(Statement insert,
                db.prepare("INSERT INTO documents(path, format, encoding, offsets, source_bytes, "
-                          "source_hash, tokens, units, complete, replaces, indexed_at) "
-                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8)"));
+                          "source_hash, tokens, units, complete, replaces, indexed_at, doc_id) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9)"));
     insert.bind(1, header.path).bind(2, header.format).bind(3, header.encoding);
     insert.bind(4, static_cast<int64_t>(header.offsets == OffsetSpace::kExtracted));
     insert.bind(5, static_cast<int64_t>(header.source_bytes)).bind(6, header.source_hash);
@@ -65,6 +79,11 @@ Result<int64_t> insert_document(Database& db, const DocumentHeader& header,
         insert.bind(7, *replaces);
     } else {
         insert.bind_null(7);
+    }
+    if (doc_id.has_value()) {
+        insert.bind(9, *doc_id);
+    } else {
+        insert.bind_null(9);
     }
     S3ATTN_CHECK(insert.bind(8, utc_now()).run());
     return db.last_insert_id();

@@ -1,5 +1,4 @@
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <mutex>
 
@@ -12,8 +11,6 @@
 namespace s3attn {
 namespace {
 
-constexpr int kOpenAttempts = 20;
-
 uint64_t file_bytes(const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
@@ -21,12 +18,15 @@ uint64_t file_bytes(const std::string& path) {
 
 class Reader final : public StoreReader {
   public:
-    Reader(std::string directory, CatalogSnapshot snapshot)
+    Reader(std::string directory, StoreSnapshot snapshot)
         : directory_(std::move(directory)),
-          lock_(std::move(snapshot.lock)),
-          db_(std::move(snapshot.db)) {}
+          lock_(std::move(snapshot.catalog.lock)),
+          db_(std::move(snapshot.catalog.db)),
+          shape_(snapshot.shape),
+          fingerprint_(std::move(snapshot.fingerprint)),
+          segments_(snapshot.segments.begin(), snapshot.segments.end()) {}
 
-    Status load(const Fingerprint* expected, std::string& missing_file);
+    Status load();
 
     const StoreShape& shape() const override { return shape_; }
     const Fingerprint& fingerprint() const override { return fingerprint_; }
@@ -60,21 +60,7 @@ class Reader final : public StoreReader {
     mutable Statement unit_;
 };
 
-Status Reader::load(const Fingerprint* expected, std::string& missing_file) {
-    S3ATTN_TRY(shape_, load_shape(*db_));
-    S3ATTN_TRY(fingerprint_, load_fingerprint(*db_));
-    if (expected != nullptr) {
-        S3ATTN_CHECK(check_fingerprint(directory_, fingerprint_, *expected));
-    }
-    S3ATTN_TRY(const auto rows, load_segments(*db_));
-    for (const SegmentRow& row : rows) {
-        auto segment = open_named_segment(directory_, row, shape_);
-        if (!segment.ok()) {
-            if (segment.error().code == ErrorCode::kNotFound) missing_file = row.file;
-            return segment.error();
-        }
-        segments_.push_back(std::move(*segment));
-    }
+Status Reader::load() {
     S3ATTN_CHECK(load_units());
     S3ATTN_TRY(unit_, db_->prepare("SELECT u.unit_id, u.doc_id, position_begin, n_tokens, "
                                    "byte_begin, byte_end, line_begin, line_end, page, text "
@@ -172,50 +158,12 @@ Status Reader::read_text(int64_t doc_id,
 
 }  // namespace
 
-Result<CatalogSnapshot> open_snapshot(const std::string& directory) {
-    CatalogSnapshot snapshot;
-    // Read-write where that is possible, so that the last one to leave can clear the log; nothing
-    // is ever written through this connection.
-    auto db = open_catalog(directory, Database::Mode::kReadWrite);
-    if (!db.ok() && db.error().code == ErrorCode::kIo && ::access(directory.c_str(), W_OK) != 0 &&
-        ::access((directory + "/" + kCatalogFile).c_str(), R_OK) == 0) {
-        if (file_bytes(directory + "/" + kCatalogFile + "-wal") != 0) {
-            return make_error(ErrorCode::kIo,
-                              "the store '" + directory +
-                                  "' cannot be written and was not closed properly; run s3attn "
-                                  "verify on it once where it can be written");
-        }
-        S3ATTN_TRY(snapshot.lock, WriterLock::shared(directory));
-        db = open_catalog(directory, Database::Mode::kImmutable);
-    }
-    if (!db.ok()) return db.error();
-    snapshot.db = std::move(*db);
-    S3ATTN_CHECK(snapshot.db->exec("PRAGMA query_only = ON; BEGIN"));
-    // The transaction's snapshot is taken by its first read.
-    S3ATTN_TRY([[maybe_unused]] const int64_t first,
-               snapshot.db->integer("SELECT count(*) FROM meta"));
-    return snapshot;
-}
-
 Result<std::unique_ptr<StoreReader>> StoreReader::open(const std::string& directory,
                                                        const Fingerprint* expected) {
-    std::string missing_before;
-    for (int attempt = 0;; ++attempt) {
-        S3ATTN_TRY(CatalogSnapshot snapshot, open_snapshot(directory));
-        auto reader = std::make_unique<Reader>(directory, std::move(snapshot));
-        std::string missing;
-        const Status status = reader->load(expected, missing);
-        if (status.ok()) return std::unique_ptr<StoreReader>(std::move(reader));
-        if (missing.empty()) return status.error();
-        // A writer may have joined segments between our snapshot and our open; then the next
-        // snapshot names others.
-        if (missing == missing_before || attempt == kOpenAttempts) {
-            return make_error(
-                ErrorCode::kCorrupt,
-                "the store '" + directory + "' lacks its file '" + missing + "'; index again");
-        }
-        missing_before = missing;
-    }
+    S3ATTN_TRY(StoreSnapshot snapshot, open_store_snapshot(directory, expected));
+    auto reader = std::make_unique<Reader>(directory, std::move(snapshot));
+    S3ATTN_CHECK(reader->load());
+    return std::unique_ptr<StoreReader>(std::move(reader));
 }
 
 }  // namespace s3attn

@@ -34,6 +34,7 @@ class SegmentFile final : public Segment {
 
     uint64_t checksum() const { return footer_.checksum; }
     const std::string& path() const { return path_; }
+    const std::shared_ptr<MappedFile>& file() const { return file_; }
     // Every block, with its checksum whatever was read before; at most k postings per token.
     Status verify() const;
 

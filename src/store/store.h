@@ -50,13 +50,22 @@ struct UnitExtent {
     uint32_t n_tokens = 0;
 };
 
+struct WriterOptions {
+    // Most memory for building, SQLite's included: what does not fit goes to the disk and is read
+    // again for merging. kInvalidArgument when one block of the adapter's shape needs more.
+    uint64_t memory_bytes = 256ull << 20;
+};
+
 class StoreWriter {
   public:
     // Creates the store if absent; takes the writer lock; removes orphan files of a dead writer.
     // kMismatch names the first fingerprint field that differs.
     static Result<std::unique_ptr<StoreWriter>> open(const std::string& directory,
                                                      const Fingerprint& fingerprint,
-                                                     const StoreShape& shape);
+                                                     const StoreShape& shape,
+                                                     const WriterOptions& options = {});
+    // What is not committed is dropped. Waits for merges in the background, unless something was
+    // left uncommitted: then it stops them.
     virtual ~StoreWriter() = default;
 
     struct Begin {
@@ -65,6 +74,10 @@ class StoreWriter {
         uint64_t units_done = 0;  // already committed: skip as many units of the reader
         uint64_t tokens_done = 0;
     };
+    // For shards: the next document begun is number `ordinal` (from 0) of a list of `length` that
+    // `list` (a hash) stands for. New documents of one list get ascending ids in the list's order,
+    // whichever of them come, so that merge_stores() can put shards together in that order.
+    virtual Status place_next(int64_t list, uint64_t length, uint64_t ordinal) = 0;
     // Starts a document (same path and hash, complete: kUnchanged, nothing to do; incomplete:
     // kResumes; same path, other hash: kReplaces, the old one goes when the new one is complete).
     virtual Result<Begin> begin_document(const DocumentHeader& header) = 0;
@@ -75,7 +88,11 @@ class StoreWriter {
     // Marks the document complete as of the next commit().
     virtual Status end_document() = 0;
     // Makes everything added so far durable, atomically. All added units must have their codes.
+    // Segments are joined on a thread in the background: a commit starts it and, when it is done,
+    // makes its result count; it never waits for it.
     virtual Status commit() = 0;
+    // Waits until no segments are left to be joined. After commit().
+    virtual Status settle() = 0;
     virtual uint64_t pending_tokens() const = 0;
     // Drops a document by path or decimal id; durable on return.
     virtual Result<DocumentInfo> remove_document(const std::string& path_or_id) = 0;

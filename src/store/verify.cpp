@@ -123,6 +123,7 @@ Result<VerifyReport> verify_store(const std::string& store) {
     S3ATTN_TRY(const CatalogSnapshot snapshot, open_snapshot(store));
     Database& db = *snapshot.db;
     S3ATTN_CHECK(check_database(db));
+    S3ATTN_CHECK(check_schema(db));
     S3ATTN_TRY(const StoreShape shape, load_shape(db));
     S3ATTN_CHECK(check_documents(db, report));
     S3ATTN_TRY(const auto segments, load_segments(db));

@@ -1,85 +1,21 @@
+#include "store/writer.h"
+
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <optional>
-#include <system_error>
+#include <utility>
 
 #include "base/files.h"
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
-#include "store/compact.h"
-#include "store/documents.h"
 #include "store/layout.h"
-#include "store/open_writer.h"
-#include "store/segment_writer.h"
-#include "store/writer_lock.h"
 
 namespace s3attn {
-namespace {
 
-class Writer final : public StoreWriter {
-  public:
-    Writer(std::string directory, const StoreShape& shape, std::unique_ptr<WriterLock> lock,
-           std::unique_ptr<Database> db)
-        : directory_(std::move(directory)),
-          shape_(shape),
-          lock_(std::move(lock)),
-          db_(std::move(db)) {}
-
-    Status start();
-    Result<Begin> begin_document(const DocumentHeader& header) override;
-    Status add_unit(const Unit& unit, uint32_t n_tokens) override;
-    Status add_codes(const CodeBatch& codes) override;
-    Status end_document() override;
-    Status commit() override;
-    uint64_t pending_tokens() const override { return pending_units_; }
-    Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
-
-  private:
-    struct Current {
-        int64_t doc_id = 0;
-        uint64_t tokens = 0, units = 0, byte_end = 0;
-        bool visible = true;
-    };
-
-    Status remove_orphans();
-    Status begin_transaction();
-    Status store_counts();
-    Status resume(const DocumentRow& row);
-    Result<Begin> begin(const DocumentHeader& header);
-    Status insert_unit(const Unit& unit, uint32_t n_tokens);
-    Status check_unit(const Unit& unit, uint32_t n_tokens) const;
-    Status write_codes(const CodeBatch& codes);
-    Status commit_transaction();
-    Status compact();
-    // After an error in the middle of a change nothing of the change may stay: gives up what is
-    // not committed; every later call returns the same error.
-    template <class T>
-    Result<T> fail(Result<T> result);
-    Status usable() const { return failed_.has_value() ? Status(*failed_) : Status(); }
-
-    std::string directory_;
-    StoreShape shape_;
-    std::unique_ptr<WriterLock> lock_;  // released last
-    std::unique_ptr<Database> db_;
-    Statement insert_unit_, insert_words_;
-    std::unique_ptr<SegmentWriter> segment_;  // codes since the last commit
-    int64_t next_segment_ = 1;
-    uint64_t next_position_ = 0;  // of the next unit
-    uint64_t pending_units_ = 0;  // tokens of units since the last commit
-    uint64_t pending_codes_ = 0;  // tokens of codes since the last commit
-    std::optional<Current> current_;
-    bool removed_ = false;  // positions died since the last compaction
-    std::optional<Error> failed_;
-};
-
-template <class T>
-Result<T> Writer::fail(Result<T> result) {
-    if (result.ok()) return result;
-    Error error = result.error();
+Error Writer::give_up(const Error& error) {
     failed_ = make_error(error.code,
                          error.message + " (the store keeps what was committed; open it again)");
+    merger_.abandon();
     insert_unit_.reset();
     insert_words_.reset();
     segment_.reset();
@@ -89,10 +25,17 @@ Result<T> Writer::fail(Result<T> result) {
     return *failed_;
 }
 
+Writer::~Writer() {
+    if (failed_.has_value() || db_->in_transaction()) return;
+    [[maybe_unused]] const Status ignored = settle();
+}
+
 // Brings the directory to the state the catalogue describes.
 Status Writer::start() {
     // FULL: a commit is on the disk when it returns (in WAL mode NORMAL would sync later).
     S3ATTN_CHECK(db_->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+    const std::string cache_kib = std::to_string(options_.memory_bytes / kCacheShare / 1024);
+    S3ATTN_CHECK(db_->exec(("PRAGMA cache_size = -" + cache_kib).c_str()));
     S3ATTN_TRY(const int64_t position, load_meta(*db_, "next_position"));
     S3ATTN_TRY(next_segment_, load_meta(*db_, "next_segment"));
     if (position < 0 || next_segment_ < 1) {
@@ -132,6 +75,37 @@ Status Writer::store_counts() {
     return update_counts(*db_, current_->doc_id, current_->tokens, current_->units);
 }
 
+Status Writer::place_next(int64_t list, uint64_t length, uint64_t ordinal) {
+    S3ATTN_CHECK(usable());
+    constexpr auto kMost = uint64_t{1} << 40;
+    if (length > kMost || ordinal >= length) {
+        return make_error(ErrorCode::kInvalidArgument, "a document has no such place in its list");
+    }
+    S3ATTN_TRY(const int64_t base, fail(list_base(list, length)));
+    place_ = base + static_cast<int64_t>(ordinal) + 1;
+    return {};
+}
+
+// The id before those of the list: what it was when the list was begun, also after a crash.
+Result<int64_t> Writer::list_base(int64_t list, uint64_t length) {
+    S3ATTN_TRY(const auto last_list, find_meta(*db_, "shard_list"));
+    S3ATTN_TRY(const auto last_base, find_meta(*db_, "shard_base"));
+    if (last_list == list && last_base.has_value()) return *last_base;
+    S3ATTN_CHECK(begin_transaction());
+    S3ATTN_TRY(const int64_t base, last_document_id(*db_));
+    S3ATTN_CHECK(reserve_document_ids(*db_, base + static_cast<int64_t>(length)));
+    S3ATTN_CHECK(save_meta(*db_, "shard_list", list));
+    S3ATTN_CHECK(save_meta(*db_, "shard_base", base));
+    return base;
+}
+
+// None when the place is taken: a changed document comes after everything there is.
+Result<std::optional<int64_t>> Writer::if_free(std::optional<int64_t> place) {
+    if (!place.has_value()) return place;
+    S3ATTN_TRY(const auto there, find_document(*db_, *place));
+    return there.has_value() ? std::nullopt : place;
+}
+
 Result<StoreWriter::Begin> Writer::begin_document(const DocumentHeader& header) {
     S3ATTN_CHECK(usable());
     if (header.path.empty()) {
@@ -155,6 +129,7 @@ Status Writer::resume(const DocumentRow& row) {
 }
 
 Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
+    auto place = std::exchange(place_, std::nullopt);
     // Looking alone opens no transaction: an unchanged document leaves nothing to commit.
     if (db_->in_transaction()) S3ATTN_CHECK(store_counts());
     current_.reset();
@@ -180,7 +155,8 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
     std::optional<int64_t> replaces;
     if (whole.has_value()) replaces = whole->info.doc_id;
     S3ATTN_CHECK(begin_transaction());
-    S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces));
+    S3ATTN_TRY(place, if_free(place));
+    S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces, place));
     current_ = Current{doc_id, 0, 0, 0, !replaces.has_value()};
     return Begin{replaces.has_value() ? Begin::Kind::kReplaces : Begin::Kind::kNew, doc_id, 0, 0};
 }
@@ -242,8 +218,9 @@ Status Writer::add_codes(const CodeBatch& codes) {
 
 Status Writer::write_codes(const CodeBatch& codes) {
     if (segment_ == nullptr) {
+        segment_id_ = next_segment_++;
         const std::string path =
-            directory_ + "/" + segment_file_name(next_segment_) + kTemporarySuffix;
+            directory_ + "/" + segment_file_name(segment_id_) + kTemporarySuffix;
         S3ATTN_TRY(segment_, SegmentWriter::create(path, next_position_ - pending_units_, shape_));
     }
     S3ATTN_CHECK(segment_->add_codes(codes));
@@ -264,47 +241,6 @@ Status Writer::end_document() {
     };
     S3ATTN_CHECK(fail(end()));
     current_.reset();
-    return {};
-}
-
-Status Writer::commit() {
-    S3ATTN_CHECK(usable());
-    if (pending_codes_ != pending_units_) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "cannot commit: " + std::to_string(pending_units_ - pending_codes_) +
-                              " tokens have no codes yet");
-    }
-    if (!db_->in_transaction()) return {};
-    S3ATTN_CHECK(fail(commit_transaction()));
-    return compact();
-}
-
-Status Writer::commit_transaction() {
-    S3ATTN_CHECK(store_counts());
-    if (segment_ != nullptr) {
-        S3ATTN_TRY(const SegmentRow row,
-                   publish_segment(directory_, next_segment_, *segment_, pending_codes_));
-        // From here on the file is not ours to unlink: should COMMIT fail half-way, the catalogue
-        // may name it after all. If not, the next writer removes it.
-        S3ATTN_CHECK(insert_segment(*db_, row));
-        S3ATTN_CHECK(save_meta(*db_, "next_segment", next_segment_ + 1));
-    }
-    S3ATTN_CHECK(save_meta(*db_, "next_position", static_cast<int64_t>(next_position_)));
-    S3ATTN_CHECK(db_->exec("COMMIT"));
-    segment_.reset();
-    pending_units_ = pending_codes_ = 0;
-    return {};
-}
-
-Status Writer::compact() {
-    const Status status = compact_segments(directory_, *db_, shape_, removed_);
-    if (!status.ok()) {
-        return make_error(
-            status.error().code,
-            "everything is committed, but joining segments failed: " + status.error().message);
-    }
-    removed_ = false;
-    S3ATTN_TRY(next_segment_, load_meta(*db_, "next_segment"));
     return {};
 }
 
@@ -329,58 +265,8 @@ Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
     // Its replacement may have been dropped with it.
     current_.reset();
     removed_ = true;
-    S3ATTN_CHECK(compact());
+    S3ATTN_CHECK(settle());
     return row->info;
-}
-
-Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
-                                                 const Fingerprint* fingerprint,
-                                                 const StoreShape* shape) {
-    S3ATTN_TRY(auto lock, WriterLock::exclusive(directory));
-    if (const Status made = check_store_directory(directory); !made.ok()) {
-        if (made.error().code != ErrorCode::kNotFound || fingerprint == nullptr) {
-            return made.error();
-        }
-        S3ATTN_CHECK(create_catalog(directory, *fingerprint, *shape));
-    }
-    S3ATTN_TRY(auto db, open_catalog(directory, Database::Mode::kReadWrite));
-    S3ATTN_TRY(const StoreShape stored_shape, load_shape(*db));
-    if (fingerprint != nullptr) {
-        S3ATTN_TRY(const Fingerprint stored, load_fingerprint(*db));
-        S3ATTN_CHECK(check_fingerprint(directory, stored, *fingerprint));
-        S3ATTN_CHECK(check_shape_equal(directory, stored_shape, *shape));
-    }
-    auto writer = std::make_unique<Writer>(directory, stored_shape, std::move(lock), std::move(db));
-    S3ATTN_CHECK(writer->start());
-    return std::unique_ptr<StoreWriter>(std::move(writer));
-}
-
-}  // namespace
-
-Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& directory,
-                                                       const Fingerprint& fingerprint,
-                                                       const StoreShape& shape) {
-    S3ATTN_CHECK(check_shape(shape));
-    if (const Status status = check_store_directory(directory); !status.ok()) {
-        // kNotFound: nothing there, or an empty directory. Anything else is somebody's.
-        if (status.error().code != ErrorCode::kNotFound || directory.empty()) {
-            return status.error();
-        }
-        std::error_code error;
-        std::filesystem::create_directories(directory, error);
-        if (error) {
-            return make_error(ErrorCode::kIo,
-                              "cannot make '" + directory + "': " + error.message());
-        }
-        const auto parent = std::filesystem::absolute(directory, error).parent_path();
-        S3ATTN_CHECK(sync_directory(parent.string()));
-    }
-    return open_locked(directory, &fingerprint, &shape);
-}
-
-Result<std::unique_ptr<StoreWriter>> open_existing_writer(const std::string& directory) {
-    S3ATTN_CHECK(check_store_directory(directory));
-    return open_locked(directory, nullptr, nullptr);
 }
 
 }  // namespace s3attn

@@ -140,7 +140,33 @@ class IndexAndSearch(ProgramTest):
         places = run_json("inspect", self.store, "--feature", feature)["occurrences"]
         self.assertGreater(len(places), 0)
         self.assertTrue(all(place["activation"] > 0 for place in places))
+        for place in places:
+            begin, end = place["token_begin"], place["token_end"]
+            self.assertEqual(place["context"].encode()[begin:end].decode(), place["token"])
+        report = run_json("inspect", self.store, "--feature", densest["latent"], "--slot",
+                          densest["slot"], "--limit", 3)
+        self.assertEqual(report["feature_postings"], densest["postings"])
+        self.assertEqual(len(report["occurrences"]), 3)
+        self.assertGreater(report["frequency"], 0)
+        self.assertGreater(report["likes"][0]["count"], 0)
+        shown = run("inspect", self.store, "--feature", feature, "--limit", 2).stdout
+        self.assertIn("[[", shown)
+        self.assertIn("tokens it likes", shown)
         self.assertEqual(run("inspect", self.store, "--feature", "x:y").returncode, 2)
+
+    def test_inspect_stats(self):
+        run_json("index", self.store, self.write("facts.txt", "\n\n".join(PARAGRAPHS)))
+        report = run_json("inspect", self.store, "--stats")
+        self.assertEqual(set(report["parts"]), {"postings", "text", "word index", "catalogue"})
+        self.assertEqual(sum(part["bytes"] for part in report["parts"].values()),
+                         report["catalog_bytes"] + report["segment_bytes"])
+        self.assertEqual(report["dead_features"], report["posting_length_histogram"][0])
+        shown = run("inspect", self.store, "--stats").stdout
+        for words in ("bytes per posting", "dead", "dense", "word index"):
+            self.assertIn(words, shown)
+        other = self.directory / "no.gguf"
+        self.assert_fails(run("inspect", self.store, "--feature", "0:1", "--model", other), "no.gguf")
+        self.assert_fails(run("inspect", self.store, "--feature", "0:9999999"), "latents 0 to")
 
     def test_same_results_for_any_thread_count(self):
         source = self.write("facts.txt", "\n\n".join(PARAGRAPHS))

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "store/inspect.h"
 #include "store/sqlite.h"
 #include "store_test_util.h"
 
@@ -29,7 +30,7 @@ class Open : public testing::Test {
         EXPECT_THAT(reader.error().message, HasSubstr(store_));
         EXPECT_FALSE(list_documents(store_).ok());
         EXPECT_FALSE(verify_store(store_).ok());
-        EXPECT_FALSE(inspect_store(store_, -1, 0, 0).ok());
+        EXPECT_FALSE(inspect_postings(store_, {}).ok());
         EXPECT_FALSE(remove_document(store_, "a").ok());
     }
     Result<std::unique_ptr<StoreWriter>> writer(const Fingerprint& f = fingerprint(),

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "store/inspect.h"
 #include "store_test_util.h"
 
 namespace s3attn {
@@ -366,25 +367,39 @@ TEST_F(Store, InspectShowsWhereAFeatureFires) {
     ASSERT_OK(remove_document(store_, "a.txt"));
     const auto [key, activation] = *live_postings(*open_reader(store_)).begin();
     const auto [slot, position, feature] = key;
-    const auto report = inspect_store(store_, static_cast<int>(slot), feature, 100);
+    const auto report = inspect_postings(store_, {static_cast<int>(slot), feature, 100, true, ""});
     ASSERT_OK(report);
     EXPECT_EQ(report->fingerprint, fingerprint().fields);
     EXPECT_EQ(report->documents, 1u);
     EXPECT_EQ(report->tokens, 40u);
     EXPECT_EQ(report->heads, kShape.n_slots);
     ASSERT_FALSE(report->occurrences.empty());
-    EXPECT_EQ(report->occurrences[0].position, position);
-    EXPECT_EQ(report->occurrences[0].activation, activation);
-    EXPECT_EQ(report->occurrences[0].path, "b.txt");
-    EXPECT_THAT(report->occurrences[0].context, HasSubstr("of b.txt"));
+    EXPECT_EQ(report->feature_postings, report->occurrences.size());
+    double strongest = 255;
+    bool found = false;
+    for (const FeatureOccurrence& o : report->occurrences) {
+        EXPECT_LE(o.activation, strongest);
+        strongest = o.activation;
+        EXPECT_EQ(o.path, "b.txt");
+        EXPECT_THAT(o.context, HasSubstr("of b.txt"));
+        EXPECT_LT(o.unit_token, 10u);
+        found |= o.position == position && o.activation == activation;
+    }
+    EXPECT_TRUE(found);
+    EXPECT_EQ(report->dead_features, report->posting_length_histogram[0]);
+    uint64_t bytes = 0;
+    for (const auto& [part, size] : report->parts) bytes += size;
+    EXPECT_EQ(bytes, report->catalog_bytes + report->segment_bytes);
     uint64_t features = 0;
     for (const uint64_t n : report->posting_length_histogram) features += n;
     EXPECT_EQ(features, uint64_t{kShape.n_slots} * kShape.latents);
     ASSERT_FALSE(report->densest.empty());
-    EXPECT_EQ(inspect_store(store_, static_cast<int>(slot), feature, 1)->occurrences.size(), 1u);
-    EXPECT_FALSE(inspect_store(store_, 2, 0, 1).ok());
-    EXPECT_FALSE(inspect_store(store_, 0, kShape.latents, 1).ok());
-    EXPECT_TRUE(inspect_store(store_, -1, 0, 1)->occurrences.empty());
+    EXPECT_EQ(inspect_postings(store_, {static_cast<int>(slot), feature, 1, true, ""})
+                  ->occurrences.size(),
+              1u);
+    EXPECT_FALSE(inspect_postings(store_, {2, 0, 1, true, ""}).ok());
+    EXPECT_FALSE(inspect_postings(store_, {0, kShape.latents, 1, true, ""}).ok());
+    EXPECT_TRUE(inspect_postings(store_, {-1, 0, 1, true, ""})->occurrences.empty());
 }
 
 TEST_F(Store, UnknownIdsAreNotFound) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "store/inspect.h"
 #include "store/sqlite.h"
 #include "store_test_util.h"
 
@@ -109,9 +110,12 @@ TEST_F(Verify, NamesCataloguesThatDoNotAddUp) {
         {"UPDATE segments SET file = '../../etc/passwd' WHERE segment_id = 3", "impossible"},
         {"UPDATE segments SET checksum = 0 WHERE segment_id = 3", "not the segment"},
         {"UPDATE documents SET replaces = 1 WHERE doc_id = 2", "still replaces"},
-        {"DROP TABLE units_fts", "word index"},
-        {"DROP TABLE units", "no such table"},
-        {"DROP VIEW searchable_units", "word index"},
+        {"DROP TABLE units_fts", "has no 'units_fts'"},
+        {"DROP TABLE units", "has no 'units'"},
+        {"DROP VIEW searchable_units", "has no 'searchable_units'"},
+        {"ALTER TABLE documents RENAME COLUMN source_bytes TO x", "'documents' is not as"},
+        {"CREATE TABLE more(x)", "'more' is not as"},
+        {"CREATE TRIGGER t AFTER DELETE ON units BEGIN DELETE FROM meta; END", "'t' is not as"},
         {"DELETE FROM units_fts", "word index"},
     };
     for (const auto& [sql, text] : cases) {
@@ -129,7 +133,7 @@ TEST_F(Verify, NamesCataloguesThatDoNotAddUp) {
             [[maybe_unused]] const auto documents = (*reader)->documents();
             [[maybe_unused]] const auto matches = (*reader)->bm25("castle", 5);
         }
-        [[maybe_unused]] const auto inspected = inspect_store(store_, 0, 0, 10);
+        [[maybe_unused]] const auto inspected = inspect_postings(store_, {0, 0, 10, true, ""});
         [[maybe_unused]] const auto removed = remove_document(store_, "a.txt");
     }
 }
