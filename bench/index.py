@@ -62,7 +62,7 @@ class Bench:
                  if p.suffix in (".txt", ".md")]
         if not found:
             print(f"bench: no texts under {folder} (--data names it): using examples/")
-            found = sorted((ROOT / "examples").glob("*.txt"))
+            found = [p for p in sorted((ROOT / "examples").glob("*.md")) if p.name != "README.md"]
         return found
 
     def questions(self):

@@ -127,6 +127,9 @@ Status record(const std::vector<std::string>& arguments) {
     const std::string store = out + "/recording.s3";
     S3ATTN_CHECK(scan_texts(options, store, texts));
     S3ATTN_TRY(const bench::Recording recording, read_store(store));
+    if (recording.unit_tokens.empty()) {
+        return make_error(ErrorCode::kInvalidArgument, "the texts hold nothing to record");
+    }
     S3ATTN_CHECK(bench::write_codes(out + "/codes.bin", recording));
     std::ofstream units(out + "/units.txt");
     for (const std::string& text : recording.unit_texts) units << text << '\n';

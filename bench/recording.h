@@ -80,7 +80,7 @@ inline Status read_codes(const std::string& path, Recording& recording) {
     File file(path, "rb");
     uint32_t header[5] = {};
     file.get_array(header, 5);
-    if (!file.ok()) return unreadable(path);
+    if (!file.ok() || header[3] == 0 || header[4] == 0) return unreadable(path);
     recording.shape = {header[0], header[1], header[2]};
     recording.codes.n_tokens = header[3];
     recording.codes.n_slots = header[0];
