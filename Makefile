@@ -13,7 +13,7 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench docs clean help
+.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-index docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -46,6 +46,9 @@ fuzz:  ## each fuzz target for a minute (SECONDS_EACH=600: ten); needs clang
 
 bench: all  ## measures the numbers of the README (about half an hour on 2 cores)
 	@python3 bench/run.py
+
+bench-index: all  ## measures the index at 100K, 1M and 10M tokens (some minutes, 4 GB of disk)
+	@python3 bench/index.py
 
 docs: all  ## writes docs/cli.md from the program's own help
 	@scripts/gen_cli_docs.sh >docs/cli.md

@@ -6,6 +6,7 @@
 //   index_bench words STORE RECORDING            FTS5's BM25 on the same text
 // Prints lines `name value unit`.
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -190,13 +191,15 @@ Status measure_build(const std::string& directory, const std::string& from, uint
     print("index_build_rate", postings / seconds / 1e6, "M_postings/s");
     print("index_build_rate_codes", postings / replay.codes_seconds() / 1e6, "M_postings/s");
     print("index_catalogue_bytes_per_token",
-          (static_cast<double>(store->bytes_on_disk()) - [&] {
-              double bytes = 0;
-              for (const auto& segment : store->segments()) {
-                  bytes += static_cast<double>(segment->bytes());
-              }
-              return bytes;
-          }()) / static_cast<double>(tokens),
+          (static_cast<double>(store->bytes_on_disk()) -
+           [&] {
+               double bytes = 0;
+               for (const auto& segment : store->segments()) {
+                   bytes += static_cast<double>(segment->bytes());
+               }
+               return bytes;
+           }()) /
+              static_cast<double>(tokens),
           "bytes");
     return print_sizes(*store);
 }
@@ -212,27 +215,37 @@ Status measure_open(const std::string& directory) {
     return {};
 }
 
+// Of all threads: what a loaded machine does not change much.
+double cpu_ms() {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
+}
+
 using Score = std::function<Result<S3Scores>(size_t query)>;
 
 // Each query `rounds` times; the first of all queries has run once before, so that pages are in
 // memory and checksums checked.
 Status time_queries(const char* name, size_t n_queries, size_t rounds, const Score& score) {
-    std::vector<double> times;
+    std::vector<double> times, cpu;
     for (size_t round = 0; round < rounds; ++round) {
         for (size_t q = 0; q < n_queries; ++q) {
             const Stopwatch watch;
+            const double begin = cpu_ms();
             S3ATTN_TRY([[maybe_unused]] const S3Scores scores, score(q));
+            cpu.push_back(cpu_ms() - begin);
             times.push_back(watch.milliseconds());
         }
     }
     const std::string prefix = name;
     print((prefix + "_median").c_str(), quantile(times, 0.5), "ms");
     print((prefix + "_p99").c_str(), quantile(times, 0.99), "ms");
+    print((prefix + "_cpu").c_str(), quantile(cpu, 0.5), "ms");
     return {};
 }
 
 Status measure_search(const std::string& directory, const std::string& from, uint32_t threads,
-              uint32_t features, size_t rounds) {
+                      uint32_t features, size_t rounds) {
     S3ATTN_TRY(const auto store, StoreReader::open(directory, nullptr));
     S3ATTN_TRY(const auto queries, bench::read_queries(from + "/queries.bin"));
     S3ATTN_TRY(const FeatureMeans means, feature_means(*store));
@@ -265,10 +278,9 @@ Status measure_search(const std::string& directory, const std::string& from, uin
     // The exhaustive scorer: all features of every token. Its lists need not be chosen.
     ScoreOptions everything;
     everything.threads = threads;
-    S3ATTN_CHECK(time_queries("exhaustive", std::min<size_t>(queries.size(), 3), 1,
-                              [&](size_t q) {
-                                  return score_attention(*store, queries[q], everything);
-                              }));
+    S3ATTN_CHECK(time_queries("exhaustive", std::min<size_t>(queries.size(), 3), 1, [&](size_t q) {
+        return score_attention(*store, queries[q], everything);
+    }));
     const QueryCodes kept = keep_chosen(queries[0], choices[0]);
     S3ATTN_TRY(const S3Scores dense, score_attention(*store, kept, everything));
     print("same_scores_as_exhaustive", first.mass == dense.mass ? 1 : 0, "bool");
@@ -303,7 +315,7 @@ int main(int argc, char** argv) {
     if (a.size() == 2 && a[0] == "open") status = measure_open(a[1]);
     if (a.size() == 6 && a[0] == "search") {
         status = measure_search(a[1], a[2], static_cast<uint32_t>(number(3)),
-                        static_cast<uint32_t>(number(4)), number(5));
+                                static_cast<uint32_t>(number(4)), number(5));
     }
     if (a.size() == 3 && a[0] == "words") status = measure_words(a[1], a[2]);
     if (status.ok()) return 0;

@@ -73,7 +73,8 @@ Result<bench::Recording> read_store(const std::string& directory) {
 }
 
 // Exactly kQuestionTokens each: a shorter question goes on with the next one.
-Result<std::vector<QueryCodes>> encode_questions(const std::string& path, Searcher& searcher) {
+Result<std::vector<QueryCodes>> encode_questions(const std::string& path, const std::string& out,
+                                                 Searcher& searcher) {
     std::ifstream file(path);
     std::vector<std::string> questions;
     for (std::string line; std::getline(file, line);) {
@@ -83,6 +84,7 @@ Result<std::vector<QueryCodes>> encode_questions(const std::string& path, Search
         }
     }
     std::vector<QueryCodes> queries;
+    std::ofstream kept(out + "/questions.txt");
     for (size_t q = 0; q < questions.size() && queries.size() < kQuestions; ++q) {
         std::string text = questions[q];
         S3ATTN_TRY(Tokens tokens, searcher.scanner.tokenizer().tokenize(text));
@@ -92,9 +94,22 @@ Result<std::vector<QueryCodes>> encode_questions(const std::string& path, Search
         }
         tokens.ids.resize(std::min(tokens.ids.size(), kQuestionTokens));
         S3ATTN_TRY(QueryCodes codes, searcher.encode_question(tokens, Scoring::kAttention));
+        kept << text << '\n';
         queries.push_back(std::move(codes));
     }
     return queries;
+}
+
+Status scan_texts(const EngineOptions& options, const std::string& store,
+                  const std::vector<std::string>& texts) {
+    S3ATTN_TRY(const auto engine, Engine::open(options));
+    Silent silent;
+    CancelToken cancel;
+    S3ATTN_TRY(const IndexReport report, engine->index(store, texts, {}, silent, cancel));
+    std::printf("recorded %llu tokens in %.0f s (%.0f tokens/s)\n",
+                static_cast<unsigned long long>(report.tokens), report.seconds,
+                report.tokens_per_s);
+    return {};
 }
 
 Status record(const std::vector<std::string>& arguments) {
@@ -109,38 +124,30 @@ Status record(const std::vector<std::string>& arguments) {
     S3ATTN_TRY(const ModelInfo info, read_model_info(model));
     S3ATTN_TRY(const std::string directory, find_adapter({models}, info.file_hash));
     S3ATTN_TRY(const Adapter adapter, load_adapter(directory));
-    bench::Recording recording;
-    if (!texts.empty()) {
-        S3ATTN_TRY(const auto engine, Engine::open(options));
-        const std::string store = out + "/recording.s3";
-        Silent silent;
-        CancelToken cancel;
-        S3ATTN_TRY(const IndexReport report, engine->index(store, texts, {}, silent, cancel));
-        std::printf("recorded %llu tokens in %.0f s (%.0f tokens/s)\n",
-                    static_cast<unsigned long long>(report.tokens), report.seconds,
-                    report.tokens_per_s);
-        S3ATTN_TRY(recording, read_store(store));
-        S3ATTN_CHECK(bench::write_codes(out + "/codes.bin", recording));
-        std::ofstream units(out + "/units.txt");
-        for (const std::string& text : recording.unit_texts) units << text << '\n';
-        fs::remove_all(store);
-    }
+    const std::string store = out + "/recording.s3";
+    S3ATTN_CHECK(scan_texts(options, store, texts));
+    S3ATTN_TRY(const bench::Recording recording, read_store(store));
+    S3ATTN_CHECK(bench::write_codes(out + "/codes.bin", recording));
+    std::ofstream units(out + "/units.txt");
+    for (const std::string& text : recording.unit_texts) units << text << '\n';
     ScannerOptions scan;
     scan.model_path = model;
     scan.cache_dir = cache;
     scan.chunk_tokens = kChunkTokens;
     scan.deepest_layer = static_cast<int32_t>(adapter.deepest_layer());
     S3ATTN_TRY(const auto scanner, open_llama_scanner(scan));
-    const std::unique_ptr<StoreReader> none;
-    Searcher searcher{*scanner, adapter, *none, 0, {}, nullptr};
-    S3ATTN_TRY(const auto queries, encode_questions(arguments[4], searcher));
-    return bench::write_queries(out + "/queries.bin", queries);
+    S3ATTN_TRY(const auto reader, StoreReader::open(store, nullptr));
+    Searcher searcher{*scanner, adapter, *reader, 0, {}, nullptr};
+    S3ATTN_TRY(const auto queries, encode_questions(arguments[4], out, searcher));
+    S3ATTN_CHECK(bench::write_queries(out + "/queries.bin", queries));
+    fs::remove_all(store);
+    return {};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 6) {
+    if (argc < 7) {
         std::fprintf(stderr,
                      "usage: index_record MODEL.gguf MODELS_DIR CACHE_DIR OUT_DIR "
                      "QUESTIONS.jsonl TEXT...\n");

@@ -181,4 +181,5 @@ def main():
     print("\n".join(bench.results))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -126,6 +126,13 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
         ->type_name("TOKENS");
     command.add_option("--max-spans", options.max_spans, "most spans of evidence (0: no limit)")
         ->capture_default_str();
+    command
+        .add_option("--max-features", options.max_features,
+                    "read only a question token's heaviest features of each head (0: all)")
+        ->envname("S3ATTN_MAX_FEATURES")
+        ->check(CLI::Range(0u, 65536u))
+        ->capture_default_str()
+        ->type_name("N");
     command.add_flag("--explain", options.explain,
                      "print what passed along each stage, as JSON lines on standard error");
 }

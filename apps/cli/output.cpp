@@ -76,6 +76,12 @@ Json to_json(const SearchResult& result) {
     json["evidence_floor"] = result.evidence_floor;
     json["spans"] = Json::array();
     for (const Span& span : result.spans) json["spans"].push_back(to_json(span));
+    if (result.postings > 0) {
+        json["postings"] = result.postings;
+        json["postings_read"] = result.postings_read;
+        json["postings_read_share"] =
+            static_cast<double>(result.postings_read) / static_cast<double>(result.postings);
+    }
     json["timings_ms"] = result.timings_ms;
     return json;
 }

@@ -58,6 +58,9 @@ struct SearchOptions {
     Scoring scoring = Scoring::kAttention;
     uint32_t budget_tokens = 1024;  // evidence, in tokens as Span::tokens counts them; > 0
     uint32_t max_spans = 0;         // 0: as many as the budget holds
+    // Features read per question token and head, those that weigh most; 0: all. Fewer are faster
+    // and find slightly less (docs/retrieval.md).
+    uint32_t max_features = 0;
     bool explain = false;           // fill SearchResult::explain
 };
 
@@ -73,6 +76,8 @@ struct SearchResult {
     bool evidence_found = true; // false: nothing above the calibrated floor
     double evidence_score = 0;  // what was compared with the floor
     double evidence_floor = 0;
+    uint64_t postings = 0;      // of the heads' lists; 0 where S3 scores were not made
+    uint64_t postings_read = 0; // of these, each counted once
     std::map<std::string, double> timings_ms;   // stage -> milliseconds
     std::vector<std::string> explain;           // JSON lines, one per stage arrow
 };

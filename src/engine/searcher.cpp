@@ -99,9 +99,12 @@ Result<SearchResult> Searcher::search(const std::string& question,
         S3ATTN_TRY(codes, encode_question(tokens, options.scoring));
         result.timings_ms["question"] = query_watch.milliseconds();
         const Stopwatch score_watch;
+        const ScoreOptions how{threads, options.max_features, nullptr, cache};
         auto scored = options.scoring == Scoring::kEq7 ? score_eq7(store, codes, threads)
-                                                       : score_attention(store, codes, threads, cache);
+                                                       : score_attention(store, codes, how);
         S3ATTN_TRY(scores, std::move(scored));
+        result.postings = scores.postings;
+        result.postings_read = scores.postings_read;
         result.timings_ms["score"] = score_watch.milliseconds();
     }
     const Stopwatch rank_watch;

@@ -5,6 +5,7 @@ namespace s3attn {
 void ScanCache::bind(const StoreReader& store) {
     if (segments_ == store.segments() && !forms_.empty()) return;
     forms_.clear();
+    feature_means.clear();
     bytes_ = 0;
     segments_ = store.segments();
     n_blocks_ = 0;

@@ -28,6 +28,8 @@ class ScanCache {
     }
     // Copies the form if there is room.
     void keep(uint32_t slot, size_t ordinal, const TokenForm& form);
+    // Mean activations of the bound store's features (feature_choice.h), once they are known.
+    std::vector<std::vector<float>> feature_means;
     size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
   private:

@@ -218,7 +218,11 @@ Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& que
     std::optional<FeatureChoice> chosen;
     const FeatureChoice* choice = options.choice;
     if (!choice && options.max_features > 0 && options.max_features < query.latents) {
-        S3ATTN_TRY(const FeatureMeans means, feature_means(store));
+        FeatureMeans own;
+        FeatureMeans& means = options.cache ? options.cache->feature_means : own;
+        if (means.empty()) {
+            S3ATTN_TRY(means, feature_means(store));
+        }
         chosen = choose_features(query, options.max_features, means, pool);
         choice = &*chosen;
     }

@@ -1,6 +1,7 @@
 #include "retrieve/score_sparse.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "retrieve/score_kernel.h"
@@ -14,31 +15,30 @@ namespace {
 
 #define S3ATTN_INLINE inline __attribute__((always_inline))
 
-// Four postings at a time, wherever a list ends: a loop over exactly n would mispredict its end for
-// nearly every list. Those past the end add 0.
-constexpr uint32_t kGroup = 4;
+// Eight postings at a time, wherever a list ends: a loop over exactly n would mispredict its end
+// for nearly every list. Those past the end add 0.
+constexpr uint32_t kGroup = 8;
 static_assert(kGroup <= kReadSlack);
 
-S3ATTN_INLINE void add_products(const uint16_t* position, const int16_t* product, uint32_t n,
-                                int16_t* sum) {
-    for (uint32_t i = 0; i < n; i += kGroup) {
-        uint64_t at, add;
-        std::memcpy(&at, position + i, sizeof at);
-        std::memcpy(&add, product + i, sizeof add);
-        for (uint32_t j = 0; j < kGroup; ++j) {
-            int16_t& to = sum[at >> (16 * j) & 0xffff];
-            to = static_cast<int16_t>(to + static_cast<int16_t>(add >> (16 * j)));
-        }
-    }
-}
+using Words = std::array<uint64_t, 2>;  // eight of 16 bits
 
-// multiply: product[i] = round(activation[i] * weight / kActivationUnit), as the dense kernel
-// rounds. largest: of n > 0 sums.
+// kKeep[kGroup - n ...]: the first n words of eight.
+constexpr auto kKeep = [] {
+    std::array<uint16_t, 2 * kGroup> keep{};
+    for (uint32_t i = 0; i < kGroup; ++i) keep[i] = 0xffff;
+    return keep;
+}();
+
+// products: round(activation * weight / kActivationUnit), as the dense kernel rounds, where `keep`
+// has ones. largest: of n > 0 sums.
 struct Portable {
-    static void multiply(const uint8_t* activation, uint32_t n, int weight, int16_t* product) {
-        for (uint32_t i = 0; i < n; ++i) {
-            product[i] = static_cast<int16_t>((activation[i] * weight + kActivationUnit / 2) >> 8);
+    static void products(const uint8_t* activation, int weight, const uint16_t* keep, Words& out) {
+        std::array<uint16_t, kGroup> words;
+        for (uint32_t i = 0; i < kGroup; ++i) {
+            const int product = (activation[i] * weight + kActivationUnit / 2) >> 8;
+            words[i] = static_cast<uint16_t>(product & keep[i]);
         }
+        std::memcpy(&out, &words, sizeof out);
     }
     static int16_t largest(const int16_t* sum, uint32_t n) {
         return *std::max_element(sum, sum + n);
@@ -46,25 +46,39 @@ struct Portable {
 };
 
 template <class Simd>
+S3ATTN_INLINE void add_list(const uint16_t* position, const uint8_t* activation, uint32_t n,
+                            int weight, int16_t* sum) {
+    for (uint32_t i = 0; i < n; i += kGroup) {
+        Words at, add;
+        std::memcpy(&at, position + i, sizeof at);
+        Simd::products(activation + i, weight, &kKeep[kGroup - std::min(kGroup, n - i)], add);
+        for (uint32_t j = 0; j < kGroup; ++j) {
+            int16_t& to = sum[at[j / 4] >> (16 * (j % 4)) & 0xffff];
+            to = static_cast<int16_t>(to + static_cast<int16_t>(add[j / 4] >> (16 * (j % 4))));
+        }
+    }
+}
+
+template <class Simd>
 S3ATTN_INLINE void add_lane(const BlockView& block, std::span<const SparseLanes::Weight> weights,
-                            int16_t* product, int16_t* sum) {
+                            int16_t* sum) {
     const uint32_t* const list_begin = block.feature_begin.data();
+    const uint16_t* const position = block.position.data();
+    const uint8_t* const activation = block.activation.data();
     for (const SparseLanes::Weight& entry : weights) {
         const uint32_t begin = list_begin[entry.index];
-        const uint32_t n = list_begin[entry.index + 1] - begin;
-        Simd::multiply(block.activation.data() + begin, n, entry.weight, product);
-        std::memset(product + n, 0, kGroup * sizeof *product);
-        add_products(block.position.data() + begin, product, n, sum);
+        add_list<Simd>(position + begin, activation + begin, list_begin[entry.index + 1] - begin,
+                       entry.weight, sum);
     }
 }
 
 template <class Simd>
 S3ATTN_INLINE void score_lanes(const BlockView& block, const SparseLanes& sparse,
                                std::span<const UnitRun> runs, std::span<int16_t* const> rows,
-                               int16_t* product, int16_t* sum) {
+                               int16_t* sum) {
     for (size_t lane = 0; lane + 1 < sparse.begin.size(); ++lane) {
         const auto first = sparse.begin[lane], last = sparse.begin[lane + 1];
-        add_lane<Simd>(block, std::span(sparse.weights).subspan(first, last - first), product, sum);
+        add_lane<Simd>(block, std::span(sparse.weights).subspan(first, last - first), sum);
         for (size_t r = 0; r < runs.size(); ++r) {
             const uint32_t n = runs[r].end - runs[r].begin;
             rows[r][lane] = std::max(rows[r][lane], Simd::largest(sum + runs[r].begin, n));
@@ -74,26 +88,25 @@ S3ATTN_INLINE void score_lanes(const BlockView& block, const SparseLanes& sparse
 }
 
 using ScoreLanes = void (*)(const BlockView&, const SparseLanes&, std::span<const UnitRun>,
-                            std::span<int16_t* const>, int16_t*, int16_t*);
+                            std::span<int16_t* const>, int16_t*);
 
 void score_lanes_portable(const BlockView& block, const SparseLanes& sparse,
                           std::span<const UnitRun> runs, std::span<int16_t* const> rows,
-                          int16_t* product, int16_t* sum) {
-    score_lanes<Portable>(block, sparse, runs, rows, product, sum);
+                          int16_t* sum) {
+    score_lanes<Portable>(block, sparse, runs, rows, sum);
 }
 #if defined(__x86_64__)
 struct Avx2 {
-    // Sixteen at a time: reads and writes up to 15 entries past n.
-    __attribute__((target("avx2"))) static void multiply(const uint8_t* activation, uint32_t n,
-                                                         int weight, int16_t* product) {
+    __attribute__((target("avx2"))) static void products(const uint8_t* activation, int weight,
+                                                         const uint16_t* keep, Words& out) {
         // mulhrs is round(a * b / 2^15); activation << 7 makes that / kActivationUnit.
-        const __m256i factor = _mm256_set1_epi16(static_cast<int16_t>(weight));
-        for (uint32_t i = 0; i < n; i += 16) {
-            const auto* from = reinterpret_cast<const __m128i*>(activation + i);
-            const __m256i a = _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(from)), 7);
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(product + i),
-                                _mm256_mulhrs_epi16(a, factor));
-        }
+        const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(activation));
+        const __m128i a = _mm_slli_epi16(_mm_cvtepu8_epi16(bytes), 7);
+        const __m128i product = _mm_mulhrs_epi16(a, _mm_set1_epi16(static_cast<int16_t>(weight)));
+        const __m128i kept =
+            _mm_and_si128(product, _mm_loadu_si128(reinterpret_cast<const __m128i*>(keep)));
+        out[0] = static_cast<uint64_t>(_mm_cvtsi128_si64(kept));
+        out[1] = static_cast<uint64_t>(_mm_extract_epi64(kept, 1));
     }
     __attribute__((target("avx2"))) static int16_t largest(const int16_t* sum, uint32_t n) {
         if (n < 16) return Portable::largest(sum, n);
@@ -114,8 +127,8 @@ __attribute__((target("avx2"))) void score_lanes_avx2(const BlockView& block,
                                                       const SparseLanes& sparse,
                                                       std::span<const UnitRun> runs,
                                                       std::span<int16_t* const> rows,
-                                                      int16_t* product, int16_t* sum) {
-    score_lanes<Avx2>(block, sparse, runs, rows, product, sum);
+                                                      int16_t* sum) {
+    score_lanes<Avx2>(block, sparse, runs, rows, sum);
 }
 #endif
 
@@ -132,8 +145,7 @@ void SparseBlockScorer::score(const BlockView& block, const SparseLanes& sparse,
                               std::span<const UnitRun> runs, std::span<int16_t* const> rows) {
     static const ScoreLanes best = best_score_lanes();
     sum_.resize(UINT16_MAX + 1);  // what lies past a list's end may be any position
-    product_.resize(kBlockTokens + kReadSlack);
-    best(block, sparse, runs, rows, product_.data(), sum_.data());
+    best(block, sparse, runs, rows, sum_.data());
 }
 
 }  // namespace s3attn

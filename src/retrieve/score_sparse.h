@@ -22,8 +22,7 @@ class SparseBlockScorer {
                std::span<int16_t* const> rows);
 
   private:
-    std::vector<int16_t> sum_;      // [token], all 0 between lanes
-    std::vector<int16_t> product_;  // of one list
+    std::vector<int16_t> sum_;  // [token], all 0 between lanes
 };
 
 }  // namespace s3attn

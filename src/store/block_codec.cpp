@@ -15,8 +15,8 @@
 namespace s3attn {
 namespace {
 
-using block_layout::for_each_list;
 using block_layout::List;
+using block_layout::list_at;
 using segment_format::load;
 
 // The arrays of a scratch have this much room beyond the last posting, because lists are unpacked
@@ -176,51 +176,67 @@ void reserve(BlockScratch& scratch, uint32_t n_postings) {
 }
 
 const char* check_positions(const BlockScratch& scratch, uint32_t n_postings, uint32_t n_tokens) {
-    uint16_t last = 0;
-    for (uint32_t i = 0; i < n_postings; ++i) last = std::max(last, scratch.position[i]);
-    return last < n_tokens || n_postings == 0 ? nullptr : "has a position beyond its tokens";
+    const uint16_t* const position = scratch.position.data();
+    uint16_t bits = 0;  // cheaper than a maximum, and enough for a block of 2^n tokens
+    for (uint32_t i = 0; i < n_postings; ++i) bits |= position[i];
+    if (bits < n_tokens) return nullptr;
+    const bool good =
+        std::all_of(position, position + n_postings, [&](uint16_t p) { return p < n_tokens; });
+    return good ? nullptr : "has a position beyond its tokens";
+}
+
+// Lists so many ahead are asked for while one is decoded: they lie too far apart for the
+// processor to guess.
+constexpr size_t kAhead = 6;
+
+inline void prefetch(const EncodedBlock& block, const ListPlace& place) {
+    __builtin_prefetch(block.data + place.offset);
+    __builtin_prefetch(block.data + place.offset + 64);
 }
 
 }  // namespace
 
 const char* decode_block(const EncodedBlock& block, bool check, BlockScratch& scratch) {
+    if (const char* problem = block_layout::find_lists(block, scratch.places)) return problem;
     reserve(scratch, block.n_postings);
     scratch.feature_begin.resize(block.latents + 1);
-    uint32_t decoded = 0, next = 0;  // next: first feature whose begin is not known yet
-    const auto on_list = [&](uint32_t feature, const List& list) -> const char* {
-        while (next <= feature) scratch.feature_begin[next++] = decoded;
+    uint32_t decoded = 0;
+    for (uint32_t f = 0; f < block.latents; ++f) {
+        scratch.feature_begin[f] = decoded;
+        const ListPlace& place = scratch.places[f];
+        if (place.n == 0) continue;
+        const List list = list_at(block, place);
         uint16_t* const position = scratch.position.data() + decoded;
         uint8_t* const activation = scratch.activation.data() + decoded;
         if (!kDecodeList(list, position, activation)) return kWrongList;
-        decoded += list.shape.n;
-        return check ? check_list(list, position, activation) : nullptr;
-    };
-    if (const char* problem = for_each_list(block, on_list)) return problem;
-    while (next <= block.latents) scratch.feature_begin[next++] = decoded;
+        decoded += place.n;
+        if (!check) continue;
+        if (const char* problem = check_list(list, position, activation)) return problem;
+    }
+    scratch.feature_begin[block.latents] = decoded;
     return check_positions(scratch, decoded, block.n_tokens);
 }
 
 const char* decode_features(const EncodedBlock& block, std::span<const uint32_t> features,
                             BlockScratch& scratch) {
+    if (const char* problem = block_layout::find_lists(block, scratch.places)) return problem;
     reserve(scratch, block.n_postings);
     scratch.feature_begin.resize(features.size() + 1);
     uint32_t decoded = 0;
-    size_t next = 0;
-    const auto on_list = [&](uint32_t feature, const List& list) -> const char* {
-        while (next < features.size() && features[next] < feature) {
-            scratch.feature_begin[next++] = decoded;
+    for (size_t i = 0; i < features.size(); ++i) {
+        scratch.feature_begin[i] = decoded;
+        if (i + kAhead < features.size()) {
+            prefetch(block, scratch.places[features[i + kAhead]]);
         }
-        if (next == features.size() || features[next] != feature) return nullptr;
-        scratch.feature_begin[next++] = decoded;
-        if (!kDecodeList(list, scratch.position.data() + decoded,
+        const ListPlace& place = scratch.places[features[i]];
+        if (place.n == 0) continue;
+        if (!kDecodeList(list_at(block, place), scratch.position.data() + decoded,
                          scratch.activation.data() + decoded)) {
             return kWrongList;
         }
-        decoded += list.shape.n;
-        return nullptr;
-    };
-    if (const char* problem = for_each_list(block, on_list)) return problem;
-    while (next <= features.size()) scratch.feature_begin[next++] = decoded;
+        decoded += place.n;
+    }
+    scratch.feature_begin[features.size()] = decoded;
     return check_positions(scratch, decoded, block.n_tokens);
 }
 

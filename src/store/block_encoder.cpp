@@ -3,6 +3,7 @@
 
 #include "store/block_codec.h"
 #include "store/block_layout.h"
+#include "store/segment_format.h"
 
 namespace s3attn {
 namespace {

@@ -29,11 +29,18 @@ struct BlockView {
     std::span<const uint16_t> position;       // within the block
     std::span<const uint8_t> activation;      // never 0
 };
+// Where one list of an encoded block stands.
+struct ListPlace {
+    uint32_t offset = 0;  // from the block's begin
+    uint16_t n = 0;       // postings
+    uint8_t least = 0, greatest = 0;
+};
 // Arrays to read into, kept between reads; they may be longer than what they hold.
 struct BlockScratch {
     std::vector<uint32_t> feature_begin;
     std::vector<uint16_t> position;
     std::vector<uint8_t> activation;
+    std::vector<ListPlace> places;  // [latents]
 };
 
 class Segment {

@@ -46,7 +46,7 @@ class SegmentFile final : public Segment {
     segment_format::DirectoryEntry entry(uint64_t index) const;
     Error corrupt(uint64_t offset, const std::string& what) const;
     uint32_t block_tokens(uint32_t block) const;
-    // `features` null: all. The first read of a block checks all of it.
+    // `features` null: all.
     Result<BlockView> read(uint32_t slot, uint32_t block, const std::span<const uint32_t>* features,
                            BlockScratch& scratch) const;
 
@@ -54,7 +54,9 @@ class SegmentFile final : public Segment {
     std::shared_ptr<MappedFile> file_;
     segment_format::Header header_{};
     segment_format::Footer footer_{};
-    // [block * n_slots + slot]: the checksum was right once. Set by any thread, only 0 -> 1.
+    // [block * n_slots + slot]: what was right once. Set by any thread; losing an update to
+    // another thread's only means that something is checked again.
+    static constexpr uint8_t kChecksum = 1, kContents = 2;
     std::unique_ptr<std::atomic<uint8_t>[]> verified_;
 };
 

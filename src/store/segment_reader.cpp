@@ -157,7 +157,6 @@ Result<BlockView> SegmentFile::read(uint32_t slot, uint32_t block,
         scratch.feature_begin.assign((features ? features->size() : latents()) + 1, 0);
         scratch.position.resize(std::max<size_t>(scratch.position.size(), kReadSlack));
         scratch.activation.resize(std::max<size_t>(scratch.activation.size(), kReadSlack));
-        verified_[index].store(1, std::memory_order_relaxed);
         return BlockView{tokens, scratch.feature_begin, std::span(scratch.position).first(0),
                          std::span(scratch.activation).first(0)};
     }
@@ -167,18 +166,17 @@ Result<BlockView> SegmentFile::read(uint32_t slot, uint32_t block,
         return corrupt(e.offset, "block " + std::to_string(block) + " of slot " +
                                      std::to_string(slot) + " " + what);
     };
-    const bool first = verified_[index].load(std::memory_order_relaxed) == 0;
-    if (first && XXH3_64bits(encoded.data, encoded.length) != e.checksum) {
+    // Contents are checked by whoever decodes all of them first; the checksum by the first reader.
+    const uint8_t known = verified_[index].load(std::memory_order_relaxed);
+    if (known == 0 && XXH3_64bits(encoded.data, encoded.length) != e.checksum) {
         return failed("does not match its checksum");
     }
-    if (first || !features) {
-        if (const char* problem = decode_block(encoded, first, scratch)) return failed(problem);
-        verified_[index].store(1, std::memory_order_relaxed);
-    }
-    if (features) {
-        if (const char* problem = decode_features(encoded, *features, scratch)) {
-            return failed(problem);
-        }
+    const bool check = !features && known != kContents;
+    const char* problem = features ? decode_features(encoded, *features, scratch)
+                                   : decode_block(encoded, check, scratch);
+    if (problem) return failed(problem);
+    if (check || known == 0) {
+        verified_[index].store(check ? kContents : kChecksum, std::memory_order_relaxed);
     }
     const uint32_t n = scratch.feature_begin.back();
     return BlockView{tokens, scratch.feature_begin, std::span(scratch.position).first(n),

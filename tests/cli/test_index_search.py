@@ -37,6 +37,7 @@ class IndexAndSearch(ProgramTest):
             for key in ("question", "method", "budget_tokens", "used_tokens", "model", "adapter",
                         "spans", "timings_ms"):
                 self.assertIn(key, result)
+            self.assertEqual(result.get("postings_read_share"), None if method == "bm25" else 1.0)
             self.assertEqual(result["method"], method)
             self.assertEqual(result["used_tokens"], sum(s["tokens"] for s in result["spans"]))
             best = result["spans"][0]

@@ -60,7 +60,9 @@ class MemorySegment : public Segment {
                                     std::span<const uint32_t> features,
                                     BlockScratch& scratch) const override {
         S3ATTN_TRY(BlockView view, read_block(slot, block, scratch));
-        scratch = {{0}, {}, {}};
+        scratch.feature_begin = {0};
+        scratch.position.clear();
+        scratch.activation.clear();
         for (const uint32_t f : features) {
             for (uint32_t i = view.feature_begin[f]; i < view.feature_begin[f + 1]; ++i) {
                 scratch.position.push_back(view.position[i]);

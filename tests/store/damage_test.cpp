@@ -47,6 +47,14 @@ class Damage : public testing::Test {
             EXPECT_NE(block.error().message.find("byte "), std::string::npos);
         }
         EXPECT_TRUE(reported) << what;
+        const auto fresh = open_segment(path_);  // one feature alone: the whole block's checksum
+        ASSERT_TRUE(fresh.ok());
+        const uint32_t feature[] = {0};
+        bool noticed = false;
+        for (uint32_t slot = 0; slot < kShape.n_slots; ++slot) {
+            noticed |= !(*fresh)->read_features(slot, 0, feature, scratch).ok();
+        }
+        EXPECT_TRUE(noticed) << what;
     }
 
     TemporaryDirectory directory_;
