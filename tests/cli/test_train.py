@@ -133,6 +133,28 @@ class Train(ProgramTest):
                                        heads))
             self.assert_fails(done, words)
 
+    def test_a_store_outlives_another_query_side(self):
+        work = ["--work", str(self.directory / "work"), "--keep-work"]
+        other = self.directory / "other"
+        run_json(*self.arguments(self.out, *work, "--query-steps", "0"))
+        self.assertTrue((self.directory / "work" / "selection.checkpoint").exists())
+        run_json(*self.arguments(other, *work, "--query-steps", "30", "--negatives", "bm25",
+                                 "--model-questions", "1"))
+        store = self.directory / "store"
+        run_json("index", store, self.corpus, "--adapter", self.out)
+        segments = {path: path.read_bytes() for path in store.rglob("*.seg")}
+        self.assertTrue(segments)
+        scores = []
+        for adapter in (self.out, other):
+            found = run_json("search", store, "Who haunts the opera house?", "--method", "s3",
+                             "--adapter", adapter)
+            self.assertTrue(found["spans"])
+            scores.append([span["score"] for span in found["spans"]])
+        self.assertNotEqual(scores[0], scores[1])  # the query side did change
+        self.assertEqual({path: path.read_bytes() for path in store.rglob("*.seg")}, segments)
+        record = json.loads((other / "adapter.json").read_text())["training"]
+        self.assertEqual(record["query_side"]["negatives"], "bm25")
+
     def test_bad_input(self):
         small = self.write("small.txt", self.corpus.read_text()[:6000])
         done = run("train", "--corpus", small, "--out", self.out)
