@@ -37,7 +37,9 @@ TEST(Concurrent, ReadersWriterMergesAndExport) {
                     text += piece;
                     return true;
                 }));
-                if (document.complete) ASSERT_EQ(text, worker_text(document));
+                if (document.complete) {
+                    ASSERT_EQ(text, worker_text(document));
+                }
             }
             ASSERT_FALSE(live_postings(*reader).empty());
             ASSERT_OK(reader->bm25("castle", 5));

@@ -30,6 +30,7 @@ TrainOptions small_options() {
     options.sae_tokens = 12000;
     options.cloze_pairs = 200;
     options.threads = 2;
+    options.query_steps = 0;
     return options;
 }
 
