@@ -136,10 +136,11 @@ class Train(ProgramTest):
     def test_a_store_outlives_another_query_side(self):
         work = ["--work", str(self.directory / "work"), "--keep-work"]
         other = self.directory / "other"
-        run_json(*self.arguments(self.out, *work, "--query-steps", "0"))
+        plain = ["train", "--corpus", str(self.corpus), *TINY[:-2], *work]  # no --query-steps
+        run_json(*plain, "--out", self.out, "--query-steps", "0")
         self.assertTrue((self.directory / "work" / "selection.checkpoint").exists())
-        run_json(*self.arguments(other, *work, "--query-steps", "30", "--negatives", "bm25",
-                                 "--model-questions", "1"))
+        run_json(*plain, "--out", other, "--query-steps", "30", "--negatives", "bm25",
+                 "--model-questions", "1")
         store = self.directory / "store"
         run_json("index", store, self.corpus, "--adapter", self.out)
         segments = {path: path.read_bytes() for path in store.rglob("*.seg")}
