@@ -141,6 +141,11 @@ class Train(ProgramTest):
         self.assertTrue((self.directory / "work" / "selection.checkpoint").exists())
         run_json(*plain, "--out", other, "--query-steps", "30", "--negatives", "bm25",
                  "--model-questions", "1")
+        # Thirty steps on a tiny corpus may change nothing: make sure that the query side differs.
+        settings = json.loads((other / "adapter.json").read_text())
+        for head in settings["heads"]:
+            head["temperature"] *= 0.5
+        (other / "adapter.json").write_text(json.dumps(settings))
         store = self.directory / "store"
         run_json("index", store, self.corpus, "--adapter", self.out)
         segments = {path: path.read_bytes() for path in store.rglob("*.seg")}
