@@ -6,7 +6,6 @@ replayed, each time from another place on, until a store has 100 thousand, a mil
 tokens. So this measures the index and not the language model. Prints what it measured, then one
 line `name value unit` each. Needs 4 GB of temporary disk, which it gives back.
 """
-import argparse
 import hashlib
 import importlib
 import os
@@ -160,12 +159,7 @@ class Bench:
 
 def parse():
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--build", default=os.environ.get("BUILD") or "build")
-    parser.add_argument("--model", default=os.environ.get("MODEL") or
-                        str(cache / "s3attn/SmolLM2-135M-Instruct.Q4_1.gguf"))
-    parser.add_argument("--data", type=pathlib.Path,
-                        default=os.environ.get("S3ATTN_SHARED_DATA") or ROOT.parent / "shared/data")
+    parser = bench_run.common_arguments(__doc__.split("\n")[0])
     parser.add_argument("--cache", type=pathlib.Path, default=cache / "s3attn")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--features", type=int, default=128, help="a question token's, per head")

@@ -149,14 +149,20 @@ def machine():
     return f"{model}, {len(os.sched_getaffinity(0))} cores, {datetime.date.today().isoformat()}"
 
 
-def parse():
+def common_arguments(description):
+    """What every bench takes: a build, a model, the folder of the data."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--build", default=os.environ.get("BUILD") or "build")
     parser.add_argument("--model", default=os.environ.get("MODEL") or
                         str(cache / "s3attn/SmolLM2-135M-Instruct.Q4_1.gguf"))
     parser.add_argument("--data", type=pathlib.Path,
                         default=os.environ.get("S3ATTN_SHARED_DATA") or ROOT.parent / "shared/data")
+    return parser
+
+
+def parse():
+    parser = common_arguments(__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=",".join(PARTS), help="of " + ", ".join(PARTS))
     options = parser.parse_args()

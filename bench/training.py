@@ -4,30 +4,25 @@
 Pooled haystacks of the evaluation files, an index on disk, `--method s3`; BM25 on the same store
 beside it. Ends with one line `name value unit` for each figure. Python's standard library only.
 
-usage: bench/training.py [--build DIR] [--models NAME=GGUF[:ADAPTER],...] [--split dev|train]
-                         [--data DIR] [--only retrieval,train]
+usage: bench/training.py [--build DIR] [--model GGUF] [--models NAME=GGUF[:ADAPTER],...]
+                         [--split dev|train] [--data DIR] [--only retrieval,train]
 """
-import argparse
 import json
 import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
 import haystack
+import run as bench_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "s3attn"
 FILES = (("musique", "musique"), ("hotpot", "hotpotqa"))
 BUDGET, NO_BUDGET = 1024, 100_000  # tokens
 PARTS = ("retrieval", "train")
-
-
-def fail(message):
-    sys.exit(f"error: {message}")
 
 
 def note(text):
@@ -51,7 +46,7 @@ class Bench:
         command = [str(part) for part in command + list(arguments)]
         run = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=self.environment)
         if run.returncode != 0:
-            fail(f"{' '.join(command)}: exit code {run.returncode}")
+            bench_run.fail(f"{' '.join(command)}: exit code {run.returncode}")
         return run.stdout
 
     def result(self, name, value, unit, digits=3):
@@ -64,14 +59,13 @@ class Bench:
 
     def retrieval(self, name, model):
         for short, folder in FILES:
-            self.pool(name, model, short, self.options.data / folder / f"{self.split()}_100.jsonl")
-
-    def split(self):
-        return self.options.split
+            source = self.options.data / folder / f"{self.options.split}_100.jsonl"
+            self.pool(name, model, short, source)
 
     def pool(self, name, model, short, source):
         if not source.is_file():
-            fail(f"{source} is not there; --data names the folder that holds musique/ and hotpotqa/")
+            bench_run.fail(f"{source} is not there; --data names the folder that holds musique/ and"
+                           " hotpotqa/")
         pool = haystack.Haystack(source)
         text = self.scratch / f"{name}-{short}.txt"
         questions = self.scratch / f"{name}-{short}.jsonl"
@@ -83,7 +77,7 @@ class Bench:
         note(f"{name}, {source.parent.name}/{source.stem}: {len(pool.paragraphs)} paragraphs, "
              f"{report['tokens']} tokens at {report['tokens_per_s']:.0f} tokens/s, "
              f"{segments / report['tokens']:.0f} bytes of segments per token, n={len(pool.gold)}")
-        prefix = f"{name}_{short}_{self.split()}"
+        prefix = f"{name}_{short}_{self.options.split}"
         figures = {}
         for method in ("s3", "bm25", "hybrid"):
             for figure, limits in (("r5", ("--max-spans", 5, "--budget", NO_BUDGET)),
@@ -107,7 +101,8 @@ class Bench:
         differences = [a - b for a, b in zip(figures["s3", "ev1024"], figures["bm25", "ev1024"])]
         low, high = haystack.bootstrap_interval(differences)
         mean = statistics.fmean(differences)
-        note(f"  s3 - bm25, evidence at {BUDGET} tokens: {mean:+.3f} (95 % {low:+.3f} to {high:+.3f})")
+        note(f"  s3 - bm25, evidence at {BUDGET} tokens: {mean:+.3f}"
+             f" (95 % {low:+.3f} to {high:+.3f})")
         self.result(f"{prefix}_ev1024_minus_bm25", mean, "share")
         self.result(f"{prefix}_ev1024_minus_bm25_low", low, "share")
 
@@ -121,7 +116,7 @@ class Bench:
         out = self.scratch / "adapter"
         corpus = self.options.data / "corpus"
         if not corpus.is_dir():
-            fail(f"{corpus} is not there; --data names the folder that holds corpus/")
+            bench_run.fail(f"{corpus} is not there; --data names the folder that holds corpus/")
         begin = time.monotonic()
         model = self.options.models[0][1]
         report = json.loads(self.s3attn((model[0], None), "train", "--json", "--corpus", corpus,
@@ -133,9 +128,8 @@ class Bench:
         self.result("train_peak_rss", report["peak_rss_bytes"] / 2**20, "MiB", 0)
 
 
-def default_models():
-    models = [("smollm2", (os.environ.get("MODEL") or
-                           str(CACHE / "SmolLM2-135M-Instruct.Q4_1.gguf"), None))]
+def default_models(small):
+    models = [("smollm2", (small, None))]
     large = CACHE / "Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf"
     if large.is_file():
         models.append(("qwen1.5b", (str(large), None)))
@@ -149,25 +143,24 @@ def parse_models(text):
     for entry in text.split(","):
         name, equals, rest = entry.partition("=")
         if not equals:
-            fail(f"--models {entry}: not of the form NAME=GGUF or NAME=GGUF:ADAPTER")
+            bench_run.fail(f"--models {entry}: not of the form NAME=GGUF or NAME=GGUF:ADAPTER")
         path, _, adapter = rest.partition(":")
         models.append((name, (path, adapter or None)))
     return models
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--build", default=os.environ.get("BUILD") or "build")
+    parser = bench_run.common_arguments(__doc__.split("\n")[0])
     parser.add_argument("--models", help="NAME=GGUF[:ADAPTER],...")
     parser.add_argument("--split", choices=("dev", "train"), default="dev")
-    parser.add_argument("--data", type=pathlib.Path,
-                        default=os.environ.get("S3ATTN_SHARED_DATA") or ROOT.parent / "shared/data")
     parser.add_argument("--only", default=",".join(PARTS), help="of " + ", ".join(PARTS))
     options = parser.parse_args()
+    options.data = pathlib.Path(options.data)
     options.parts = options.only.split(",")
     if not set(options.parts) <= set(PARTS):
-        fail(f"--only {options.only}: the parts are {', '.join(PARTS)}")
-    options.models = parse_models(options.models) if options.models else default_models()
+        bench_run.fail(f"--only {options.only}: the parts are {', '.join(PARTS)}")
+    options.models = (parse_models(options.models) if options.models
+                      else default_models(options.model))
     return options
 
 

@@ -11,12 +11,6 @@
 
 #include "worker_documents.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 namespace s3attn {
 namespace {
 

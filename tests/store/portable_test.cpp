@@ -15,15 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace store_test;
 
-std::string read_all(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_all(const std::string& path, const std::string& bytes) {
-    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
 class Portable : public testing::Test {
   protected:
     void SetUp() override {

@@ -11,22 +11,11 @@
 #include "worker_documents.h"
 #include "worker_process.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 namespace s3attn {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace store_test;
-
-std::string read_all(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // A base store, what each operation makes of it, and how to do it.
 class Process : public testing::Test {

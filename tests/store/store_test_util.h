@@ -71,6 +71,15 @@ Content content_of(const std::string& store);
 std::unique_ptr<StoreWriter> open_writer(const std::string& store);
 std::unique_ptr<StoreReader> open_reader(const std::string& store);
 std::vector<std::string> files_in(const std::string& directory, const std::string& suffix);
+std::string read_all(const std::string& path);
+void write_all(const std::string& path, const std::string& bytes);
+
+// Memory and times of a sanitizer build say nothing.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
 
 }  // namespace s3attn::store_test
 
