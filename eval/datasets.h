@@ -42,7 +42,7 @@ enum class Haystack {
 
 struct DatasetOptions {
     std::string path;
-    std::string format = "auto";     // or one of dataset_formats()
+    std::string format = "auto";  // or one of dataset_formats()
     Haystack haystack = Haystack::kDefault;
     std::vector<std::string> extra;  // files whose paragraphs are mixed in, without questions
     uint64_t seed = 0;               // of the shuffle: Python's random.Random(seed).shuffle

@@ -21,8 +21,8 @@ std::string field_of(const char* path, const std::string& key, char separator) {
         const size_t at = line.find(separator);
         if (at == std::string::npos) continue;
         std::string value = line.substr(at + 1);
-        while (!value.empty() && (value.front() == ' ' || value.front() == '\t' ||
-                                  value.front() == '"')) {
+        while (!value.empty() &&
+               (value.front() == ' ' || value.front() == '\t' || value.front() == '"')) {
             value.erase(value.begin());
         }
         while (!value.empty() && value.back() == '"') value.pop_back();

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,11 +60,11 @@ class UnitStore {
 
 // Seconds of each stage.
 struct StageSeconds {
-    double load = 0;         // model files into memory
-    double scan = 0;         // the model reads the documents (or embeds their units)
-    double encode = 0;       // keys to codes
-    double index_write = 0;  // everything else that makes the index
-    double retrieve = 0;     // question to ranking and evidence, summed over questions
+    double load = 0;                 // model files into memory
+    double scan = 0;                 // the model reads the documents (or embeds their units)
+    double encode = 0;               // keys to codes
+    double index_write = 0;          // everything else that makes the index
+    double retrieve = 0;             // question to ranking and evidence, summed over questions
     double prefill = 0, decode = 0;  // the reader, summed over questions
 };
 struct IndexCost {
@@ -81,9 +82,12 @@ class Ranker {
     virtual ~Ranker() = default;
     // Best first; units that the method says nothing about may be absent.
     virtual Result<std::vector<ScoredUnit>> rank(const std::string& question) = 0;
-    // Whether the method would say that the documents hold no evidence for the question ranked
-    // last; false where it cannot tell.
-    virtual bool withheld() const { return false; }
+    // Whether `ask` would say that the documents hold no evidence for the question, which was
+    // ranked last; nothing where the method cannot tell.
+    virtual Result<std::optional<bool>> withheld(const std::string& question) {
+        (void)question;
+        return std::optional<bool>();
+    }
 };
 
 class Method {
@@ -91,8 +95,9 @@ class Method {
     virtual ~Method() = default;
     virtual const std::string& name() const = 0;  // as it was asked for: "rrf(bm25,dense)"
     virtual std::string label() const = 0;        // for people
-    // Makes the index of a collection below `directory`, or takes the finished one found there; what
-    // it cost when it was made is kept beside it. `units` is the collection's UnitStore directory.
+    // Makes the index of a collection below `directory`, or takes the finished one found there;
+    // what it cost when it was made is kept beside it. `units` is the collection's UnitStore
+    // directory.
     virtual Result<IndexCost> prepare(const Collection& collection, const std::string& units,
                                       const std::string& directory, ProgressSink& sink,
                                       const CancelToken& cancel) = 0;

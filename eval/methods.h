@@ -14,12 +14,12 @@ namespace s3attn::eval {
 class ScanModel;  // the scanning model and its adapter, loaded when first needed
 
 struct MethodContext {
-    EngineOptions engine;       // model, adapter, cache
-    std::string embedder;       // GGUF of the dense baseline
-    SearchOptions search;       // scoring, max_features and rounds of s3 and hybrid
-    uint64_t seed = 0;          // of random choices and random codes
-    uint32_t ranker_threads = 1;  // threads of one ranker
-    uint32_t memory_mib = 256;  // most memory of a ranker's caches and of an index builder
+    EngineOptions engine;              // model, adapter, cache
+    std::string embedder;              // GGUF of the dense baseline
+    SearchOptions search;              // scoring, max_features and rounds of s3 and hybrid
+    uint64_t seed = 0;                 // of random choices and random codes
+    uint32_t ranker_threads = 1;       // threads of one ranker
+    uint32_t memory_mib = 256;         // most memory of a ranker's caches and of an index builder
     std::shared_ptr<ScanModel> model;  // filled by make_methods(); shared by all methods
 };
 

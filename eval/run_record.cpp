@@ -60,8 +60,9 @@ Result<std::unique_ptr<RunRecord>> RunRecord::open(const std::string& directory,
     } else {
         if (fs::exists(directory + "/rows.jsonl", error)) {
             return make_error(ErrorCode::kInvalidArgument,
-                              directory + " holds rows.jsonl but no options.json: give another "
-                                          "--out");
+                              directory +
+                                  " holds rows.jsonl but no options.json: give another "
+                                  "--out");
         }
         record->started_ = now_utc();
         S3ATTN_CHECK(write_file_atomic(
@@ -106,8 +107,7 @@ Status RunRecord::load_rows() {
 Status RunRecord::add_row(Json row) {
     const std::string line = dump_json(row) + "\n";
     const std::lock_guard lock(mutex_);
-    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() ||
-        std::fflush(file_) != 0) {
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
         return errno_error("cannot write", directory_ + "/rows.jsonl");
     }
     rows_.push_back(std::move(row));

@@ -18,12 +18,12 @@ struct Context {
 };
 
 void add_index_command(Context& context);
-void add_query_commands(Context& context);     // ask, search, chat
-void add_store_commands(Context& context);     // list, remove, verify
+void add_query_commands(Context& context);  // ask, search, chat
+void add_store_commands(Context& context);  // list, remove, verify
 void add_inspect_command(Context& context);
 void add_portable_commands(Context& context);  // export, import, merge
 void add_train_command(Context& context);
-void add_eval_command(Context& context);       // eval retrieval
+void add_eval_command(Context& context);  // eval retrieval
 
 // Prints "error: message" on standard error; returns exit code 1.
 int fail(const Error& error);
