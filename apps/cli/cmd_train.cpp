@@ -192,8 +192,9 @@ void add_query_options(CLI::App& command, TrainArguments& arguments) {
         ->type_name("KIND")
         ->capture_default_str();
     command
-        .add_option("--model-questions", train.model_questions,
-                    "train on so many questions that the model writes itself, in place of sentences")
+        .add_option(
+            "--model-questions", train.model_questions,
+            "train on so many questions that the model writes itself, in place of sentences")
         ->capture_default_str();
 }
 

@@ -11,7 +11,12 @@ int fail(const Error& error) {
 
 CLI::App* add_command(Context& context, const std::string& name, const std::string& description,
                       const std::string& example) {
-    CLI::App* command = context.app.add_subcommand(name, description);
+    return add_command(context, context.app, name, description, example);
+}
+
+CLI::App* add_command(Context& context, CLI::App& group, const std::string& name,
+                      const std::string& description, const std::string& example) {
+    CLI::App* command = group.add_subcommand(name, description);
     command->fallthrough();
     // The program's own options may follow the subcommand, so its help lists them too.
     const CLI::App* app = &context.app;

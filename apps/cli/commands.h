@@ -18,11 +18,12 @@ struct Context {
 };
 
 void add_index_command(Context& context);
-void add_query_commands(Context& context);     // ask, search, chat
-void add_store_commands(Context& context);     // list, remove, verify
+void add_query_commands(Context& context);  // ask, search, chat
+void add_store_commands(Context& context);  // list, remove, verify
 void add_inspect_command(Context& context);
 void add_portable_commands(Context& context);  // export, import, merge
 void add_train_command(Context& context);
+void add_eval_command(Context& context);  // eval retrieval
 
 // Prints "error: message" on standard error; returns exit code 1.
 int fail(const Error& error);
@@ -30,5 +31,8 @@ int fail(const Error& error);
 // A subcommand with help text; options of the program may follow it.
 CLI::App* add_command(Context& context, const std::string& name, const std::string& description,
                       const std::string& example);
+// The same below a group of subcommands.
+CLI::App* add_command(Context& context, CLI::App& group, const std::string& name,
+                      const std::string& description, const std::string& example);
 
 }  // namespace s3attn::cli

@@ -20,9 +20,8 @@ class EnvironmentFirst final : public CLI::ConfigTOML {
     bool overruled(const CLI::ConfigItem& item) const {
         const CLI::App* app = &app_;
         for (const std::string& parent : item.parents) {
-            const auto commands = app->get_subcommands([&](const CLI::App* command) {
-                return command->get_name() == parent;
-            });
+            const auto commands = app->get_subcommands(
+                [&](const CLI::App* command) { return command->get_name() == parent; });
             if (commands.empty()) return false;
             app = commands.front();
         }

@@ -1,9 +1,8 @@
 // Config files below environment variables: CLI11 by itself lets the file win.
 #pragma once
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
+#include <memory>
 
 namespace s3attn::cli {
 

@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
     s3attn::cli::add_inspect_command(context);
     s3attn::cli::add_portable_commands(context);
     s3attn::cli::add_train_command(context);
+    s3attn::cli::add_eval_command(context);
 
     try {
         app.parse(argc, argv);

@@ -102,8 +102,6 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
 void add_search_options(CLI::App& command, SearchOptions& options) {
     static const std::map<std::string, Method> methods{
         {"s3", Method::kS3}, {"bm25", Method::kBm25}, {"hybrid", Method::kHybrid}};
-    static const std::map<std::string, Scoring> scorings{{"attention", Scoring::kAttention},
-                                                         {"eq7", Scoring::kEq7}};
     command
         .add_option_function<std::string>(
             "--method", [&options](const std::string& name) { options.method = methods.at(name); },
@@ -111,6 +109,21 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
         ->envname("S3ATTN_METHOD")
         ->check(CLI::IsMember({"s3", "bm25", "hybrid"}))
         ->type_name("METHOD");
+    command.add_option("--budget", options.budget_tokens, "most tokens of evidence")
+        ->envname("S3ATTN_BUDGET")
+        ->check(CLI::Range(1u, 1u << 20))
+        ->capture_default_str()
+        ->type_name("TOKENS");
+    command.add_option("--max-spans", options.max_spans, "most spans of evidence (0: no limit)")
+        ->capture_default_str();
+    add_ranking_options(command, options);
+    command.add_flag("--explain", options.explain,
+                     "print what passed along each stage, as JSON lines on standard error");
+}
+
+void add_ranking_options(CLI::App& command, SearchOptions& options) {
+    static const std::map<std::string, Scoring> scorings{{"attention", Scoring::kAttention},
+                                                         {"eq7", Scoring::kEq7}};
     command
         .add_option_function<std::string>(
             "--scoring",
@@ -119,13 +132,6 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
         ->envname("S3ATTN_SCORING")
         ->check(CLI::IsMember({"attention", "eq7"}))
         ->type_name("NAME");
-    command.add_option("--budget", options.budget_tokens, "most tokens of evidence")
-        ->envname("S3ATTN_BUDGET")
-        ->check(CLI::Range(1u, 1u << 20))
-        ->capture_default_str()
-        ->type_name("TOKENS");
-    command.add_option("--max-spans", options.max_spans, "most spans of evidence (0: no limit)")
-        ->capture_default_str();
     command
         .add_option("--max-features", options.max_features,
                     "read only a question token's heaviest features of each head (0: all)")
@@ -133,8 +139,6 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
         ->check(CLI::Range(0u, 65536u))
         ->capture_default_str()
         ->type_name("N");
-    command.add_flag("--explain", options.explain,
-                     "print what passed along each stage, as JSON lines on standard error");
 }
 
 void fill_defaults(GlobalOptions& options) {

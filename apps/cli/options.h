@@ -28,6 +28,8 @@ struct QueryArguments {
 
 void add_global_options(CLI::App& app, GlobalOptions& options);
 void add_search_options(CLI::App& command, SearchOptions& options);
+// The part of them that decides the order of units, not how many are shown.
+void add_ranking_options(CLI::App& command, SearchOptions& options);
 
 // Fills what the user left open: the default model, adapter directories, the cache directory.
 void fill_defaults(GlobalOptions& options);

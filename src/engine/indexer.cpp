@@ -6,17 +6,11 @@
 #include "base/timing.h"
 
 namespace s3attn {
-namespace {
-
-// What the model reads between two units. The newlines belong to the unit before them: there the
-// causal model has seen the whole unit, so their keys describe it.
-std::string joiner(const std::string& gap) {
+std::string unit_joiner(const std::string& gap) {
     const auto newlines = std::count(gap.begin(), gap.end(), '\n');
     if (newlines >= 2) return "\n\n";
     return newlines == 1 ? "\n" : " ";
 }
-
-}  // namespace
 
 Indexer::Indexer(Scanner& scanner, const Adapter& adapter, StoreWriter& writer, uint32_t threads,
                  const IndexOptions& options, ProgressSink& sink, const CancelToken& cancel)
@@ -142,7 +136,8 @@ Result<bool> Indexer::next_unit(DocumentReader& reader, Unit& unit) {
 
 Status Indexer::add_unit(const Unit& unit, const std::string& next_gap) {
     const Stopwatch watch;
-    S3ATTN_TRY(const Tokens tokens, scanner_.tokenizer().tokenize(unit.text + joiner(next_gap)));
+    S3ATTN_TRY(const Tokens tokens,
+               scanner_.tokenizer().tokenize(unit.text + unit_joiner(next_gap)));
     timings_ms_["tokenize"] += watch.milliseconds();
     S3ATTN_CHECK(writer_.add_unit(unit, static_cast<uint32_t>(tokens.ids.size())));
     waiting_.insert(waiting_.end(), tokens.ids.begin(), tokens.ids.end());

@@ -27,6 +27,11 @@ using PlacedFile = std::pair<InputFile, std::optional<ShardPlace>>;
 // Every `shards`-th file; all of them, without places, for 0 shards.
 std::vector<PlacedFile> choose_shard(std::vector<InputFile> files, uint32_t shard, uint32_t shards);
 
+// What the model reads between two units, from the white space there ("\n\n" behind the last one).
+// It belongs to the unit in front: there the causal model has seen the whole unit, so the keys of
+// the newlines describe it.
+std::string unit_joiner(const std::string& gap);
+
 // Scans documents into one open writer. Sections (and so chunks) are cut by the document alone, so
 // an interrupted run resumes to the same codes as an uninterrupted one.
 class Indexer {

@@ -68,6 +68,38 @@ Result<QueryCodes> Searcher::encode_question(const Tokens& tokens, Scoring scori
     return codes;
 }
 
+Result<Searcher::Ranking> Searcher::rank(const std::string& question,
+                                         const SearchOptions& options) const {
+    Ranking ranking;
+    S3ATTN_TRY(ranking.tokens, scanner.tokenizer().tokenize(question));
+    if (ranking.tokens.ids.size() > kMaxQuestionTokens) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "the question has " + std::to_string(ranking.tokens.ids.size()) +
+                              " tokens and at most " + std::to_string(kMaxQuestionTokens) +
+                              " can be read: shorten it");
+    }
+    const bool words_only = options.method == Method::kBm25;
+    if (!words_only) {
+        const Stopwatch query_watch;
+        S3ATTN_TRY(ranking.codes, encode_question(ranking.tokens, options.scoring));
+        ranking.timings_ms["question"] = query_watch.milliseconds();
+        const Stopwatch score_watch;
+        const ScoreOptions how{threads, options.max_features, nullptr, cache};
+        auto scored = options.scoring == Scoring::kEq7 ? score_eq7(store, ranking.codes, threads)
+                                                       : score_attention(store, ranking.codes, how);
+        S3ATTN_TRY(ranking.scores, std::move(scored));
+        ranking.timings_ms["score"] = score_watch.milliseconds();
+    }
+    const Stopwatch rank_watch;
+    RankOptions how;
+    how.method = options.method;
+    how.s3_weight = adapter.hybrid_s3_weight;
+    S3ATTN_TRY(ranking.units,
+               rank_units(store, words_only ? nullptr : &ranking.scores, question, how));
+    ranking.timings_ms["rank"] = rank_watch.milliseconds();
+    return ranking;
+}
+
 Result<SearchResult> Searcher::search(const std::string& question,
                                       const SearchOptions& options) const {
     S3ATTN_CHECK(check_question(question, options));
@@ -83,38 +115,13 @@ Result<SearchResult> Searcher::search(const std::string& question,
             ErrorCode::kInvalidArgument,
             "the store holds no documents: add some with `s3attn index STORE FILE...`");
     }
+    S3ATTN_TRY(const Ranking ranking, rank(question, options));
+    result.question_tokens = static_cast<uint32_t>(ranking.tokens.ids.size());
+    result.postings = ranking.scores.postings;
+    result.postings_read = ranking.scores.postings_read;
+    result.timings_ms = ranking.timings_ms;
 
-    S3ATTN_TRY(const Tokens tokens, scanner.tokenizer().tokenize(question));
-    result.question_tokens = static_cast<uint32_t>(tokens.ids.size());
-    if (result.question_tokens > kMaxQuestionTokens) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "the question has " + std::to_string(result.question_tokens) +
-                              " tokens and at most " + std::to_string(kMaxQuestionTokens) +
-                              " can be read: shorten it");
-    }
-    S3Scores scores;
-    QueryCodes codes;
-    if (options.method != Method::kBm25) {
-        const Stopwatch query_watch;
-        S3ATTN_TRY(codes, encode_question(tokens, options.scoring));
-        result.timings_ms["question"] = query_watch.milliseconds();
-        const Stopwatch score_watch;
-        const ScoreOptions how{threads, options.max_features, nullptr, cache};
-        auto scored = options.scoring == Scoring::kEq7 ? score_eq7(store, codes, threads)
-                                                       : score_attention(store, codes, how);
-        S3ATTN_TRY(scores, std::move(scored));
-        result.postings = scores.postings;
-        result.postings_read = scores.postings_read;
-        result.timings_ms["score"] = score_watch.milliseconds();
-    }
-    const Stopwatch rank_watch;
-    RankOptions rank;
-    rank.method = options.method;
-    rank.s3_weight = adapter.hybrid_s3_weight;
-    const S3Scores* s3 = options.method == Method::kBm25 ? nullptr : &scores;
-    S3ATTN_TRY(const std::vector<ScoredUnit> ranked, rank_units(store, s3, question, rank));
-    result.timings_ms["rank"] = rank_watch.milliseconds();
-
+    const S3Scores* s3 = options.method == Method::kBm25 ? nullptr : &ranking.scores;
     S3ATTN_TRY(const Evidence evidence,
                assess_evidence(store, s3, question, adapter.evidence_floor));
     result.evidence_found = evidence.found;
@@ -126,13 +133,13 @@ Result<SearchResult> Searcher::search(const std::string& question,
     select.budget_tokens = options.budget_tokens;
     select.max_spans = options.max_spans;
     select.count_tokens = count_tokens;
-    S3ATTN_TRY(result.spans, select_spans(store, ranked, select));
+    S3ATTN_TRY(result.spans, select_spans(store, ranking.units, select));
     result.timings_ms["select"] = select_watch.milliseconds();
     for (const Span& span : result.spans) result.used_tokens += span.tokens;
     result.timings_ms["total"] = total.milliseconds();
     if (options.explain) {
-        result.explain = explain_search(
-            {scanner.tokenizer(), adapter, question, tokens, codes, ranked, evidence, result});
+        result.explain = explain_search({scanner.tokenizer(), adapter, question, ranking.tokens,
+                                         ranking.codes, ranking.units, evidence, result});
     }
     return result;
 }

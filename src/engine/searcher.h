@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapter/adapter.h"
 #include "model/language_model.h"
+#include "retrieve/rank.h"
 #include "retrieve/scan_cache.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
@@ -27,6 +30,16 @@ struct Searcher {
     ScanCache* cache = nullptr;  // of the store's blocks, between questions
 
     Result<SearchResult> search(const std::string& question, const SearchOptions& options) const;
+
+    // The part of search() in front of the choice of spans: how good each unit is.
+    struct Ranking {
+        Tokens tokens;                  // of the question
+        QueryCodes codes;               // no heads when the method does not use them
+        S3Scores scores;                // empty likewise
+        std::vector<ScoredUnit> units;  // best first
+        std::map<std::string, double> timings_ms;
+    };
+    Result<Ranking> rank(const std::string& question, const SearchOptions& options) const;
 
     // Weights of every adapter head for the question's tokens. A question longer than a chunk is
     // read in several independent windows.

@@ -1,0 +1,49 @@
+// From the records of each official format to questions over blocks of text.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/records.h"
+#include "s3attn/result.h"
+
+namespace s3attn::eval {
+
+// A paragraph or a whole document as a question brings it.
+struct Block {
+    std::string text;
+    std::vector<std::pair<uint64_t, uint64_t>> gold;  // byte ranges of `text` that are evidence
+};
+
+struct RawQuestion {
+    std::string id, group, question;
+    std::vector<std::string> answers;
+    std::vector<Block> blocks;
+    size_t gold_missing = 0;  // pieces of evidence that no block holds
+    std::string place;
+};
+
+struct RawDataset {
+    std::string format;
+    bool paragraphs = true;  // blocks are paragraphs; false: whole documents
+    std::vector<RawQuestion> questions;
+    std::vector<std::string> loose;  // blocks that belong to no question
+};
+
+// `format`: "auto" or a name of dataset_formats().
+Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& format);
+
+// One record -> one question. In dataset_qa.cpp and dataset_needles.cpp.
+Result<RawQuestion> read_hotpot(const Record& record);  // also 2WikiMultihopQA
+Result<RawQuestion> read_musique(const Record& record);
+Result<RawQuestion> read_flat_squad(const Record& record);
+Result<std::vector<RawQuestion>> read_squad(const Record& record, std::vector<std::string>& loose);
+Result<RawQuestion> read_ruler(const Record& record);
+Result<RawQuestion> read_kv(const Record& record);
+Result<RawQuestion> read_plain(const Record& record, const std::string& path);
+
+// The text and its range without white space at either end, under a title (which may be empty).
+Block paragraph_block(const std::string& title, const std::string& text, bool gold);
+
+}  // namespace s3attn::eval

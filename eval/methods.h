@@ -1,0 +1,47 @@
+// Every method by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "eval/method.h"
+#include "s3attn/engine.h"
+#include "s3attn/types.h"
+
+namespace s3attn::eval {
+
+class ScanModel;  // the scanning model and its adapter, loaded when first needed
+
+struct MethodContext {
+    EngineOptions engine;              // model, adapter, cache
+    std::string embedder;              // GGUF of the dense baseline
+    SearchOptions search;              // scoring, max_features and rounds of s3 and hybrid
+    uint64_t seed = 0;                 // of random choices and random codes
+    uint32_t ranker_threads = 1;       // threads of one ranker
+    uint32_t memory_mib = 256;         // most memory of a ranker's caches and of an index builder
+    std::shared_ptr<ScanModel> model;  // filled by make_methods(); shared by all methods
+};
+
+// The names that stand alone: "bm25", "dense", "s3", "hybrid", "int4", "random-codes", "layer0",
+// "lead", "tail", "random".
+const std::vector<std::string>& method_names();
+
+// "bm25", "layer0:3", "rrf(bm25,dense)", "sum(s3:4,bm25:1)"; nested as you like. kInvalidArgument
+// says which part is not understood.
+Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodContext& context);
+
+// Splits "bm25,rrf(bm25,dense)" at the commas outside parentheses.
+std::vector<std::string> split_methods(const std::string& list);
+
+// One collection under one run's index directory, made ready for every method asked of it.
+// `directory`/<collection id>/units and `directory`/<collection id>/<index name of the method>.
+std::string units_directory(const std::string& directory, const Collection& collection);
+std::string index_directory(const std::string& directory, const Collection& collection);
+
+// How many positions a text takes for the scanning model (its tokenizer alone is loaded).
+Result<CountTokens> scan_counter(MethodContext& context);
+// Counts in the tokens of the reader (or, without one, of the scanning model).
+Result<CountTokens> reader_counter(const EngineOptions& engine);
+
+}  // namespace s3attn::eval

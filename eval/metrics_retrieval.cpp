@@ -1,0 +1,76 @@
+#include "eval/metrics_retrieval.h"
+
+#include <algorithm>
+
+namespace s3attn::eval {
+namespace {
+
+constexpr uint32_t kNoBudget = 1u << 30;
+
+}  // namespace
+
+bool covers(const Gold& gold, std::vector<ByteRange> ranges) {
+    std::erase_if(ranges, [&](const ByteRange& r) { return r.document != gold.document; });
+    std::sort(ranges.begin(), ranges.end(),
+              [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+    uint64_t position = gold.begin;
+    for (const ByteRange& range : ranges) {
+        if (range.begin <= position && position < range.end) position = range.end;
+    }
+    return position >= gold.end;
+}
+
+double recall(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranges) {
+    const auto found =
+        std::count_if(gold.begin(), gold.end(), [&](const Gold& g) { return covers(g, ranges); });
+    return static_cast<double>(found) / static_cast<double>(gold.size());
+}
+
+double reciprocal_rank(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranked) {
+    const auto touches = [&](const ByteRange& range) {
+        return std::any_of(gold.begin(), gold.end(), [&](const Gold& g) {
+            return g.document == range.document && g.begin < range.end && range.begin < g.end;
+        });
+    };
+    for (size_t r = 0; r < ranked.size(); ++r) {
+        if (!touches(ranked[r])) continue;
+        const std::vector<ByteRange> first(ranked.begin(),
+                                           ranked.begin() + static_cast<ptrdiff_t>(r + 1));
+        if (recall(gold, first) > 0) return 1.0 / static_cast<double>(r + 1);
+    }
+    return 0;
+}
+
+std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>& spans) {
+    std::vector<ByteRange> ranges;
+    for (const Span& span : spans) {
+        ranges.push_back({units.document_of(span.doc_id), span.byte_begin, span.byte_end});
+    }
+    return ranges;
+}
+
+Result<std::map<std::string, double>> retrieval_metrics(const EvalQuestion& question,
+                                                        const UnitStore& units,
+                                                        const std::vector<ScoredUnit>& ranked,
+                                                        const std::vector<uint32_t>& budgets,
+                                                        const CountTokens& count) {
+    std::map<std::string, double> metrics;
+    if (question.gold.empty()) return metrics;
+    S3ATTN_TRY(const auto spans, units.select(ranked, kNoBudget, kMrrDepth, count));
+    const std::vector<ByteRange> top = ranges_of(units, spans);
+    for (const uint32_t n : kRecallDepths) {
+        const size_t depth = std::min<size_t>(n, top.size());
+        metrics["r" + std::to_string(n)] =
+            recall(question.gold, {top.begin(), top.begin() + static_cast<ptrdiff_t>(depth)});
+    }
+    metrics["mrr"] = reciprocal_rank(question.gold, top);
+    for (const uint32_t budget : budgets) {
+        S3ATTN_TRY(const auto within, units.select(ranked, budget, 0, count));
+        const double found = recall(question.gold, ranges_of(units, within));
+        metrics["ev" + std::to_string(budget)] = found;
+        metrics["all" + std::to_string(budget)] = found >= 1.0 ? 1.0 : 0.0;
+    }
+    return metrics;
+}
+
+}  // namespace s3attn::eval

@@ -1,0 +1,41 @@
+// What a ranking is worth: every figure from the bytes that were retrieved and the bytes that are
+// evidence.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "eval/datasets.h"
+#include "eval/method.h"
+
+namespace s3attn::eval {
+
+inline constexpr uint32_t kRecallDepths[] = {1, 5, 10, 20};
+inline constexpr uint32_t kMrrDepth = 100;  // evidence behind so many units counts as not found
+
+// Bytes of one document.
+struct ByteRange {
+    size_t document = 0;
+    uint64_t begin = 0, end = 0;
+};
+
+// Whether the ranges together hold every byte of the evidence.
+bool covers(const Gold& gold, std::vector<ByteRange> ranges);
+// Share of the evidence that the ranges cover. `gold` is not empty.
+double recall(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranges);
+// 1 / (number of units from the top that first cover a piece of evidence); 0 when none does.
+double reciprocal_rank(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranked);
+
+std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>& spans);
+
+// r1 .. r20, mrr; evN and allN for each budget N. Empty without evidence to find.
+Result<std::map<std::string, double>> retrieval_metrics(const EvalQuestion& question,
+                                                        const UnitStore& units,
+                                                        const std::vector<ScoredUnit>& ranked,
+                                                        const std::vector<uint32_t>& budgets,
+                                                        const CountTokens& count);
+
+}  // namespace s3attn::eval

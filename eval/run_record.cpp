@@ -1,0 +1,147 @@
+#include "eval/run_record.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+
+#include "base/files.h"
+#include "eval/git_commit.h"
+
+namespace s3attn::eval {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr uint64_t kMaxRowsBytes = 4ull << 30;
+
+std::string shown(const Json& value) { return value.is_null() ? "nothing" : dump_json(value); }
+
+Status same_options(const Json& found, const Json& wanted, const std::string& directory) {
+    const auto differs = [&](const std::string& name, const Json& was, const Json& is) -> Status {
+        return make_error(ErrorCode::kMismatch,
+                          directory + " holds a run with other options: " + name + " was " +
+                              shown(was) + " there and is " + shown(is) +
+                              " now; give another --out, or the options of that run");
+    };
+    for (const auto& [name, value] : wanted.items()) {
+        if (!found.contains(name)) return differs(name, nullptr, value);
+        if (found[name] != value) return differs(name, found[name], value);
+    }
+    for (const auto& [name, value] : found.items()) {
+        if (!wanted.contains(name)) return differs(name, value, nullptr);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunRecord>> RunRecord::open(const std::string& directory,
+                                                   const Json& options) {
+    std::unique_ptr<RunRecord> record(new RunRecord());
+    record->directory_ = directory;
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error) {
+        return make_error(ErrorCode::kIo, "cannot make " + directory + ": " + error.message());
+    }
+    const std::string options_path = directory + "/options.json";
+    if (fs::exists(options_path, error)) {
+        S3ATTN_TRY(const std::string bytes, read_file(options_path, 16u << 20));
+        const Json saved = Json::parse(bytes, nullptr, false);
+        if (!saved.is_object() || !saved.contains("options") || !saved["options"].is_object() ||
+            !saved.contains("started") || !saved["started"].is_string()) {
+            return make_error(ErrorCode::kCorrupt,
+                              options_path + " is damaged: remove " + directory + " and run again");
+        }
+        S3ATTN_CHECK(same_options(saved["options"], options, directory));
+        record->started_ = saved["started"].get<std::string>();
+        record->resumed_ = true;
+    } else {
+        if (fs::exists(directory + "/rows.jsonl", error)) {
+            return make_error(ErrorCode::kInvalidArgument,
+                              directory +
+                                  " holds rows.jsonl but no options.json: give another "
+                                  "--out");
+        }
+        record->started_ = now_utc();
+        S3ATTN_CHECK(write_file_atomic(
+            options_path,
+            dump_json(Json{{"started", record->started_}, {"options", options}}, 1) + "\n"));
+    }
+    record->finished_ = fs::exists(directory + "/run.json", error);
+    S3ATTN_CHECK(record->load_rows());
+    return record;
+}
+
+RunRecord::~RunRecord() {
+    if (file_ != nullptr) std::fclose(file_);
+}
+
+Status RunRecord::load_rows() {
+    const std::string path = directory_ + "/rows.jsonl";
+    std::error_code error;
+    if (fs::exists(path, error)) {
+        S3ATTN_TRY(const std::string bytes, read_file(path, kMaxRowsBytes));
+        size_t begin = 0, line = 1;
+        for (size_t end; (end = bytes.find('\n', begin)) != std::string::npos; ++line) {
+            Json row = Json::parse(bytes.begin() + static_cast<ptrdiff_t>(begin),
+                                   bytes.begin() + static_cast<ptrdiff_t>(end), nullptr, false);
+            if (!row.is_object()) {
+                return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(line) +
+                                                           ": no JSON object; remove " +
+                                                           directory_ + " and run again");
+            }
+            rows_.push_back(std::move(row));
+            begin = end + 1;
+        }
+        // The line that a killed run was writing.
+        if (begin < bytes.size()) fs::resize_file(path, begin, error);
+        if (error) return make_error(ErrorCode::kIo, path + ": " + error.message());
+    }
+    file_ = std::fopen(path.c_str(), "ab");
+    if (file_ == nullptr) return errno_error("cannot write", path);
+    return {};
+}
+
+Status RunRecord::add_row(Json row) {
+    const std::string line = dump_json(row) + "\n";
+    const std::lock_guard lock(mutex_);
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
+        return errno_error("cannot write", directory_ + "/rows.jsonl");
+    }
+    rows_.push_back(std::move(row));
+    return {};
+}
+
+Status RunRecord::finish(const Json& document) {
+    return write_file_atomic(directory_ + "/run.json", dump_json(document, 1) + "\n");
+}
+
+Json record_header(const std::string& task, const Json& options, uint64_t seed,
+                   const std::string& started) {
+    return Json{{"format", "s3attn-eval"},
+                {"version", kRecordVersion},
+                {"task", task},
+                {"options", options},
+                {"git_commit", S3ATTN_GIT_COMMIT},
+                {"program_version", S3ATTN_PROGRAM_VERSION},
+                {"machine", machine_json()},
+                {"seed", seed},
+                {"started", started}};
+}
+
+std::string now_utc() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+std::string dump_json(const Json& json, int indent) {
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace s3attn::eval

@@ -1,0 +1,194 @@
+#include "eval/scan_model.h"
+
+#include <filesystem>
+
+#include "adapter/adapter_search.h"
+#include "base/timing.h"
+#include "engine/fingerprint.h"
+#include "engine/indexer.h"
+#include "eval/index_files.h"
+#include "eval/run_record.h"
+#include "model/llama_model.h"
+
+namespace s3attn::eval {
+namespace {
+
+class LockedScanner final : public Scanner {
+  public:
+    LockedScanner(Scanner& scanner, std::recursive_mutex& mutex)
+        : scanner_(scanner), mutex_(mutex) {}
+    const ModelInfo& info() const override { return scanner_.info(); }
+    const Tokenizer& tokenizer() const override { return scanner_.tokenizer(); }
+    uint32_t chunk_tokens() const override { return scanner_.chunk_tokens(); }
+    Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
+                   Projection projection, const ProjectionSink& sink) override {
+        const std::lock_guard lock(mutex_);
+        return scanner_.capture(tokens, layers, projection, sink);
+    }
+
+  private:
+    Scanner& scanner_;
+    std::recursive_mutex& mutex_;
+};
+
+}  // namespace
+
+Status ScanModel::need_info() {
+    if (info_) return {};
+    if (options_.model.empty()) {
+        return make_error(ErrorCode::kNotFound,
+                          "no model: pass --model FILE.gguf, or run `make setup` for the default");
+    }
+    S3ATTN_TRY(ModelInfo info, read_model_info(options_.model));
+    info_ = std::make_shared<const ModelInfo>(std::move(info));
+    return {};
+}
+
+Status ScanModel::need_adapter() {
+    if (adapter_) return {};
+    S3ATTN_CHECK(need_info());
+    std::string directory = options_.adapter;
+    if (directory.empty()) {
+        S3ATTN_TRY(directory, find_adapter(options_.adapter_dirs, info_->file_hash));
+    }
+    S3ATTN_TRY(Adapter adapter, load_adapter(directory));
+    S3ATTN_CHECK(check_adapter(*info_, adapter));
+    adapter_ = std::make_shared<const Adapter>(std::move(adapter));
+    return {};
+}
+
+Status ScanModel::need_scanner() {
+    if (scanner_) return {};
+    S3ATTN_CHECK(need_adapter());
+    const Stopwatch watch;
+    ScannerOptions options;
+    options.model_path = options_.model;
+    options.threads = options_.threads;
+    options.chunk_tokens = chunk_tokens();
+    options.deepest_layer = static_cast<int32_t>(adapter_->deepest_layer());
+    options.cache_dir = options_.cache_dir;
+    S3ATTN_TRY(scanner_, open_llama_scanner(options));
+    load_seconds_ += watch.seconds();
+    return {};
+}
+
+Result<ModelInfo> ScanModel::info() {
+    const std::lock_guard lock(mutex_);
+    S3ATTN_CHECK(need_info());
+    return *info_;
+}
+
+Result<std::shared_ptr<const Adapter>> ScanModel::adapter() {
+    const std::lock_guard lock(mutex_);
+    S3ATTN_CHECK(need_adapter());
+    return adapter_;
+}
+
+Result<uint32_t> ScanModel::count(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    if (scanner_) return scanner_->tokenizer().count(text);
+    if (!tokenizer_) {
+        S3ATTN_CHECK(need_info());
+        S3ATTN_TRY(tokenizer_, open_llama_tokenizer(options_.model));
+    }
+    return tokenizer_->count(text);
+}
+
+Status ScanModel::with_scanner(const std::function<Status(Scanner&)>& use) {
+    const std::lock_guard lock(mutex_);
+    S3ATTN_CHECK(need_scanner());
+    return use(*scanner_);
+}
+
+Result<Scanner*> ScanModel::shared_scanner() {
+    const std::lock_guard lock(mutex_);
+    S3ATTN_CHECK(need_scanner());
+    if (!shared_) shared_ = std::make_unique<LockedScanner>(*scanner_, mutex_);
+    return shared_.get();
+}
+
+namespace {
+
+Status index_documents(Scanner& scanner, ScanModel& model, const Adapter& adapter,
+                       const std::vector<std::string>& paths, const std::string& store,
+                       uint32_t memory_mib, ProgressSink& sink, const CancelToken& cancel,
+                       IndexCost& cost) {
+    StoreShape shape;
+    shape.n_slots = static_cast<uint32_t>(adapter.slots.size());
+    shape.latents = adapter.latents;
+    shape.k = adapter.k;
+    const Fingerprint print = make_fingerprint(scanner.info(), adapter, model.chunk_tokens());
+    S3ATTN_TRY(auto writer, StoreWriter::open(store, print, shape, {uint64_t{memory_mib} << 20}));
+    uint64_t total = 0, before = 0;
+    std::error_code ignored;
+    for (const std::string& path : paths) total += std::filesystem::file_size(path, ignored);
+    const Stopwatch watch;
+    Indexer indexer(scanner, adapter, *writer, model.options().threads, IndexOptions{}, sink,
+                    cancel);
+    for (const std::string& path : paths) {
+        if (cancel.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
+        S3ATTN_TRY(const FileOutcome outcome,
+                   indexer.index_file(path, std::nullopt, before, total));
+        (void)outcome;  // a document without text is skipped here as in the unit store
+        before += std::filesystem::file_size(path, ignored);
+    }
+    S3ATTN_CHECK(indexer.finish());
+    cost.tokens = indexer.tokens_scanned();
+    cost.seconds = watch.seconds();
+    for (const auto& [stage, ms] : indexer.timings_ms()) {
+        if (stage == "scan") {
+            cost.stages.scan += ms / 1e3;
+        } else if (stage == "encode") {
+            cost.stages.encode += ms / 1e3;
+        } else {
+            cost.stages.index_write += ms / 1e3;
+        }
+    }
+    return {};
+}
+
+// Of a run that went on with an interrupted one: as if all had been read at this run's speed.
+void scale_to(uint64_t tokens, IndexCost& cost) {
+    const double factor =
+        cost.tokens == 0 ? 1.0 : static_cast<double>(tokens) / static_cast<double>(cost.tokens);
+    cost.tokens = tokens;
+    cost.seconds *= factor;
+    cost.stages.scan *= factor;
+    cost.stages.encode *= factor;
+    cost.stages.index_write *= factor;
+}
+
+}  // namespace
+
+Result<IndexCost> build_code_store(ScanModel& model, const Adapter& adapter,
+                                   const Collection& collection, const std::string& directory,
+                                   const std::string& index, uint32_t memory_mib,
+                                   ProgressSink& sink, const CancelToken& cancel) {
+    if (auto cost = load_cost(index)) return *cost;
+    S3ATTN_TRY(const auto paths, write_documents(collection, directory));
+    IndexCost cost;
+    S3ATTN_CHECK(model.with_scanner([&](Scanner& scanner) {
+        return index_documents(scanner, model, adapter, paths, index, memory_mib, sink, cancel,
+                               cost);
+    }));
+    cost.peak_rss_bytes = peak_memory_bytes();
+    S3ATTN_TRY(const auto reader, StoreReader::open(index, nullptr));
+    if (reader->live_tokens() != cost.tokens) scale_to(reader->live_tokens(), cost);
+    for (const auto& segment : reader->segments()) cost.bytes += segment->bytes();
+    S3ATTN_CHECK(save_cost(index, cost));
+    return cost;
+}
+
+Status check_same_units(const StoreReader& a, const StoreReader& b, const std::string& directory) {
+    const auto& left = a.live_units();
+    const auto& right = b.live_units();
+    bool same = left.size() == right.size();
+    for (size_t i = 0; same && i < left.size(); ++i) {
+        same = left[i].unit_id == right[i].unit_id && left[i].n_tokens == right[i].n_tokens;
+    }
+    if (same) return {};
+    return make_error(ErrorCode::kMismatch,
+                      directory + " was made of other units than the rest: remove it");
+}
+
+}  // namespace s3attn::eval
