@@ -63,6 +63,11 @@ class Engine {
     virtual Result<AskResult> ask(const std::string& store, const std::string& question,
                                   const AskOptions& options, const OnPiece& on_piece,
                                   const OnEvidence& on_evidence) = 0;
+
+    // The second half of ask(): an answer to found.question from the evidence in `found`, which
+    // may come from several searches. options.search is not used.
+    virtual Result<AskResult> answer(SearchResult found, const AskOptions& options,
+                                     const OnPiece& on_piece) = 0;
 };
 
 // What can be done to a store without a model.
@@ -70,6 +75,27 @@ Result<std::vector<DocumentInfo>> list_documents(const std::string& store);
 // The document's text as citations slice it (source bytes or extracted text), streamed.
 Status read_document_text(const std::string& store, int64_t doc_id,
                           const std::function<bool(std::string_view)>& on_text);
+
+// A unit with the white space in front of it. Where offsets count bytes of a source that is not
+// UTF-8, byte_end - byte_begin is not the length of `text`.
+struct UnitText {
+    uint64_t byte_begin = 0, byte_end = 0;
+    uint32_t line_begin = 0, line_end = 0, page = 0;  // as in Span
+    std::string gap, text;
+};
+struct DocumentRange {
+    DocumentInfo document;
+    std::vector<UnitText> units;  // those that overlap the range, in order, whole
+    bool cut = false;             // there are more than max_bytes of text; the rest is left out
+};
+// Part of a document's text, [byte_begin, byte_end) as citations count. kNotFound when the store
+// has no such document.
+Result<DocumentRange> read_document_range(const std::string& store, int64_t doc_id,
+                                          uint64_t byte_begin, uint64_t byte_end,
+                                          uint64_t max_bytes);
+// A folder of this name inside a store is left alone: `s3attn serve` keeps uploaded files in it.
+inline constexpr char kUploadsFolder[] = "uploads";
+
 // By path or decimal id. kNotFound when the store has no such document.
 Result<DocumentInfo> remove_document(const std::string& store, const std::string& path_or_id);
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "s3attn/progress.h"
+
 namespace s3attn {
 
 // What byte offsets of a document count in.
@@ -62,6 +64,38 @@ struct SearchOptions {
     // and find slightly less (docs/retrieval.md).
     uint32_t max_features = 0;
     bool explain = false;           // fill SearchResult::explain
+    bool attention = false;         // fill SearchResult::attention
+};
+
+// Where a question's attention fell: the picture of a whole document, and the reasons of each span.
+struct UnitAttention {
+    int64_t doc_id = 0;
+    uint64_t byte_begin = 0, byte_end = 0;
+    double score_s3 = 0;    // of all attention, which is 1 over all units; 0 when not used
+    double score_bm25 = 0;  // 0 likewise, and where no word is shared or others share more
+};
+struct AttentionHead {
+    uint32_t layer = 0, query_head = 0;
+};
+// One question token, through one head, and the token of the span that it attends to most.
+struct AttentionLink {
+    uint32_t question_token = 0;  // into Attention::question_tokens
+    uint32_t head = 0;            // into Attention::heads
+    uint64_t byte_begin = 0, byte_end = 0;  // in Span::text; equal: the line end behind it
+    double cosine = 0;            // between the query and the key as the index holds it
+    double mass = 0;              // what this adds to Span::score_s3
+};
+struct SpanAttention {
+    double lexical_share = 0;  // of Span::score: what shared words (BM25) brought, 0 to 1
+    std::vector<std::string> shared_words;  // stems that question and span have in common
+    std::vector<AttentionLink> links;       // the 64 of largest mass, that first; all would add up
+                                            // to score_s3
+};
+struct Attention {
+    std::vector<std::string> question_tokens;
+    std::vector<AttentionHead> heads;  // none where the method did not use them
+    std::vector<UnitAttention> units;  // every unit of the store, in order of document and place
+    std::vector<SpanAttention> spans;  // of SearchResult::spans, in that order
 };
 
 struct SearchResult {
@@ -80,6 +114,7 @@ struct SearchResult {
     uint64_t postings_read = 0; // of these, each counted once
     std::map<std::string, double> timings_ms;   // stage -> milliseconds
     std::vector<std::string> explain;           // JSON lines, one per stage arrow
+    Attention attention;                        // with SearchOptions::attention
 };
 
 struct Citation {
@@ -87,11 +122,23 @@ struct Citation {
     size_t span_index = 0;   // into SearchResult::spans
 };
 
+// An earlier message of a conversation.
+struct ChatTurn {
+    std::string role;  // "system", "user", "assistant"
+    std::string text;
+};
+
 struct AskOptions {
     SearchOptions search;
+    // What was said before the question; the reader sees it in front of the evidence. Where the
+    // window is too small for all of it, the oldest turns go first (a system message last).
+    std::vector<ChatTurn> history;
     uint32_t max_answer_tokens = 256;
     float temperature = 0.0f;  // 0: greedy
     uint32_t seed = 1;
+    // Stops the answer between two pieces, and while the reader still reads the evidence
+    // (kCancelled then: there is no answer yet). Null: never.
+    const CancelToken* cancel = nullptr;
 };
 
 struct AskResult {

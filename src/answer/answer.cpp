@@ -33,6 +33,26 @@ Status check_window(const Generator& generator, const Prompt& prompt, const AskO
                           "), a shorter question, or a --reader with a larger window");
 }
 
+// What was said before stands before. Turns that leave no room for the answer go, oldest first.
+Status add_history(const Generator& generator, const AskOptions& options, Prompt& prompt) {
+    std::vector<ChatMessage> history;
+    if (options.history.empty()) return {};
+    for (const ChatTurn& turn : options.history) history.push_back({turn.role, turn.text});
+    for (;;) {
+        std::vector<ChatMessage> all = history;
+        all.insert(all.end(), prompt.messages.begin(), prompt.messages.end());
+        S3ATTN_TRY(const uint32_t tokens, generator.count_chat(all));
+        const uint64_t need = uint64_t{tokens} + options.max_answer_tokens;
+        if (history.empty() || need <= generator.context_tokens()) {
+            prompt.messages = std::move(all);
+            return {};
+        }
+        auto oldest = history.begin();
+        if (oldest->role == "system" && history.size() > 1) ++oldest;
+        history.erase(oldest);
+    }
+}
+
 // Marks the model wrote itself and that exist, behind those found by word overlap.
 void add_marked(const std::vector<uint32_t>& marked, const std::vector<uint32_t>& numbers,
                 std::vector<Citation>& citations) {
@@ -54,7 +74,8 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
     if (!search.evidence_found || search.spans.empty()) {
         return fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
     }
-    const Prompt prompt = build_prompt(search.question, search.spans);
+    Prompt prompt = build_prompt(search.question, search.spans);
+    S3ATTN_CHECK(add_history(generator, options, prompt));
     S3ATTN_CHECK(check_window(generator, prompt, options));
 
     AskResult result;
@@ -71,6 +92,7 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
     generate.max_tokens = options.max_answer_tokens;
     generate.temperature = options.temperature;
     generate.seed = options.seed;
+    generate.cancel = options.cancel;
     S3ATTN_TRY(const GenerateResult generated,
                generator.chat(prompt.messages, generate, [&](std::string_view piece) {
                    return show(filter.feed(guard.feed(piece))) && !guard.looping();

@@ -66,6 +66,8 @@ class EngineImpl final : public Engine {
     Result<AskResult> ask(const std::string& store, const std::string& question,
                           const AskOptions& options, const OnPiece& on_piece,
                           const OnEvidence& on_evidence) override;
+    Result<AskResult> answer(SearchResult found, const AskOptions& options,
+                             const OnPiece& on_piece) override;
 
   private:
     Status need_scanner(uint32_t chunk_tokens, ProgressSink* sink);
@@ -234,6 +236,12 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     result.timings_ms["retrieve"] = retrieval_ms;
     result.timings_ms["total"] = watch.milliseconds();
     return result;
+}
+
+Result<AskResult> EngineImpl::answer(SearchResult found, const AskOptions& options,
+                                     const OnPiece& on_piece) {
+    S3ATTN_CHECK(need_generator());
+    return generate_answer(*generator_, std::move(found), options, on_piece);
 }
 
 }  // namespace

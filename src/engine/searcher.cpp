@@ -5,6 +5,7 @@
 
 #include "adapter/encoder.h"
 #include "base/timing.h"
+#include "engine/attention.h"
 #include "engine/explain.h"
 #include "retrieve/evidence.h"
 #include "retrieve/rank.h"
@@ -140,6 +141,11 @@ Result<SearchResult> Searcher::search(const std::string& question,
     if (options.explain) {
         result.explain = explain_search({scanner.tokenizer(), adapter, question, ranking.tokens,
                                          ranking.codes, ranking.units, evidence, result});
+    }
+    if (options.attention) {
+        S3ATTN_TRY(result.attention,
+                   describe_attention({scanner.tokenizer(), adapter, store, tokens, codes, scores,
+                                       ranked, result}));
     }
     return result;
 }

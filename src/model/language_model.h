@@ -85,6 +85,7 @@ struct GenerateOptions {
     uint32_t max_tokens = 256;
     float temperature = 0.0f;  // 0: greedy
     uint32_t seed = 1;
+    const CancelToken* cancel = nullptr;  // while the prompt is read: kCancelled; then: the end
 };
 struct GenerateResult {
     uint32_t prompt_tokens = 0;

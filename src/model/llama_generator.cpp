@@ -109,7 +109,7 @@ class LlamaGenerator final : public Generator {
                                     const GenerateOptions& options,
                                     const std::function<bool(std::string_view)>& on_piece);
     Status ensure_context(uint32_t tokens);
-    Status decode(std::span<int32_t> ids);
+    Status decode(std::span<int32_t> ids, const CancelToken* cancel);
 
     GeneratorOptions options_;
     ModelInfo info_;
@@ -144,11 +144,17 @@ Status LlamaGenerator::ensure_context(uint32_t tokens) {
     return {};
 }
 
-Status LlamaGenerator::decode(std::span<int32_t> ids) {
+Status LlamaGenerator::decode(std::span<int32_t> ids, const CancelToken* cancel) {
     take_llama_errors();
+    const auto stop = [](void* token) {
+        return token != nullptr && static_cast<const CancelToken*>(token)->cancelled();
+    };
+    llama_set_abort_callback(context_.get(), stop, const_cast<CancelToken*>(cancel));
     const int32_t status = llama_decode(
         context_.get(), llama_batch_get_one(ids.data(), static_cast<int32_t>(ids.size())));
+    llama_set_abort_callback(context_.get(), nullptr, nullptr);
     if (status == 0) return {};
+    if (status == 2) return make_error(ErrorCode::kCancelled, "the answer was cancelled");
     return make_error(ErrorCode::kInternal,
                       "llama.cpp could not compute " + std::to_string(ids.size()) + " tokens of " +
                           options_.model_path + " (status " + std::to_string(status) +
@@ -178,7 +184,7 @@ Result<GenerateResult> LlamaGenerator::run_chat(
     llama_memory_clear(llama_get_memory(context_.get()), false);
     for (size_t at = 0; at < ids.size(); at += kPrefillBatch) {
         const size_t n = std::min<size_t>(kPrefillBatch, ids.size() - at);
-        S3ATTN_CHECK(decode(std::span(ids).subspan(at, n)));
+        S3ATTN_CHECK(decode(std::span(ids).subspan(at, n), options.cancel));
     }
 
     const llama_vocab* vocab = llama_model_get_vocab(model_.get());
@@ -194,7 +200,12 @@ Result<GenerateResult> LlamaGenerator::run_chat(
             result.stopped_at_limit = true;
             open = false;
         }
-        if (open) S3ATTN_CHECK(decode({&id, 1}));
+        if (open && options.cancel != nullptr && options.cancel->cancelled()) open = false;
+        if (open) {
+            const Status decoded = decode({&id, 1}, options.cancel);
+            open = decoded.ok();
+            if (!open && decoded.error().code != ErrorCode::kCancelled) return decoded.error();
+        }
         if (!open && !result.stopped_at_limit) {
             result.total_ms = watch.milliseconds();
             return result;  // stop text or the receiver: nothing more is wanted

@@ -19,7 +19,7 @@ std::vector<ScoredUnit> rank_s3(const StoreReader& store, const S3Scores& scores
     const std::vector<UnitExtent>& units = store.live_units();
     std::vector<ScoredUnit> ranked(units.size());
     for (size_t u = 0; u < units.size(); ++u) {
-        ranked[u] = {units[u].unit_id, scores.mass[u], 0, scores.mass[u]};
+        ranked[u] = {units[u].unit_id, scores.mass[u], 0, scores.mass[u], 0};
     }
     sort_best_first(ranked);
     return ranked;
@@ -49,6 +49,7 @@ std::vector<ScoredUnit> fuse(std::vector<ScoredUnit> s3,
         double sum = i < depth ? weight * norm_s3(unit.s3) : 0.0;
         if (const auto found = lexical.find(unit.unit_id); found != lexical.end()) {
             unit.bm25 = found->second;
+            unit.lexical = norm_bm25(unit.bm25) / (weight + 1.0);
             sum += norm_bm25(unit.bm25);
         } else if (i >= depth) {
             sum = norm_s3.range > 0 ? weight * norm_s3(unit.s3) : 0.0;
@@ -83,7 +84,7 @@ Result<std::vector<ScoredUnit>> rank_units(const StoreReader& store, const S3Sco
     }
     std::vector<ScoredUnit> ranked;
     for (const StoreReader::Match& match : matches) {
-        ranked.push_back({match.unit_id, 0, match.bm25, match.bm25});
+        ranked.push_back({match.unit_id, 0, match.bm25, match.bm25, match.bm25});
     }
     sort_best_first(ranked);
     return ranked;

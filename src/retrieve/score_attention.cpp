@@ -39,7 +39,8 @@ class AttentionScorer {
           choice_(choice),
           kernel_(best_max_kernel()),
           mass_(units_.size()),
-          cosine_(units_.size()) {}
+          cosine_(units_.size()),
+          log_total_(query.heads.size() * query.n_tokens) {}
 
     Status add_slot(uint32_t slot) {
         lanes_ = lanes_of_slot(query_, slot);
@@ -50,7 +51,12 @@ class AttentionScorer {
             table_ = make_lane_table(query_, lanes_, k_);
         }
         S3ATTN_CHECK(scan(slot));
-        add_softmax(unit_max_, lanes_.stride(), scales(), pool_, mass_, cosine_);
+        std::vector<double> log_total;
+        add_softmax(unit_max_, lanes_.stride(), scales(), pool_, mass_, cosine_, log_total);
+        const size_t n = query_.n_tokens;
+        for (size_t l = 0; l < log_total.size(); ++l) {
+            log_total_[lanes_.heads[l / n] * n + l % n] = log_total[l];
+        }
         return {};
     }
 
@@ -58,6 +64,7 @@ class AttentionScorer {
         S3Scores scores;
         scores.mass = std::move(mass_);
         scores.best_cosine = *std::max_element(cosine_.begin(), cosine_.end());
+        scores.log_total = std::move(log_total_);
         scores.postings_read = postings_read_;
         return scores;
     }
@@ -184,6 +191,7 @@ class AttentionScorer {
     const FeatureChoice* const choice_;
     const MaxKernel kernel_;
     std::vector<double> mass_, cosine_;
+    std::vector<double> log_total_;  // [head][question token]
     std::atomic<uint64_t> postings_read_{0};
 
     Lanes lanes_;  // of the slot at hand

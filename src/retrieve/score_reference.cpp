@@ -74,6 +74,7 @@ Result<S3Scores> score_attention_reference(const StoreReader& store, const Query
             const double top = *std::max_element(score.begin(), score.end());
             double total = 0;
             for (double& s : score) total += s = std::exp(double{head.temperature} * (s - top));
+            scores.log_total.push_back(double{head.temperature} * top + std::log(total));
             for (size_t u = 0; u < units.size(); ++u) scores.mass[u] += share * score[u] / total;
         }
     }

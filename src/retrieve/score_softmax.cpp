@@ -1,6 +1,7 @@
 #include "retrieve/score_softmax.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace s3attn {
@@ -145,8 +146,10 @@ void for_chunks(ThreadPool& pool, size_t n_units, const F& f) {
 }  // namespace
 
 void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneScales& scales,
-                 ThreadPool& pool, std::vector<double>& mass, std::vector<double>& cosine) {
+                 ThreadPool& pool, std::vector<double>& mass, std::vector<double>& cosine,
+                 std::vector<double>& log_total) {
     const size_t n = scales.share.size(), units = mass.size();
+    log_total.assign(n, 0.0);
     if (n == 0 || units == 0) return;
     Pass pass{unit_max.data(), stride, (n + kWidth - 1) / kWidth * kWidth, {}, {}, {}, {}};
     pass.exponent = scales.exponent;
@@ -176,6 +179,7 @@ void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneSca
         double sum = 0;  // >= 1: the top unit adds exp(0)
         for (size_t c = 0; c < chunks; ++c) sum += static_cast<double>(sums[c * pass.width + l]);
         pass.factor[l] = static_cast<float>(scales.share[l] / sum);
+        log_total[l] = double{scales.exponent[l]} * pass.top[l] + std::log(sum);
     }
     for_chunks(pool, units, [&](size_t, size_t begin, size_t end) {
         kMassPass(pass, begin, end, mass.data(), cosine.data());

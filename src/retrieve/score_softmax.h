@@ -19,8 +19,10 @@ struct LaneScales {
 
 // For every unit u: mass[u] += sum over lanes of share * softmax over units of
 // exponent * unit_max[u * stride + lane], cosine[u] += sum over lanes of cosine * unit_max.
-// Sums are made per chunk of units, so the result does not depend on the number of threads.
+// log_total[lane] = log of the sum over units of exp(exponent * unit_max), what the softmax divides
+// by. Sums are made per chunk of units, so the result does not depend on the number of threads.
 void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneScales& scales,
-                 ThreadPool& pool, std::vector<double>& mass, std::vector<double>& cosine);
+                 ThreadPool& pool, std::vector<double>& mass, std::vector<double>& cosine,
+                 std::vector<double>& log_total);
 
 }  // namespace s3attn

@@ -17,6 +17,13 @@ Status read_document_text(const std::string& store, int64_t doc_id,
     return reader->read_text(doc_id, on_text);
 }
 
+Result<DocumentRange> read_document_range(const std::string& store, int64_t doc_id,
+                                          uint64_t byte_begin, uint64_t byte_end,
+                                          uint64_t max_bytes) {
+    S3ATTN_TRY(const auto reader, StoreReader::open(store, nullptr));
+    return reader->read_range(doc_id, byte_begin, byte_end, max_bytes);
+}
+
 Result<DocumentInfo> remove_document(const std::string& store, const std::string& path_or_id) {
     S3ATTN_TRY(const auto writer, open_existing_writer(store));
     return writer->remove_document(path_or_id);

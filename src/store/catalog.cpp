@@ -60,7 +60,7 @@ Error not_a_store(const std::string& directory, const std::string& why) {
 }
 
 bool is_our_leftover(const std::string& name) {
-    return name == kLockFile || name.starts_with(kNewCatalogFile);
+    return name == kLockFile || name == kUploadsFolder || name.starts_with(kNewCatalogFile);
 }
 
 // Writes the tables into a fresh file; one transaction, so the file is whole or useless.

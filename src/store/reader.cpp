@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "store/bm25.h"
@@ -44,6 +45,9 @@ class Reader final : public StoreReader {
     }
     Status read_text(int64_t doc_id,
                      const std::function<bool(std::string_view)>& on_text) const override;
+    Result<std::vector<UnitPlace>> places() const override;
+    Result<DocumentRange> read_range(int64_t doc_id, uint64_t byte_begin, uint64_t byte_end,
+                                     uint64_t max_bytes) const override;
 
   private:
     Status load_units();
@@ -153,6 +157,52 @@ Status Reader::read_text(int64_t doc_id,
     for (;;) {
         S3ATTN_TRY(const bool row, rows.step());
         if (!row || !on_text(rows.view(0)) || !on_text(rows.view(1))) return {};
+    }
+}
+
+Result<std::vector<UnitPlace>> Reader::places() const {
+    S3ATTN_TRY(Statement rows,
+               db_->prepare(std::string("SELECT u.unit_id, u.doc_id, u.byte_begin, u.byte_end FROM "
+                                        "units u JOIN documents d ON d.doc_id = u.doc_id WHERE ") +
+                            kVisible + " ORDER BY u.unit_id"));
+    std::vector<UnitPlace> places;
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return places;
+        places.push_back({rows.integer(0), rows.integer(1), static_cast<uint64_t>(rows.integer(2)),
+                          static_cast<uint64_t>(rows.integer(3))});
+    }
+}
+
+Result<DocumentRange> Reader::read_range(int64_t doc_id, uint64_t byte_begin, uint64_t byte_end,
+                                         uint64_t max_bytes) const {
+    DocumentRange range;
+    S3ATTN_TRY(range.document, document(doc_id));
+    S3ATTN_TRY(Statement rows,
+               db_->prepare("SELECT byte_begin, byte_end, line_begin, line_end, page, gap, text "
+                            "FROM units WHERE doc_id = ?1 AND byte_end > ?2 AND byte_begin < ?3 "
+                            "ORDER BY unit_id"));
+    rows.bind(1, doc_id);
+    rows.bind(2, static_cast<int64_t>(std::min<uint64_t>(byte_begin, INT64_MAX)));
+    rows.bind(3, static_cast<int64_t>(std::min<uint64_t>(byte_end, INT64_MAX)));
+    uint64_t bytes = 0;
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return range;
+        bytes += rows.view(5).size() + rows.view(6).size();
+        if (bytes > max_bytes && !range.units.empty()) {
+            range.cut = true;
+            return range;
+        }
+        UnitText unit;
+        unit.byte_begin = static_cast<uint64_t>(rows.integer(0));
+        unit.byte_end = static_cast<uint64_t>(rows.integer(1));
+        unit.line_begin = static_cast<uint32_t>(rows.integer(2));
+        unit.line_end = static_cast<uint32_t>(rows.integer(3));
+        unit.page = static_cast<uint32_t>(rows.integer(4));
+        unit.gap = rows.text(5);
+        unit.text = rows.text(6);
+        range.units.push_back(std::move(unit));
     }
 }
 

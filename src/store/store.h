@@ -50,6 +50,12 @@ struct UnitExtent {
     uint32_t n_tokens = 0;
 };
 
+// Where a live unit stands in its document.
+struct UnitPlace {
+    int64_t unit_id = 0, doc_id = 0;
+    uint64_t byte_begin = 0, byte_end = 0;
+};
+
 struct WriterOptions {
     // Most memory for building, SQLite's included: what does not fit goes to the disk and is read
     // again for merging. kInvalidArgument when one block of the adapter's shape needs more.
@@ -111,6 +117,7 @@ class StoreReader {
     virtual Result<DocumentInfo> document(int64_t doc_id) const = 0;
     virtual Result<UnitRow> unit(int64_t unit_id) const = 0;
     virtual const std::vector<UnitExtent>& live_units() const = 0;
+    virtual Result<std::vector<UnitPlace>> places() const = 0;  // of live_units(), in that order
     virtual const std::vector<std::shared_ptr<const Segment>>& segments() const = 0;  // by base
     virtual uint64_t live_tokens() const = 0;
     virtual uint64_t bytes_on_disk() const = 0;
@@ -125,6 +132,9 @@ class StoreReader {
     // gap + text of a document's units, in order.
     virtual Status read_text(int64_t doc_id,
                              const std::function<bool(std::string_view)>& on_text) const = 0;
+    // read_document_range() of s3attn/engine.h.
+    virtual Result<DocumentRange> read_range(int64_t doc_id, uint64_t byte_begin, uint64_t byte_end,
+                                             uint64_t max_bytes) const = 0;
 };
 
 // list_documents, remove_document, verify_store, ... of s3attn/engine.h are implemented in store/.

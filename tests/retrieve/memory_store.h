@@ -192,6 +192,17 @@ class MemoryStore : public StoreReader {
     Status read_text(int64_t, const std::function<bool(std::string_view)>&) const override {
         return {};
     }
+    Result<std::vector<UnitPlace>> places() const override {
+        std::vector<UnitPlace> all;
+        for (const UnitExtent& extent : extents) {
+            const UnitRow& row = rows.at(extent.unit_id);
+            all.push_back({row.unit_id, row.doc_id, row.byte_begin, row.byte_end});
+        }
+        return all;
+    }
+    Result<DocumentRange> read_range(int64_t, uint64_t, uint64_t, uint64_t) const override {
+        return DocumentRange{};
+    }
 
   private:
     Fingerprint fingerprint_;

@@ -1,0 +1,138 @@
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "commands.h"
+#include "http_api.h"
+#include "mcp.h"
+#include "service.h"
+
+namespace s3attn::cli {
+namespace {
+
+struct ServeArguments {
+    std::vector<std::string> readers;
+    server::ServiceOptions service;
+    server::HttpOptions http;
+    uint64_t max_upload_mib = 256;
+    bool mcp = false;
+};
+
+bool is_loopback(const std::string& host) {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+int serve_http(server::Service& service, const ServeArguments& arguments,
+               const GlobalOptions& options, const CancelToken& cancel) {
+    server::HttpApi api(service, arguments.http);
+    const auto port = api.bind();
+    if (!port.ok()) return fail(port.error());
+    const std::string& host = arguments.http.host;
+    const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+    std::printf("s3attn serves http://%s:%d/ (Ctrl-C ends)\n", shown.c_str(), *port);
+    std::fflush(stdout);
+    if (!is_loopback(host) && arguments.http.api_key.empty() && !options.quiet) {
+        std::fprintf(stderr, "warning: everybody who reaches %s can read, add and delete documents; "
+                             "set --api-key, and put a proxy with TLS in front\n", host.c_str());
+    }
+    std::thread thread([&api] { api.listen(); });
+    while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    api.stop();
+    thread.join();
+    return 0;
+}
+
+int run_serve(ServeArguments& arguments, const GlobalOptions& options, const CancelToken& cancel) {
+    arguments.service.engine = options.engine;
+    arguments.service.engine.reader.clear();
+    arguments.service.readers = arguments.readers;
+    if (arguments.readers.empty() && !options.engine.reader.empty()) {
+        arguments.service.readers = {options.engine.reader};
+    }
+    arguments.http.limits.body_bytes = arguments.max_upload_mib << 20;
+    auto service = server::Service::open(arguments.service);
+    if (!service.ok()) return fail(service.error());
+    if (!arguments.mcp) return serve_http(**service, arguments, options, cancel);
+    server::Mcp mcp(**service, true);
+    return server::serve_mcp_lines(mcp, STDIN_FILENO, stdout, cancel) ? 0 : 1;
+}
+
+void add_network_options(CLI::App& command, ServeArguments& arguments) {
+    command.add_option("--host", arguments.http.host, "address to listen on")
+        ->envname("S3ATTN_HOST")
+        ->capture_default_str();
+    command.add_option("--port", arguments.http.port, "port to listen on (0: any that is free)")
+        ->envname("S3ATTN_PORT")
+        ->check(CLI::Range(0, 65535))
+        ->capture_default_str();
+    command
+        .add_option("--api-key", arguments.http.api_key,
+                    "ask every client for this key (Authorization: Bearer KEY)")
+        ->envname("S3ATTN_API_KEY")
+        ->type_name("KEY");
+    command
+        .add_option("--allow-host", arguments.http.allowed_hosts,
+                    "a name that requests may be for, besides --host and localhost; repeatable")
+        ->type_name("NAME");
+    command
+        .add_option("--connections", arguments.http.limits.connections,
+                    "most connections at a time; one more gets 503")
+        ->check(CLI::Range(1u, 4096u))
+        ->capture_default_str();
+    command
+        .add_option("--max-upload", arguments.max_upload_mib, "largest document taken, in MiB")
+        ->check(CLI::Range(1u, 1u << 20))
+        ->capture_default_str()
+        ->type_name("MIB");
+}
+
+void add_work_options(CLI::App& command, ServeArguments& arguments) {
+    command
+        .add_option("--reader", arguments.readers,
+                    "GGUF file that writes answers; repeatable: a request's `model` chooses, the "
+                    "first is the default (default: the scanning model)")
+        ->type_name("FILE");
+    command
+        .add_option("--answers", arguments.service.answers,
+                    "answers written at a time; each takes the memory of a reader")
+        ->check(CLI::Range(1u, 64u))
+        ->capture_default_str();
+    command
+        .add_option("--queue", arguments.service.queue,
+                    "jobs of each kind (answers, searches, scans) that wait; one more gets 503")
+        ->check(CLI::Range(0u, 100000u))
+        ->capture_default_str();
+    command
+        .add_option("--commit-tokens", arguments.service.index.commit_tokens,
+                    "an uploaded document can be asked about in steps of so many tokens")
+        ->check(CLI::Range(256u, 1u << 24))
+        ->capture_default_str();
+}
+
+}  // namespace
+
+void add_serve_command(Context& context) {
+    auto arguments = std::make_shared<ServeArguments>();
+    CLI::App* command = add_command(
+        context, "serve", "Answer over HTTP, on a web page, and for agents (MCP)",
+        "A web page, OpenAI's chat completions, search, documents and MCP (POST /mcp) at one\n"
+        "address; docs/serve.md describes them, GET /openapi.json specifies them. A store that is\n"
+        "not there yet is made by the first upload.\n\n"
+        "Example: s3attn serve notes.s3                then open http://127.0.0.1:8080/\n"
+        "         s3attn serve notes.s3 --mcp          for an agent that starts it itself");
+    command->add_option("store", arguments->service.stores, "directories of stores")->required();
+    add_network_options(*command, *arguments);
+    add_work_options(*command, *arguments);
+    command->add_flag("--mcp", arguments->mcp,
+                      "speak MCP on standard input and output instead of HTTP");
+    command->callback([arguments, &context] {
+        context.run = [arguments, &context] {
+            return run_serve(*arguments, context.options, context.cancel);
+        };
+    });
+}
+
+}  // namespace s3attn::cli

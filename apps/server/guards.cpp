@@ -1,0 +1,222 @@
+// What every request passes before a handler sees it.
+//
+// A browser lets any web page send requests to 127.0.0.1, and DNS can be made to point a name there
+// (rebinding): so requests must be for a host that this server is, and those that come from a page
+// must come from our own.
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
+#include "routes.h"
+
+namespace s3attn::server {
+namespace {
+
+constexpr const char* kContentPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+struct Route {
+    std::string_view pattern;  // "{}" stands for one path component
+    std::string_view methods;
+};
+// HEAD goes wherever GET goes.
+constexpr std::array<Route, 18> kRoutes = {{
+    {"/", "GET"},
+    {"/app.js", "GET"},
+    {"/view.js", "GET"},
+    {"/style.css", "GET"},
+    {"/favicon.svg", "GET"},
+    {"/healthz", "GET"},
+    {"/metrics", "GET"},
+    {"/openapi.json", "GET"},
+    {"/mcp", "POST"},
+    {"/v1/models", "GET"},
+    {"/v1/stores", "GET"},
+    {"/v1/chat/completions", "POST"},
+    {"/v1/search", "POST"},
+    {"/v1/documents", "GET, POST"},
+    {"/v1/documents/jobs", "GET"},
+    {"/v1/documents/jobs/{}", "GET, DELETE"},
+    {"/v1/documents/jobs/{}/events", "GET"},
+    {"/v1/documents/{}/text", "GET"},
+}};
+constexpr Route kDocument = {"/v1/documents/{}", "GET, DELETE"};
+
+bool matches(std::string_view pattern, std::string_view path) {
+    while (true) {
+        const size_t hole = pattern.find("{}");
+        if (hole == pattern.npos) return pattern == path;
+        if (path.substr(0, hole) != pattern.substr(0, hole)) return false;
+        path.remove_prefix(hole);
+        const size_t end = std::min(path.find('/'), path.size());
+        if (end == 0) return false;
+        path.remove_prefix(end);
+        pattern.remove_prefix(hole + 2);
+    }
+}
+
+const Route* find_route(std::string_view path) {
+    for (const Route& route : kRoutes) {
+        if (matches(route.pattern, path)) return &route;
+    }
+    return matches(kDocument.pattern, path) ? &kDocument : nullptr;
+}
+
+// Without the port; brackets of an IPv6 address stay.
+std::string_view host_of(std::string_view host) {
+    const size_t colon = host.rfind(':');
+    if (colon == host.npos || host.find(']', colon) != host.npos) return host;
+    return host.substr(0, colon);
+}
+
+bool is_loopback(std::string_view host) {
+    return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
+}
+
+// Takes as long for any wrong key of the right length.
+bool same_secret(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    unsigned difference = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+    }
+    return difference == 0;
+}
+
+// Everything but documents is small, and read into memory before a handler sees it.
+constexpr uint64_t kMostJsonBytes = 4 << 20;
+
+bool too_large(const httplib::Request& request) {
+    if (request.path == "/v1/documents" || !request.has_header("Content-Length")) return false;
+    const std::string length = request.get_header_value("Content-Length");
+    return std::strtoull(length.c_str(), nullptr, 10) > kMostJsonBytes;
+}
+
+bool needs_key(std::string_view path) {
+    return path.starts_with("/v1/") || path == "/mcp" || path == "/metrics";
+}
+
+}  // namespace
+
+bool HttpApi::Routes::allowed_host(const Request& request) const {
+    const std::string header = request.get_header_value("Host");
+    const std::string_view host = host_of(header);
+    const auto& more = options_.allowed_hosts;
+    if (host == options_.host || std::find(more.begin(), more.end(), host) != more.end()) {
+        return true;
+    }
+    if (is_loopback(host)) return true;
+    // Bound to every address, the server does not know its names; a list of them makes it strict.
+    return !is_loopback(options_.host) && more.empty();
+}
+
+bool HttpApi::Routes::same_origin(const Request& request) const {
+    if (!request.has_header("Origin")) return true;  // no browser, or a plain link
+    const std::string origin = request.get_header_value("Origin");
+    const size_t slashes = origin.find("://");
+    return slashes != origin.npos && origin.substr(slashes + 3) == request.get_header_value("Host");
+}
+
+bool HttpApi::Routes::has_key(const Request& request) const {
+    if (options_.api_key.empty() || !needs_key(request.path)) return true;
+    return same_secret(request.get_header_value("Authorization"), "Bearer " + options_.api_key);
+}
+
+bool HttpApi::Routes::check_method(const Request& request, Response& response) const {
+    const Route* route = find_route(request.path);
+    if (route == nullptr) {
+        send_failure(response, {404, "not_found", "there is nothing here; see /openapi.json", "",
+                                0});
+        return false;
+    }
+    const std::string method = request.method == "HEAD" ? "GET" : request.method;
+    if (route->methods.find(method) != std::string_view::npos) return true;
+    response.set_header("Allow", std::string(route->methods));
+    send_failure(response, {405, "method_not_allowed",
+                            request.method + " is not done here; allowed: " +
+                                std::string(route->methods),
+                            "", 0});
+    return false;
+}
+
+httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
+                                                        Response& response) const {
+    using Answer = httplib::Server::HandlerResponse;
+    if (!allowed_host(request)) {
+        send_failure(response, {403, "wrong_host",
+                                "the Host header names a host that this server is not; start it "
+                                "with --allow-host to allow it",
+                                "", 0});
+        return Answer::Handled;
+    }
+    if (!same_origin(request)) {
+        send_failure(response, {403, "wrong_origin",
+                                "requests from pages of other sites are not served", "", 0});
+        return Answer::Handled;
+    }
+    if (!has_key(request)) {
+        response.set_header("WWW-Authenticate", "Bearer");
+        send_failure(response, {401, "invalid_api_key",
+                                "the API key is missing or wrong: send Authorization: Bearer KEY",
+                                "", 0});
+        return Answer::Handled;
+    }
+    if (!check_method(request, response)) return Answer::Handled;
+    if (too_large(request)) {
+        send_failure(response, {413, "too_large", "the body has more than 4 MiB", "", 0});
+        return Answer::Handled;
+    }
+    // cpp-httplib would unpack it without a limit.
+    if (request.has_header("Content-Encoding")) {
+        send_failure(response, {415, "unsupported_encoding",
+                                "send the body as it is, without a Content-Encoding", "", 0});
+        return Answer::Handled;
+    }
+    return Answer::Unhandled;
+}
+
+// Failures that come from cpp-httplib itself have no body yet.
+void HttpApi::Routes::finish_error(const Request&, Response& response) const {
+    if (!response.body.empty()) return;
+    const char* message = response.status == 413   ? "the body is too large"
+                          : response.status == 400 ? "the request is malformed"
+                          : response.status == 404 ? "there is nothing here; see /openapi.json"
+                          : response.status == 416 ? "the range cannot be satisfied"
+                                                   : "the request failed";
+    response.set_content(error_body(response.status, message), "application/json");
+}
+
+void HttpApi::Routes::add_guards() {
+    server_.set_default_headers({{"Content-Security-Policy", kContentPolicy},
+                                 {"X-Content-Type-Options", "nosniff"},
+                                 {"Referrer-Policy", "no-referrer"},
+                                 {"Cross-Origin-Resource-Policy", "same-origin"},
+                                 {"Cache-Control", "no-store"}});
+    server_.set_pre_routing_handler(
+        [this](const Request& request, Response& response) { return guard(request, response); });
+    server_.set_error_handler(
+        [this](const Request& request, Response& response) { finish_error(request, response); });
+    server_.set_exception_handler(
+        [](const Request&, Response& response, std::exception_ptr pointer) {
+            std::string what = "a fault in the server";
+            try {
+                std::rethrow_exception(pointer);
+            } catch (const std::exception& error) {
+                what += std::string(": ") + error.what();
+            } catch (...) {
+            }
+            send_failure(response, {500, "internal", what, "", 0});
+        });
+    server_.set_logger([this](const Request& request, const Response& response) {
+        const Route* route = find_route(request.path);
+        service_.metrics().count_request(route ? std::string(route->pattern) : "other",
+                                         response.status);
+    });
+    server_.on_refused = [this](int status) {
+        service_.metrics().count_request("refused", status);
+    };
+}
+
+}  // namespace s3attn::server

@@ -1,0 +1,60 @@
+#include "http_api.h"
+
+#include "routes.h"
+
+namespace s3attn::server {
+
+HttpApi::HttpApi(Service& service, const HttpOptions& options)
+    : service_(service),
+      options_(options),
+      server_(std::make_unique<GuardedServer>(options.limits)),
+      routes_(std::make_unique<Routes>(service, options_, *server_)) {
+    routes_->add_all();
+}
+
+HttpApi::~HttpApi() = default;
+
+Result<int> HttpApi::bind() {
+    const int port = options_.port == 0 ? server_->bind_to_any_port(options_.host)
+                     : server_->bind_to_port(options_.host, options_.port) ? options_.port
+                                                                           : -1;
+    if (port > 0) return port;
+    return make_error(ErrorCode::kIo, "cannot listen on " + options_.host + ", port " +
+                                          std::to_string(options_.port) +
+                                          ": is it in use, or not yours? Choose another with "
+                                          "--port (0: any that is free)");
+}
+
+void HttpApi::listen() { server_->listen_after_bind(); }
+
+void HttpApi::stop() {
+    constexpr int kGraceMs = 5000;
+    server_->begin_stop();
+    server_->stop();
+    service_.stop(kGraceMs);
+}
+
+void HttpApi::Routes::add_all() {
+    add_guards();
+    add_pages();
+    add_questions();
+    add_documents();
+    add_mcp();
+}
+
+void HttpApi::Routes::add_mcp() {
+    server_.Post("/mcp", [this](const Request& request, Response& response) {
+        Json message;
+        try {
+            message = Json::parse(request.body);
+        } catch (const Json::exception& error) {
+            return send_json(response, 400, Mcp::parse_error(error.what()));
+        }
+        const auto answer = mcp_.handle(
+            message, [this] { return !client_has_gone() && !server_.stopping(); });
+        if (answer) return send_json(response, 200, *answer);
+        response.status = 202;
+    });
+}
+
+}  // namespace s3attn::server

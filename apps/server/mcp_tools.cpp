@@ -1,0 +1,313 @@
+#include "mcp_tools.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include "chat.h"
+#include "fields.h"
+#include "render.h"
+#include "uploads.h"
+
+namespace s3attn::server {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using KeepGoing = std::function<bool()>;
+
+Json text_schema(const char* description) {
+    return {{"type", "string"}, {"description", description}};
+}
+Json integer_schema(const char* description, int64_t least, int64_t fallback) {
+    return {{"type", "integer"},
+            {"minimum", least},
+            {"default", fallback},
+            {"description", description}};
+}
+Json object_schema(Json properties, Json required) {
+    return {{"type", "object"},
+            {"properties", std::move(properties)},
+            {"required", std::move(required)}};
+}
+Json list_of(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+
+Json place_properties() {
+    return {{"store", {{"type", "string"}}},
+            {"doc_id", {{"type", "integer"}}},
+            {"name", {{"type", "string"}}},
+            {"path", {{"type", "string"}}},
+            {"byte_begin", {{"type", "integer"}}},
+            {"byte_end", {{"type", "integer"}}},
+            {"text", {{"type", "string"}}}};
+}
+
+Json search_tool() {
+    Json input = {{"question", text_schema("what you want to know, as a question")},
+                  {"store", text_schema("search only this store (default: all)")},
+                  {"method",
+                   {{"type", "string"},
+                    {"enum", {"s3", "bm25", "hybrid"}},
+                    {"default", "hybrid"},
+                    {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
+                  {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
+                  {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)}};
+    Json output = {{"evidence_found", {{"type", "boolean"}}},
+                   {"spans", list_of(object_schema(place_properties(), Json::array({"text"})))}};
+    return {{"name", "search"},
+            {"title", "Search documents"},
+            {"description",
+             "Passages of the indexed documents that bear on a question, best first, each with "
+             "its file, line or page, byte range and text."},
+            {"inputSchema", object_schema(std::move(input), Json::array({"question"}))},
+            {"outputSchema", object_schema(std::move(output),
+                                           Json::array({"evidence_found", "spans"}))},
+            {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
+}
+
+Json ask_tool() {
+    Json input = {{"question", text_schema("what you want to know, as a question")},
+                  {"store", text_schema("search only this store (default: all)")},
+                  {"model", text_schema("the model that answers (default: the server's first)")},
+                  {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
+                  {"max_tokens", integer_schema("most tokens of the answer", 1, 256)}};
+    Json citation = place_properties();
+    citation["number"] = {{"type", "integer"}};
+    Json output = {{"answer", {{"type", "string"}}},
+                   {"evidence_found", {{"type", "boolean"}}},
+                   {"citations", list_of(object_schema(citation, Json::array({"number"})))}};
+    return {{"name", "ask"},
+            {"title", "Ask the documents"},
+            {"description",
+             "A local model's answer to a question, from passages of the indexed documents, with "
+             "the passages it rests on."},
+            {"inputSchema", object_schema(std::move(input), Json::array({"question"}))},
+            {"outputSchema", object_schema(std::move(output),
+                                           Json::array({"answer", "citations"}))},
+            {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
+}
+
+Json list_tool() {
+    const Json document = object_schema({{"store", {{"type", "string"}}},
+                                         {"doc_id", {{"type", "integer"}}},
+                                         {"name", {{"type", "string"}}},
+                                         {"tokens", {{"type", "integer"}}},
+                                         {"complete", {{"type", "boolean"}}}},
+                                        Json::array({"doc_id", "name"}));
+    return {{"name", "list_documents"},
+            {"title", "List documents"},
+            {"description", "The documents that are indexed."},
+            {"inputSchema", object_schema({{"store", text_schema("only this store (default: all)")}},
+                                          Json::array())},
+            {"outputSchema", object_schema({{"documents", list_of(document)}},
+                                           Json::array({"documents"}))},
+            {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
+}
+
+Json add_tool(bool local) {
+    Json input = {{"name", text_schema("what the document is called, such as notes.md; a document "
+                                       "of the same name is replaced")},
+                  {"text", text_schema("the document's text (plain text, Markdown or HTML)")},
+                  {"store", text_schema("where to (default: the first store)")},
+                  {"wait_seconds", integer_schema("wait so long for it to be indexed", 0, 30)}};
+    if (local) {
+        input["path"] = text_schema("instead of name and text: a file on this machine (text, "
+                                    "Markdown, HTML, PDF, DOCX, EPUB)");
+    }
+    const Json output = {{"state", {{"type", "string"}}},
+                         {"job", {{"type", "integer"}}},
+                         {"doc_id", {{"type", "integer"}}},
+                         {"name", {{"type", "string"}}}};
+    return {{"name", "add_document"},
+            {"title", "Add a document"},
+            {"description",
+             "Reads a document into a store. Long ones are read in the background (some 100,000 "
+             "words a minute on a desktop) and can be asked about meanwhile."},
+            {"inputSchema", object_schema(std::move(input),
+                                          local ? Json::array() : Json::array({"name", "text"}))},
+            {"outputSchema", object_schema(output, Json::array({"state", "job", "name"}))},
+            {"annotations",
+             {{"readOnlyHint", false}, {"destructiveHint", true}, {"idempotentHint", true},
+              {"openWorldHint", false}}}};
+}
+
+Json failed(const Failure& failure) {
+    return {{"content", Json::array({{{"type", "text"}, {"text", failure.message}}})},
+            {"isError", true}};
+}
+
+// Agents read the text, programs the structure.
+Json done(const std::string& text, Json structure) {
+    return {{"content", Json::array({{{"type", "text"}, {"text", text}}})},
+            {"structuredContent", std::move(structure)},
+            {"isError", false}};
+}
+
+std::string place_text(const Json& place) {
+    std::string text = place["name"].get<std::string>();
+    if (place.contains("page")) {
+        text += ", page " + place["page"].dump();
+    } else {
+        text += ", lines " + place["line_begin"].dump() + "-" + place["line_end"].dump();
+    }
+    return text + ", bytes " + place["byte_begin"].dump() + "-" + place["byte_end"].dump();
+}
+
+std::string quotes_text(const Json& places) {
+    std::string text;
+    for (size_t i = 0; i < places.size(); ++i) {
+        const Json& place = places[i];
+        const std::string number =
+            place.contains("number") ? place["number"].dump() : std::to_string(i + 1);
+        text += "[" + number + "] " + place_text(place) + "\n" +
+                place["text"].get<std::string>() + "\n\n";
+    }
+    return text;
+}
+
+Json search(Service& service, const Json& arguments) {
+    Fields fields(arguments);
+    const std::string question = fields.required_text("question");
+    SearchOptions options;
+    read_search_fields(fields, options);
+    options.attention = false;
+    const std::vector<std::string> names = fields.texts("store");
+    if (fields.failure()) return failed(*fields.failure());
+    const auto stores = service.choose_stores(names);
+    if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
+    const auto found = service.search(std::get<std::vector<size_t>>(stores), question, options);
+    if (const auto* failure = std::get_if<Failure>(&found)) return failed(*failure);
+    Json json = found_json(service, std::get<Found>(found), {});
+    std::string text = quotes_text(json["spans"]);
+    if (!json["evidence_found"].get<bool>()) {
+        text = "The documents hold no evidence for this question; the nearest passages are:\n\n" +
+               text;
+    }
+    return done(text, std::move(json));
+}
+
+Json ask(Service& service, const Json& arguments, const KeepGoing& keep_going) {
+    Json body = arguments;
+    Fields fields(arguments);
+    const std::string question = fields.required_text("question");
+    if (fields.failure()) return failed(*fields.failure());
+    body["messages"] = Json::array({{{"role", "user"}, {"content", question}}});
+    for (const char* field : {"stream", "stream_options", "stop", "n"}) body.erase(field);
+    const auto request = read_chat_request(service, body);
+    if (const auto* failure = std::get_if<Failure>(&request)) return failed(*failure);
+    const auto asked = service.ask(std::get<ChatRequest>(request).question);
+    if (const auto* failure = std::get_if<Failure>(&asked)) return failed(*failure);
+    const auto& answering = std::get<std::shared_ptr<Answering>>(asked);
+    while (keep_going()) {
+        const auto event = answering->next(milliseconds(50));
+        if (!event) continue;
+        if (event->kind == AnswerEvent::Kind::kFailed) return failed(event->failure);
+        if (event->kind != AnswerEvent::Kind::kDone) continue;
+        Json json = {{"answer", event->result.answer},
+                     {"evidence_found", event->found->result.evidence_found},
+                     {"citations", citations_json(service, *event->found, event->result)}};
+        std::string text = event->result.answer;
+        if (!json["citations"].empty()) {
+            text += "\n\nThe answer rests on:\n\n" + quotes_text(json["citations"]);
+        }
+        return done(text, std::move(json));
+    }
+    return failed({503, "cancelled", "the client has gone, or the server ends", "", 0});
+}
+
+Json list_documents(Service& service, const Json& arguments) {
+    Fields fields(arguments);
+    const std::vector<std::string> names = fields.texts("store");
+    if (fields.failure()) return failed(*fields.failure());
+    const auto stores = service.choose_stores(names);
+    if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
+    Json documents = Json::array();
+    std::string text;
+    for (const size_t store : std::get<std::vector<size_t>>(stores)) {
+        const auto listed = service.documents(store);
+        if (const auto* failure = std::get_if<Failure>(&listed)) return failed(*failure);
+        for (const DocumentInfo& document : std::get<std::vector<DocumentInfo>>(listed)) {
+            documents.push_back(document_json(service, store, document));
+            text += documents.back()["name"].get<std::string>() + " (" +
+                    std::to_string(document.tokens) + " tokens)\n";
+        }
+    }
+    if (documents.empty()) text = "There are no documents yet; add_document adds one.";
+    return done(text, {{"documents", std::move(documents)}});
+}
+
+// The file to scan: a path given by a local client, or the text put into the store's uploads.
+Outcome<ScanRequest> document_to_add(Service& service, bool local, Fields& fields) {
+    const auto store = service.choose_store(fields.text("store"), true);
+    if (const auto* failure = std::get_if<Failure>(&store)) return *failure;
+    const NamedStore& named = service.stores()[std::get<size_t>(store)];
+    const std::string path = local ? fields.text("path") : "";
+    if (!path.empty()) {
+        std::error_code error;
+        const auto file = std::filesystem::weakly_canonical(path, error);
+        if (error || !std::filesystem::is_regular_file(file, error)) {
+            return bad_request("there is no file '" + path + "'", "path");
+        }
+        return ScanRequest{named.name, named.path, file.filename().string(), file.string()};
+    }
+    const std::string name = fields.required_text("name");
+    const std::string text = fields.required_text("text");
+    if (fields.failure()) return *fields.failure();
+    const std::string problem = problem_of_name(name);
+    if (!problem.empty()) return bad_request(problem, "name");
+    if (!service.scans().has_room()) {
+        return Failure{503, "overloaded", "too many documents wait to be read", "", 10};
+    }
+    const auto keep = [&]() -> Result<std::string> {
+        S3ATTN_TRY(const auto file,
+                   IncomingFile::create(service.uploads_of(std::get<size_t>(store))));
+        S3ATTN_CHECK(file->write(text));
+        return file->keep(name);
+    };
+    const auto kept = keep();
+    if (!kept.ok()) return failure_of(kept.error());
+    return ScanRequest{named.name, named.path, name, *kept};
+}
+
+Json add_document(Service& service, bool local, const Json& arguments,
+                  const KeepGoing& keep_going) {
+    Fields fields(arguments);
+    const int64_t wait_seconds = fields.integer("wait_seconds", 30, 0, 86400);
+    const auto request = document_to_add(service, local, fields);
+    if (fields.failure()) return failed(*fields.failure());
+    if (const auto* failure = std::get_if<Failure>(&request)) return failed(*failure);
+    auto status = service.scans().submit(std::get<ScanRequest>(request), true);
+    if (!status) return failed({503, "cancelled", "the server is shutting down", "", 0});
+    const auto until = Clock::now() + std::chrono::seconds(wait_seconds);
+    while (!status->ended() && Clock::now() < until && keep_going()) {
+        const auto newer = service.scans().wait(status->id, status->version, 200);
+        if (!newer) break;
+        status = newer;
+    }
+    if (status->state == ScanStatus::State::kFailed) {
+        return failed({422, "unreadable", status->error, "", 0});
+    }
+    Json json = scan_json(*status);
+    json["job"] = json["id"];
+    json.erase("id");
+    const std::string text = status->state == ScanStatus::State::kDone
+                                 ? "'" + status->name + "' is indexed."
+                                 : "'" + status->name + "' is being read in the background.";
+    return done(text, std::move(json));
+}
+
+}  // namespace
+
+Json tool_list(bool local) {
+    return Json::array({search_tool(), ask_tool(), list_tool(), add_tool(local)});
+}
+
+std::optional<Json> run_tool(Service& service, bool local, const std::string& name,
+                             const Json& arguments, const std::function<bool()>& keep_going) {
+    if (name == "search") return search(service, arguments);
+    if (name == "ask") return ask(service, arguments, keep_going);
+    if (name == "list_documents") return list_documents(service, arguments);
+    if (name == "add_document") return add_document(service, local, arguments, keep_going);
+    return {};
+}
+
+}  // namespace s3attn::server

@@ -1,0 +1,73 @@
+// What needs no engine: the web page, health, metrics, lists.
+#include <ctime>
+
+#include "routes.h"
+#include "web_files.h"
+
+namespace s3attn::server {
+
+void send_json(httplib::Response& response, int status, const Json& json) {
+    response.status = status;
+    response.set_content(dump(json), "application/json");
+}
+
+void send_failure(httplib::Response& response, const Failure& failure) {
+    if (failure.retry_after > 0) {
+        response.set_header("Retry-After", std::to_string(failure.retry_after));
+    }
+    send_json(response, failure.status, error_json(failure));
+}
+
+std::string sse(const char* event, const Json& data) {
+    std::string text;
+    if (event != nullptr) text = std::string("event: ") + event + "\n";
+    return text + "data: " + dump(data) + "\n\n";
+}
+
+void HttpApi::Routes::add_pages() {
+    for (const WebFile& file : web_files()) {
+        server_.Get(file.pattern, [file](const Request&, Response& response) {
+            response.set_content(file.text.data(), file.text.size(), file.type);
+        });
+    }
+    server_.Get("/healthz", [this](const Request&, Response& response) {
+        send_json(response, 200,
+                  {{"status", "ok"},
+                   {"stores", service_.stores().size()},
+                   {"scanning", service_.scans().running()},
+                   {"uptime_s", std::time(nullptr) - service_.started()}});
+    });
+    server_.Get("/metrics", [this](const Request&, Response& response) {
+        service_.update_gauges();
+        response.set_content(service_.metrics().text(), "text/plain; version=0.0.4");
+    });
+    server_.Get("/v1/models", [this](const Request&, Response& response) {
+        Json models = Json::array();
+        for (const NamedReader& reader : service_.readers()) {
+            models.push_back({{"id", reader.name},
+                              {"object", "model"},
+                              {"created", service_.started()},
+                              {"owned_by", "s3attn"}});
+        }
+        send_json(response, 200, {{"object", "list"}, {"data", models}});
+    });
+    server_.Get("/v1/stores", [this](const Request&, Response& response) {
+        Json stores = Json::array();
+        for (size_t i = 0; i < service_.stores().size(); ++i) {
+            const auto listed = service_.documents(i);
+            if (const auto* failure = std::get_if<Failure>(&listed)) {
+                send_failure(response, *failure);
+                return;
+            }
+            uint64_t tokens = 0;
+            const auto& documents = std::get<std::vector<DocumentInfo>>(listed);
+            for (const DocumentInfo& document : documents) tokens += document.tokens;
+            stores.push_back({{"name", service_.stores()[i].name},
+                              {"documents", documents.size()},
+                              {"tokens", tokens}});
+        }
+        send_json(response, 200, {{"object", "list"}, {"data", stores}});
+    });
+}
+
+}  // namespace s3attn::server

@@ -1,0 +1,180 @@
+#include "render.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace s3attn::server {
+namespace {
+
+constexpr size_t kMostBins = 480;  // of a document's heat map; a wide screen shows no more
+
+const char* to_string(Method method) {
+    switch (method) {
+        case Method::kS3: return "s3";
+        case Method::kBm25: return "bm25";
+        case Method::kHybrid: return "hybrid";
+    }
+    return "hybrid";
+}
+
+const char* to_string(OffsetSpace space) {
+    return space == OffsetSpace::kSource ? "source" : "extracted";
+}
+
+void add_place(const Service& service, size_t store, const Span& span, Json& json) {
+    json["store"] = service.stores()[store].name;
+    json["doc_id"] = span.doc_id;
+    json["name"] = service.name_of(store, span.path);
+    json["path"] = span.path;
+    json["offsets"] = to_string(span.offsets);
+    json["byte_begin"] = span.byte_begin;
+    json["byte_end"] = span.byte_end;
+    if (span.page > 0) {
+        json["page"] = span.page;
+    } else {
+        json["line_begin"] = span.line_begin;
+        json["line_end"] = span.line_end;
+    }
+}
+
+double rounded(double value, double digits = 1e6) { return std::round(value * digits) / digits; }
+
+// Units [first, last) of one document, put into bins of equal numbers of bytes.
+Json document_heat(const std::vector<UnitAttention>& units, size_t first, size_t last) {
+    const uint64_t bytes = std::max<uint64_t>(1, units[last - 1].byte_end);
+    const size_t bins = std::min(kMostBins, last - first);
+    std::vector<double> s3(bins), bm25(bins);
+    double total = 0;
+    for (size_t u = first; u < last; ++u) {
+        const double begin = static_cast<double>(units[u].byte_begin);
+        const double middle = (begin + static_cast<double>(units[u].byte_end)) / 2;
+        const auto bin = std::min(bins - 1, static_cast<size_t>(middle / static_cast<double>(bytes) *
+                                                                static_cast<double>(bins)));
+        s3[bin] += units[u].score_s3;
+        bm25[bin] = std::max(bm25[bin], units[u].score_bm25);
+        total += units[u].score_s3;
+    }
+    for (double& value : s3) value = rounded(value, 1e8);
+    for (double& value : bm25) value = rounded(value, 1e4);
+    return {{"doc_id", units[first].doc_id},
+            {"bytes", bytes},
+            {"units", last - first},
+            {"mass", rounded(total)},
+            {"s3", s3},
+            {"bm25", bm25}};
+}
+
+Json link_json(const AttentionLink& link) {
+    return {{"question_token", link.question_token},
+            {"head", link.head},
+            {"begin", link.byte_begin},
+            {"end", link.byte_end},
+            {"cosine", rounded(link.cosine, 1e4)},
+            {"mass", rounded(link.mass, 1e8)}};
+}
+
+}  // namespace
+
+Json document_json(const Service& service, size_t store, const DocumentInfo& document) {
+    return {{"store", service.stores()[store].name},
+            {"doc_id", document.doc_id},
+            {"name", service.name_of(store, document.path)},
+            {"path", document.path},
+            {"format", document.format},
+            {"encoding", document.encoding},
+            {"offsets", to_string(document.offsets)},
+            {"source_bytes", document.source_bytes},
+            {"tokens", document.tokens},
+            {"units", document.units},
+            {"complete", document.complete},
+            {"indexed_at", document.indexed_at}};
+}
+
+Json scan_json(const ScanStatus& status) {
+    Json json = {{"id", status.id},
+                 {"store", status.store},
+                 {"name", status.name},
+                 {"state", to_string(status.state)},
+                 {"done", status.progress.done},
+                 {"total", status.progress.total},
+                 {"unit", status.progress.unit},
+                 {"tokens", status.tokens},
+                 {"tokens_per_s", rounded(status.progress.tokens_per_s, 10)}};
+    if (status.eta_s >= 0 && !status.ended()) json["eta_s"] = rounded(status.eta_s, 10);
+    if (status.doc_id > 0) json["doc_id"] = status.doc_id;
+    if (!status.outcome.empty()) json["outcome"] = status.outcome;
+    if (!status.error.empty()) json["error"] = status.error;
+    if (!status.notes.empty()) json["notes"] = status.notes;
+    return json;
+}
+
+Json found_json(const Service& service, const Found& found, const std::vector<uint32_t>& numbers) {
+    const SearchResult& result = found.result;
+    Json json = {{"question", result.question},
+                 {"method", to_string(result.method)},
+                 {"evidence_found", result.evidence_found},
+                 {"evidence_score", result.evidence_score},
+                 {"evidence_floor", result.evidence_floor},
+                 {"budget_tokens", result.budget_tokens},
+                 {"used_tokens", result.used_tokens},
+                 {"model", result.model},
+                 {"adapter", result.adapter},
+                 {"spans", Json::array()},
+                 {"timings_ms", result.timings_ms}};
+    for (size_t i = 0; i < result.spans.size(); ++i) {
+        const Span& span = result.spans[i];
+        Json item;
+        if (i < numbers.size()) item["number"] = numbers[i];
+        add_place(service, found.stores[i], span, item);
+        item["text"] = span.text;
+        item["score"] = span.score;
+        item["score_s3"] = span.score_s3;
+        item["score_bm25"] = span.score_bm25;
+        item["tokens"] = span.tokens;
+        json["spans"].push_back(std::move(item));
+    }
+    return json;
+}
+
+Json attention_json(const Service& service, const Found& found) {
+    const Attention& attention = found.result.attention;
+    Json json = {{"question_tokens", attention.question_tokens},
+                 {"heads", Json::array()},
+                 {"documents", Json::array()},
+                 {"spans", Json::array()}};
+    for (const AttentionHead& head : attention.heads) {
+        json["heads"].push_back({{"layer", head.layer}, {"query_head", head.query_head}});
+    }
+    for (const auto& [store, units] : found.units) {
+        for (size_t first = 0; first < units.size();) {
+            size_t last = first;
+            while (last < units.size() && units[last].doc_id == units[first].doc_id) ++last;
+            Json heat = document_heat(units, first, last);
+            heat["store"] = service.stores()[store].name;
+            json["documents"].push_back(std::move(heat));
+            first = last;
+        }
+    }
+    for (const SpanAttention& span : attention.spans) {
+        Json links = Json::array();
+        for (const AttentionLink& link : span.links) links.push_back(link_json(link));
+        json["spans"].push_back({{"lexical_share", rounded(span.lexical_share, 1e4)},
+                                 {"shared_words", span.shared_words},
+                                 {"links", std::move(links)}});
+    }
+    return json;
+}
+
+Json citations_json(const Service& service, const Found& found, const AskResult& result) {
+    Json citations = Json::array();
+    for (const Citation& citation : result.citations) {
+        Json json = {{"number", citation.number}};
+        const Span& span = found.result.spans[citation.span_index];
+        add_place(service, found.stores[citation.span_index], span, json);
+        json["text"] = span.text;
+        citations.push_back(std::move(json));
+    }
+    return citations;
+}
+
+}  // namespace s3attn::server

@@ -1,0 +1,66 @@
+// Handlers of the HTTP interface, each family in a file of its own.
+#pragma once
+
+#include <httplib.h>
+
+#include <functional>
+#include <string>
+
+#include "connection.h"
+#include "errors.h"
+#include "http_api.h"
+#include "mcp.h"
+#include "service.h"
+
+namespace s3attn::server {
+
+class HttpApi::Routes {
+  public:
+    Routes(Service& service, const HttpOptions& options, GuardedServer& server)
+        : service_(service), options_(options), server_(server), mcp_(service, false) {}
+    void add_all();
+
+  private:
+    using Request = httplib::Request;
+    using Response = httplib::Response;
+
+    void add_guards();     // guards.cpp
+    void add_pages();      // pages.cpp: the web page, health, metrics, models, stores
+    void add_questions();  // chat and search
+    void add_documents();
+    void add_jobs();
+    void add_mcp();
+
+    // Guards: what a request must be before any handler sees it.
+    bool allowed_host(const Request& request) const;
+    bool same_origin(const Request& request) const;
+    bool has_key(const Request& request) const;
+    bool check_method(const Request& request, Response& response) const;
+    httplib::Server::HandlerResponse guard(const Request& request, Response& response) const;
+    void finish_error(const Request& request, Response& response) const;
+
+    void chat(const Request& request, Response& response);
+    void stream_chat(std::shared_ptr<struct ChatStream> stream, Response& response);
+    void search(const Request& request, Response& response);
+    void list_documents(const Request& request, Response& response);
+    void upload(const Request& request, Response& response, const httplib::ContentReader& reader);
+    void read_text(const Request& request, Response& response);
+    void stream_job(uint64_t id, Response& response);
+    // The document that {id} and ?store= name.
+    Outcome<std::pair<size_t, DocumentInfo>> named_document(const Request& request) const;
+
+    Service& service_;
+    const HttpOptions& options_;
+    GuardedServer& server_;
+    Mcp mcp_;
+};
+
+void send_json(httplib::Response& response, int status, const Json& json);
+void send_failure(httplib::Response& response, const Failure& failure);
+// A decimal number of a query or path; the fallback when absent. Not a number: nothing.
+std::optional<uint64_t> query_number(const httplib::Request& request, const char* name,
+                                     uint64_t fallback);
+// One server-sent event; `event` may be null.
+std::string sse(const char* event, const Json& data);
+
+}  // namespace s3attn::server
