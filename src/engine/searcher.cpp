@@ -144,8 +144,8 @@ Result<SearchResult> Searcher::search(const std::string& question,
     }
     if (options.attention) {
         S3ATTN_TRY(result.attention,
-                   describe_attention({scanner.tokenizer(), adapter, store, tokens, codes, scores,
-                                       ranked, result}));
+                   describe_attention({scanner.tokenizer(), adapter, store, ranking.tokens,
+                                       ranking.codes, ranking.scores, ranking.units, result}));
     }
     return result;
 }
