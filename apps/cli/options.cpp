@@ -139,6 +139,27 @@ void add_ranking_options(CLI::App& command, SearchOptions& options) {
         ->check(CLI::Range(0u, 65536u))
         ->capture_default_str()
         ->type_name("N");
+    static const std::map<std::string, RoundQuery> queries{{"append", RoundQuery::kAppend},
+                                                           {"evidence", RoundQuery::kEvidence}};
+    command
+        .add_option("--rounds", options.rounds,
+                    "search again with the best evidence found so far, so many times in all")
+        ->envname("S3ATTN_ROUNDS")
+        ->check(CLI::Range(1u, 8u))
+        ->capture_default_str()
+        ->type_name("N");
+    command
+        .add_option_function<std::string>(
+            "--round-query",
+            [&options](const std::string& name) { options.round_query = queries.at(name); },
+            "with what: append (the question and the evidence, default), or evidence alone")
+        ->check(CLI::IsMember({"append", "evidence"}))
+        ->type_name("WHAT");
+    command
+        .add_option("--round-weight", options.round_weight,
+                    "of a further round's scores; the first round's count 1")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
 }
 
 void fill_defaults(GlobalOptions& options) {

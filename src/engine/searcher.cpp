@@ -26,6 +26,9 @@ Status check_question(const std::string& question, const SearchOptions& options)
         return make_error(ErrorCode::kInvalidArgument,
                           "a budget of 0 tokens holds no evidence: pass --budget 1 or more");
     }
+    if (options.rounds == 0) {
+        return make_error(ErrorCode::kInvalidArgument, "there is no search in 0 rounds");
+    }
     return {};
 }
 
@@ -69,8 +72,8 @@ Result<QueryCodes> Searcher::encode_question(const Tokens& tokens, Scoring scori
     return codes;
 }
 
-Result<Searcher::Ranking> Searcher::rank(const std::string& question,
-                                         const SearchOptions& options) const {
+Result<Searcher::Ranking> Searcher::rank_once(const std::string& question,
+                                              const SearchOptions& options) const {
     Ranking ranking;
     S3ATTN_TRY(ranking.tokens, scanner.tokenizer().tokenize(question));
     if (ranking.tokens.ids.size() > kMaxQuestionTokens) {

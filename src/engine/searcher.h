@@ -40,6 +40,9 @@ struct Searcher {
         std::map<std::string, double> timings_ms;
     };
     Result<Ranking> rank(const std::string& question, const SearchOptions& options) const;
+    // Its first round. rank() adds options.rounds - 1 others; all but `units` and the times stay
+    // the first round's.
+    Result<Ranking> rank_once(const std::string& question, const SearchOptions& options) const;
 
     // Weights of every adapter head for the question's tokens. A question longer than a chunk is
     // read in several independent windows.

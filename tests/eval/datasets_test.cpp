@@ -1,0 +1,171 @@
+#include "eval/datasets.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "temporary_files.h"
+
+namespace s3attn::eval {
+namespace {
+
+std::string gold_text(const Dataset& data, size_t question, size_t gold) {
+    const Gold& g = data.questions[question].gold[gold];
+    const auto& documents = data.collections[data.questions[question].collection].documents;
+    return documents[g.document].substr(g.begin, g.end - g.begin);
+}
+
+Dataset load(const DatasetOptions& options) {
+    auto data = load_dataset(options);
+    EXPECT_TRUE(data.ok()) << (data.ok() ? "" : data.error().message);
+    return data.ok() ? *data : Dataset{};
+}
+
+std::string error_of(const DatasetOptions& options) {
+    const auto data = load_dataset(options);
+    return data.ok() ? "" : data.error().message;
+}
+
+class Datasets : public ::testing::Test {
+  protected:
+    DatasetOptions from(const std::string& text, const std::string& name = "data.jsonl") {
+        DatasetOptions options;
+        options.path = files_.write(name, text);
+        return options;
+    }
+    TemporaryFiles files_;
+};
+
+constexpr const char* kHotpot =
+    R"([{"_id":"a","question":"Q?","answer":"X","type":"bridge","supporting_facts":[["T2",0],["Gone",1]],
+"context":[["T1",["One."," Two."]],["T2",[" Three é."," Four. "]]]},
+{"_id":"b","question":"R?","answer":"Y","type":"comparison","supporting_facts":[["T1",0]],
+"context":[["T1",["One."," Two."]]]}])";
+
+TEST_F(Datasets, OfficialHotpotArrayPooled) {
+    const Dataset data = load(from(kHotpot, "dev.json"));
+    EXPECT_EQ(data.format, "hotpotqa");
+    ASSERT_EQ(data.collections.size(), 1u);
+    ASSERT_EQ(data.questions.size(), 2u);
+    // Each distinct paragraph once, with its title; the evidence is the text without white space.
+    const std::string& text = data.collections[0].documents[0];
+    EXPECT_EQ(text.size(), std::string("T1\nOne. Two.\n\nT2\n Three é. Four. \n\n").size());
+    EXPECT_EQ(gold_text(data, 0, 0), "Three é. Four.");
+    EXPECT_EQ(gold_text(data, 1, 0), "One. Two.");
+    EXPECT_EQ(data.questions[0].gold_missing, 1u);
+    EXPECT_EQ(data.questions[0].group, "evidence in part");
+    EXPECT_EQ(data.questions[1].group, "evidence complete");
+}
+
+TEST_F(Datasets, OwnHaystackKeepsEachQuestionsParagraphsInOrder) {
+    DatasetOptions options = from(kHotpot, "dev.json");
+    options.haystack = Haystack::kOwn;
+    const Dataset data = load(options);
+    ASSERT_EQ(data.collections.size(), 2u);
+    EXPECT_EQ(data.collections[0].documents[0], "T1\nOne. Two.\n\nT2\n Three é. Four.");
+    EXPECT_EQ(gold_text(data, 0, 0), "Three é. Four.");
+}
+
+TEST_F(Datasets, MusiqueWithBothNamesOfTheText) {
+    const Dataset data = load(from(
+        R"({"id":"2hop__1_2","question":"Q?","answer":"A","answer_aliases":["B"],"paragraphs":[{"title":"T","text":"aa","is_supporting":true}]})"
+        "\n\n"
+        R"({"id":"3hop1__3","question":"R?","answer":"C","paragraphs":[{"idx":0,"title":"U","paragraph_text":"bb","is_supporting":true}]})"));
+    EXPECT_EQ(data.format, "musique");
+    EXPECT_EQ(gold_text(data, 0, 0), "aa");
+    EXPECT_EQ(gold_text(data, 1, 0), "bb");
+    EXPECT_EQ(data.questions[0].group, "2hop");
+    EXPECT_EQ(data.questions[1].group, "3hop");
+    EXPECT_EQ(data.questions[0].answers, (std::vector<std::string>{"A", "B"}));
+}
+
+constexpr const char* kSquad =
+    R"({"version":"1.1","data":[{"title":"T","paragraphs":[
+{"context":"Zoë met Ann.","qas":[{"id":"1","question":"Whom?","answers":[{"answer_start":8,"text":"Ann"}]}]},
+{"context":"Nothing here.","qas":[]}]}]})";
+
+TEST_F(Datasets, SquadCountsCharactersAndMarksBytes) {
+    const Dataset data = load(from(kSquad, "squad.json"));
+    EXPECT_EQ(data.format, "squad");
+    EXPECT_EQ(gold_text(data, 0, 0), "Ann");
+    EXPECT_NE(data.collections[0].documents[0].find("Nothing here."), std::string::npos);
+    std::string wrong = kSquad;
+    wrong.replace(wrong.find(":8"), 2, ":7");
+    EXPECT_NE(error_of(from(wrong, "wrong.json")).find("question 1"), std::string::npos);
+    const Dataset flat = load(from(
+        R"({"id":"1","context":"Zoë met Ann.","question":"Whom?","answers":{"text":["Ann"],"answer_start":[8]}})"));
+    EXPECT_EQ(gold_text(flat, 0, 0), "Ann");
+}
+
+TEST_F(Datasets, RulerNeedle) {
+    const Dataset data = load(from(
+        R"({"index":4,"input":"A number is hidden within the following text. Remember.\nGrass is green. One of the numbers for x is: 7.  Sky. \nmore\nWhat is the number for x mentioned in the provided text? The number is","outputs":["7"]})"));
+    EXPECT_EQ(data.format, "ruler");
+    EXPECT_EQ(gold_text(data, 0, 0), "One of the numbers for x is: 7.");
+    EXPECT_EQ(data.questions[0].question,
+              "What is the number for x mentioned in the provided text?");
+    EXPECT_EQ(data.collections[0].documents[0].substr(0, 6), "Grass ");
+    EXPECT_EQ(data.questions[0].id, "4");
+}
+
+TEST_F(Datasets, KeyValuePairs) {
+    const Dataset data =
+        load(from(R"({"ordered_kv_records":[["k1","v1"],["k2","v2"]],"key":"k2","value":"v2"})"));
+    EXPECT_EQ(data.collections[0].documents[0], "{\"k1\": \"v1\",\n \"k2\": \"v2\"}");
+    EXPECT_EQ(gold_text(data, 0, 0), "\"k2\": \"v2\"");
+}
+
+TEST_F(Datasets, PlainTextOfOnesOwn) {
+    files_.write("book.txt", "Alpha beta.");
+    const Dataset data =
+        load(from(R"({"document":"Grüße an alle.","question":"Q?","evidence":[[0,7]],"answer":"x"})"
+                  "\n"
+                  R"({"documents":["one","two"],"question":"R?","evidence":[[1,0,3]]})"
+                  "\n"
+                  R"({"document_file":"book.txt","question":"S?","evidence":[[6,11]]})"));
+    EXPECT_EQ(data.format, "plain");
+    EXPECT_EQ(gold_text(data, 0, 0), "Grüße");
+    EXPECT_EQ(gold_text(data, 1, 0), "two");
+    EXPECT_EQ(gold_text(data, 2, 0), "beta.");
+    EXPECT_EQ(data.collections.size(), 3u);
+}
+
+TEST_F(Datasets, BadLinesAreNamed) {
+    const std::string good = R"({"document":"abc","question":"Q?","evidence":[[0,3]]})";
+    for (const auto& [line, word] : std::vector<std::pair<std::string, std::string>>{
+             {"{\"document\":", "line 2"},
+             {"[1]", "line 2"},
+             {R"({"document":"abc","evidence":[[0,3]]})", "\"question\""},
+             {R"({"document":"abc","question":"Q","evidence":[[0,4]]})", "3 bytes"},
+             {R"({"document":"abc","question":"Q","evidence":[[2,2]]})", "no byte range"},
+             {R"({"document":"abc","question":"Q","evidence":[[-1,2]]})", "whole numbers"},
+             {R"({"document":"abc","question":"Q","evidence":[[1]]})", "[begin, end]"},
+             {R"({"document":"é","question":"Q","evidence":[[1,2]]})", "inside a character"},
+             {R"({"documents":["a","b"],"question":"Q","evidence":[[0,1]]})", "[document, begin"},
+             {R"({"documents":["a","b"],"question":"Q","evidence":[[2,0,1]]})", "2 documents"},
+             {R"({"document_file":"none","question":"Q","evidence":[[0,1]]})", "none"},
+             {R"({"document":"abc","question":" ","evidence":[[0,3]]})", "empty"}}) {
+        const std::string message = error_of(from(good + "\n" + line + "\n"));
+        EXPECT_NE(message.find(word), std::string::npos) << line << ": " << message;
+        EXPECT_NE(message.find("data.jsonl"), std::string::npos) << message;
+        EXPECT_NE(message.find("line 2"), std::string::npos) << message;
+    }
+    EXPECT_NE(error_of(from("{\"a\":1}\n")).find("--format"), std::string::npos);
+    EXPECT_NE(error_of(from(" \n")), "");
+    const std::string twice = R"({"id":"x","document":"abc","question":"Q?","evidence":[[0,3]]})";
+    EXPECT_NE(error_of(from(twice + "\n" + twice)).find("line 1"), std::string::npos);
+}
+
+TEST_F(Datasets, ExtraFilesAreMixedIn) {
+    DatasetOptions options = from(kSquad, "squad.json");
+    options.extra = {files_.write("dev.json", kHotpot)};
+    const Dataset data = load(options);
+    ASSERT_EQ(data.questions.size(), 1u);
+    for (const char* text : {"Zoë met Ann.", "Nothing here.", "T1\nOne.", "T2\n Three"}) {
+        EXPECT_NE(data.collections[0].documents[0].find(text), std::string::npos) << text;
+    }
+    EXPECT_EQ(gold_text(data, 0, 0), "Ann");
+}
+
+}  // namespace
+}  // namespace s3attn::eval
