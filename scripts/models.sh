@@ -29,7 +29,7 @@ have_everything() {
     local prefix
     prefix="$(own_runtime)"
     have_runtime "${prefix:-$RUNTIME_PREFIX}" && have_model "${MODEL:-$DEFAULT_MODEL}" &&
-        { [ "$large" = 0 ] || have_large; }
+        { [ "$large" = 0 ] || have_large; } && { [ "$test_packages" = 0 ] || have_test_packages; }
 }
 
 fetch_default_model() {

@@ -19,17 +19,17 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    int64_t doc_id = 0;          // stable for the life of the store
-    std::string path;            // as the caller named it ("-" for standard input)
-    std::string format;          // "text", "markdown", "html", "pdf", "docx", "epub"
-    std::string encoding;        // of the source, e.g. "UTF-8", "ISO-8859-1"
+    int64_t doc_id = 0;    // stable for the life of the store
+    std::string path;      // as the caller named it ("-" for standard input)
+    std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
+    std::string encoding;  // of the source, e.g. "UTF-8", "ISO-8859-1"
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t source_bytes = 0;
-    std::string source_hash;     // XXH3-128, hex
-    uint64_t tokens = 0;         // scanned so far
+    std::string source_hash;  // XXH3-128, hex
+    uint64_t tokens = 0;      // scanned so far
     uint64_t units = 0;
-    bool complete = true;        // false: an interrupted `index` left it partly scanned
-    std::string indexed_at;      // ISO 8601, UTC
+    bool complete = true;    // false: an interrupted `index` left it partly scanned
+    std::string indexed_at;  // ISO 8601, UTC
 };
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
@@ -41,12 +41,13 @@ struct Span {
     uint64_t byte_end = 0;
     uint32_t line_begin = 0;  // 0 where the document has pages
     uint32_t line_end = 0;
-    uint32_t page = 0;        // 0 where the document has lines
-    std::string text;         // UTF-8; equals the source bytes where offsets == kSource and the source is UTF-8
-    double score = 0;         // what the ranking used
-    double score_s3 = 0;      // attention mass of the unit, 0 when the method did not use it
-    double score_bm25 = 0;    // BM25 (larger is better), 0 likewise
-    uint32_t tokens = 0;      // as the budget counts them: of the reader, or without one of the scanner
+    uint32_t page = 0;  // 0 where the document has lines
+    std::string
+        text;  // UTF-8; equals the source bytes where offsets == kSource and the source is UTF-8
+    double score = 0;       // what the ranking used
+    double score_s3 = 0;    // attention mass of the unit, 0 when the method did not use it
+    double score_bm25 = 0;  // BM25 (larger is better), 0 likewise
+    uint32_t tokens = 0;  // as the budget counts them: of the reader, or without one of the scanner
 };
 
 enum class Method { kS3, kBm25, kHybrid };
@@ -63,8 +64,8 @@ struct SearchOptions {
     // Features read per question token and head, those that weigh most; 0: all. Fewer are faster
     // and find slightly less (docs/retrieval.md).
     uint32_t max_features = 0;
-    bool explain = false;           // fill SearchResult::explain
-    bool attention = false;         // fill SearchResult::attention
+    bool explain = false;    // fill SearchResult::explain
+    bool attention = false;  // fill SearchResult::attention
 };
 
 // Where a question's attention fell: the picture of a whole document, and the reasons of each span.
@@ -79,11 +80,11 @@ struct AttentionHead {
 };
 // One question token, through one head, and the token of the span that it attends to most.
 struct AttentionLink {
-    uint32_t question_token = 0;  // into Attention::question_tokens
-    uint32_t head = 0;            // into Attention::heads
+    uint32_t question_token = 0;            // into Attention::question_tokens
+    uint32_t head = 0;                      // into Attention::heads
     uint64_t byte_begin = 0, byte_end = 0;  // in Span::text; equal: the line end behind it
-    double cosine = 0;            // between the query and the key as the index holds it
-    double mass = 0;              // what this adds to Span::score_s3
+    double cosine = 0;                      // between the query and the key as the index holds it
+    double mass = 0;                        // what this adds to Span::score_s3
 };
 struct SpanAttention {
     double lexical_share = 0;  // of Span::score: what shared words (BM25) brought, 0 to 1
@@ -102,24 +103,24 @@ struct SearchResult {
     std::string question;
     Method method = Method::kHybrid;
     uint32_t budget_tokens = 0;
-    uint32_t used_tokens = 0;   // sum over spans
+    uint32_t used_tokens = 0;  // sum over spans
     uint32_t question_tokens = 0;
-    std::string model;          // name of the scanning model
-    std::string adapter;        // name of the adapter
-    std::vector<Span> spans;    // rank order, no text twice
-    bool evidence_found = true; // false: nothing above the calibrated floor
-    double evidence_score = 0;  // what was compared with the floor
+    std::string model;           // name of the scanning model
+    std::string adapter;         // name of the adapter
+    std::vector<Span> spans;     // rank order, no text twice
+    bool evidence_found = true;  // false: nothing above the calibrated floor
+    double evidence_score = 0;   // what was compared with the floor
     double evidence_floor = 0;
-    uint64_t postings = 0;      // of the heads' lists; 0 where S3 scores were not made
-    uint64_t postings_read = 0; // of these, each counted once
-    std::map<std::string, double> timings_ms;   // stage -> milliseconds
-    std::vector<std::string> explain;           // JSON lines, one per stage arrow
-    Attention attention;                        // with SearchOptions::attention
+    uint64_t postings = 0;       // of the heads' lists; 0 where S3 scores were not made
+    uint64_t postings_read = 0;  // of these, each counted once
+    std::map<std::string, double> timings_ms;  // stage -> milliseconds
+    std::vector<std::string> explain;          // JSON lines, one per stage arrow
+    Attention attention;                       // with SearchOptions::attention
 };
 
 struct Citation {
-    uint32_t number = 0;     // as shown in the answer, 1-based
-    size_t span_index = 0;   // into SearchResult::spans
+    uint32_t number = 0;    // as shown in the answer, 1-based
+    size_t span_index = 0;  // into SearchResult::spans
 };
 
 // An earlier message of a conversation.
@@ -148,15 +149,15 @@ struct AskResult {
     std::vector<Citation> citations;  // evidence the answer rests on; numbers always exist
     uint32_t prompt_tokens = 0;
     uint32_t answer_tokens = 0;
-    bool stopped_at_limit = false;    // the answer was cut at max_answer_tokens
-    double ttft_ms = 0;               // question to first answer token
+    bool stopped_at_limit = false;  // the answer was cut at max_answer_tokens
+    double ttft_ms = 0;             // question to first answer token
     std::map<std::string, double> timings_ms;
 };
 
 struct IndexOptions {
-    bool recursive = true;            // directories
-    uint32_t commit_tokens = 16384;   // a commit point at least every so many tokens
-    uint32_t memory_mib = 256;        // most memory of the index builder; the model's comes on top
+    bool recursive = true;           // directories
+    uint32_t commit_tokens = 16384;  // a commit point at least every so many tokens
+    uint32_t memory_mib = 256;       // most memory of the index builder; the model's comes on top
     // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
@@ -165,23 +166,23 @@ struct IndexOptions {
 struct FileOutcome {
     std::string path;
     enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
-    std::string reason;      // why it was skipped; empty otherwise
+    std::string reason;  // why it was skipped; empty otherwise
     int64_t doc_id = 0;
-    uint64_t tokens = 0;     // scanned in this run
-    uint64_t bytes = 0;      // of the source
+    uint64_t tokens = 0;  // scanned in this run
+    uint64_t bytes = 0;   // of the source
 };
 
 struct IndexReport {
     std::vector<FileOutcome> files;
-    uint64_t tokens = 0;           // scanned in this run
-    double seconds = 0;            // wall clock of the scan, model loading excluded
+    uint64_t tokens = 0;  // scanned in this run
+    double seconds = 0;   // wall clock of the scan, model loading excluded
     double tokens_per_s = 0;
-    uint64_t bytes = 0;            // size of the store on disk after the run
-    double bytes_per_token = 0;    // bytes / all live tokens of the store
-    uint64_t store_tokens = 0;     // all live tokens of the store
+    uint64_t bytes = 0;          // size of the store on disk after the run
+    double bytes_per_token = 0;  // bytes / all live tokens of the store
+    uint64_t store_tokens = 0;   // all live tokens of the store
     uint64_t peak_rss_bytes = 0;
     std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
-    bool cancelled = false;        // stopped by the CancelToken; committed work is kept
+    bool cancelled = false;                    // stopped by the CancelToken; committed work is kept
 };
 
 }  // namespace s3attn
