@@ -36,7 +36,8 @@ have_everything() {
     local prefix
     prefix="$(own_runtime)"
     have_runtime "${prefix:-$RUNTIME_PREFIX}" && have_model "${MODEL:-$DEFAULT_MODEL}" &&
-        { [ "$large" = 0 ] || have_large; } && { [ "$embedder" = 0 ] || have_embedder; }
+        { [ "$large" = 0 ] || have_large; } && { [ "$embedder" = 0 ] || have_embedder; } &&
+        { [ "$test_packages" = 0 ] || have_test_packages; }
 }
 
 fetch_default_model() {

@@ -12,9 +12,13 @@ LIBRARY_PACKAGES=(
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
     libzip-dev libpugixml-dev                                       # DOCX, EPUB
     libeigen3-dev                                                   # linear algebra
+    libcpp-httplib-dev prometheus-cpp-dev                           # the server
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
     python3-numpy                                                   # the trainer's arithmetic, again
 )
+
+# Only for the test of the web page, which is skipped without a Chromium (--test-packages).
+BROWSER_PACKAGES=(chromium-headless-shell fonts-dejavu-core)
 
 # Not needed by anything but `make fuzz`, which is skipped without it; never installed by itself:
 #   clang
@@ -30,6 +34,10 @@ missing_packages() {
         missing+=(python3-pip)
     elif ! command -v python3 >/dev/null 2>&1; then
         missing+=(python3-pip)
+    fi
+    if [ "${test_packages:-0}" = 1 ] && ! command -v chromium-headless-shell >/dev/null 2>&1 &&
+        ! command -v chromium >/dev/null 2>&1; then
+        missing+=("${BROWSER_PACKAGES[@]}")
     fi
     if command -v dpkg-query >/dev/null 2>&1; then
         installed="$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${LIBRARY_PACKAGES[@]}" \

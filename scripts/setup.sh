@@ -9,6 +9,7 @@
 #   scripts/setup.sh --print-large   the same, and prints its path on stdout
 #   scripts/setup.sh --embedder      also the embedder of `s3attn eval`'s dense baseline (80 MB)
 #   scripts/setup.sh --system        only the system packages
+#   scripts/setup.sh --test-packages also a browser and Python packages for the server's tests
 #
 # Environment: XDG_CACHE_HOME (the cache is $XDG_CACHE_HOME/s3attn, by default ~/.cache/s3attn);
 # CMAKE_PREFIX_PATH (a llama.cpp found there is used and none is built); MODEL (a GGUF of your own:
@@ -21,8 +22,9 @@ set -euo pipefail
 . "$S3ATTN_ROOT/scripts/packages.sh"
 . "$S3ATTN_ROOT/scripts/runtime.sh"
 . "$S3ATTN_ROOT/scripts/models.sh"
+. "$S3ATTN_ROOT/scripts/test_packages.sh"
 
-env_file="" large=0 embedder=0 print="" only_system=0
+env_file="" large=0 embedder=0 print="" only_system=0 test_packages=0
 while [ $# -gt 0 ]; do
     case "$1" in
         --env)
@@ -35,6 +37,7 @@ while [ $# -gt 0 ]; do
         --print-large) large=1 print=large ;;
         --embedder) embedder=1 ;;
         --system) only_system=1 ;;
+        --test-packages) test_packages=1 ;;
         -h | --help)
             sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
             exit 0
@@ -67,7 +70,8 @@ model="${MODEL:-$DEFAULT_MODEL}"
 
 # The warm path takes no lock and touches no network.
 if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! have_large; } ||
-    { [ "$embedder" = 1 ] && ! have_embedder; }; then
+    { [ "$embedder" = 1 ] && ! have_embedder; } ||
+    { [ "$test_packages" = 1 ] && ! have_test_packages; }; then
     mkdir -p "$S3ATTN_CACHE"
     exec 9>"$S3ATTN_CACHE/setup.lock"
     if ! flock -n 9; then
@@ -79,6 +83,7 @@ if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! 
     have_model "$model" || fetch_default_model
     if [ "$large" = 1 ] && ! have_large; then fetch_large_model; fi
     if [ "$embedder" = 1 ] && ! have_embedder; then fetch_embedder; fi
+    if [ "$test_packages" = 1 ] && ! have_test_packages; then fetch_test_packages; fi
     exec 9>&-
 fi
 

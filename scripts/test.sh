@@ -12,6 +12,9 @@ build="${BUILD:-build}"
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-2000}"
 started=$(date +%s) passed=0 failed=0 skipped=0
 
+# Without them those tests are skipped, and say so.
+scripts/setup.sh --test-packages || say "some tests of the server will be skipped"
+
 run_ctest() {  # CTEST-ARGUMENTS...
     local log="$build/ctest.log" line status
     ctest --test-dir "$build" --output-on-failure --no-tests=ignore "$@" 2>&1 | tee "$log" |

@@ -35,8 +35,10 @@ int serve_http(server::Service& service, const ServeArguments& arguments,
     std::printf("s3attn serves http://%s:%d/ (Ctrl-C ends)\n", shown.c_str(), *port);
     std::fflush(stdout);
     if (!is_loopback(host) && arguments.http.api_key.empty() && !options.quiet) {
-        std::fprintf(stderr, "warning: everybody who reaches %s can read, add and delete documents; "
-                             "set --api-key, and put a proxy with TLS in front\n", host.c_str());
+        std::fprintf(stderr,
+                     "warning: everybody who reaches %s can read, add and delete documents; "
+                     "set --api-key, and put a proxy with TLS in front\n",
+                     host.c_str());
     }
     std::thread thread([&api] { api.listen(); });
     while (!cancel.cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -76,14 +78,14 @@ void add_network_options(CLI::App& command, ServeArguments& arguments) {
     command
         .add_option("--allow-host", arguments.http.allowed_hosts,
                     "a name that requests may be for, besides --host and localhost; repeatable")
+        ->allow_extra_args(false)
         ->type_name("NAME");
     command
         .add_option("--connections", arguments.http.limits.connections,
                     "most connections at a time; one more gets 503")
         ->check(CLI::Range(1u, 4096u))
         ->capture_default_str();
-    command
-        .add_option("--max-upload", arguments.max_upload_mib, "largest document taken, in MiB")
+    command.add_option("--max-upload", arguments.max_upload_mib, "largest document taken, in MiB")
         ->check(CLI::Range(1u, 1u << 20))
         ->capture_default_str()
         ->type_name("MIB");
@@ -94,6 +96,7 @@ void add_work_options(CLI::App& command, ServeArguments& arguments) {
         .add_option("--reader", arguments.readers,
                     "GGUF file that writes answers; repeatable: a request's `model` chooses, the "
                     "first is the default (default: the scanning model)")
+        ->allow_extra_args(false)
         ->type_name("FILE");
     command
         .add_option("--answers", arguments.service.answers,

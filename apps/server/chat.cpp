@@ -56,11 +56,12 @@ void read_messages(Fields& fields, Question& question) {
         }
         turns.push_back({role, content_of(message, where + ".content", fields)});
     }
-    const auto last = std::find_if(turns.rbegin(), turns.rend(),
-                                   [](const ChatTurn& turn) { return turn.role == "user"; });
+    const auto last = std::find_if(turns.rbegin(), turns.rend(), [](const ChatTurn& turn) {
+        return turn.role == "user" &&
+               turn.text.find_first_not_of(" \t\r\n\v\f") != std::string::npos;
+    });
     if (fields.failure()) return;
-    if (last == turns.rend() ||
-        last->text.find_first_not_of(" \t\r\n\v\f") == std::string::npos) {
+    if (last == turns.rend()) {
         fields.fail("messages", "must hold a user message that is not empty: it is the question");
         return;
     }
@@ -95,8 +96,8 @@ void read_search_fields(Fields& fields, SearchOptions& options) {
     options.method = method == "s3"     ? Method::kS3
                      : method == "bm25" ? Method::kBm25
                                         : Method::kHybrid;
-    options.budget_tokens = static_cast<uint32_t>(
-        fields.integer("budget_tokens", options.budget_tokens, 1, 1 << 20));
+    options.budget_tokens =
+        static_cast<uint32_t>(fields.integer("budget_tokens", options.budget_tokens, 1, 1 << 20));
     options.max_spans = static_cast<uint32_t>(fields.integer("max_spans", 0, 0, 10000));
     options.attention = fields.flag("attention");
 }
@@ -117,8 +118,8 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
         if (inner.failure()) fields.fail("stream_options", "is wrong inside");
     }
     options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
-    options.seed = static_cast<uint32_t>(fields.integer("seed", 1, -(int64_t{1} << 53),
-                                                        int64_t{1} << 53));
+    options.seed =
+        static_cast<uint32_t>(fields.integer("seed", 1, -(int64_t{1} << 53), int64_t{1} << 53));
     const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, 1, 1 << 16);
     options.max_answer_tokens =
         static_cast<uint32_t>(fields.integer("max_completion_tokens", old_name, 1, 1 << 16));
@@ -202,9 +203,8 @@ const char* finish_reason(const AnswerEvent& done, bool stopped) {
 
 Json ChatWriter::last_chunk(const AnswerEvent& done, bool stopped) const {
     Json json = head("chat.completion.chunk");
-    json["choices"] = {{{"index", 0},
-                        {"delta", Json::object()},
-                        {"finish_reason", finish_reason(done, stopped)}}};
+    json["choices"] = {
+        {{"index", 0}, {"delta", Json::object()}, {"finish_reason", finish_reason(done, stopped)}}};
     add_rest(done, json);
     if (request_.evidence) json["numbers"] = done.result.numbers;
     return json;
@@ -219,10 +219,11 @@ Json ChatWriter::usage_chunk(const AnswerEvent& done) const {
 
 Json ChatWriter::whole(const AnswerEvent& done, const std::string& text, bool stopped) const {
     Json json = head("chat.completion");
-    json["choices"] = {{{"index", 0},
-                        {"message", {{"role", "assistant"}, {"content", text}, {"refusal", nullptr}}},
-                        {"logprobs", nullptr},
-                        {"finish_reason", finish_reason(done, stopped)}}};
+    json["choices"] = {
+        {{"index", 0},
+         {"message", {{"role", "assistant"}, {"content", text}, {"refusal", nullptr}}},
+         {"logprobs", nullptr},
+         {"finish_reason", finish_reason(done, stopped)}}};
     json["usage"] = usage_json(done.result);
     add_rest(done, json);
     if (request_.evidence) {

@@ -152,8 +152,8 @@ ssize_t Connection::read(char* to, size_t size) {
     const bool in_head = at_ < head_bytes_;
     if (at_ < buffer_.size()) {
         const uint64_t left = in_head ? head_bytes_ - at_ : body_left_;
-        const size_t n = static_cast<size_t>(
-            std::min<uint64_t>({size, buffer_.size() - at_, left}));
+        const size_t n =
+            static_cast<size_t>(std::min<uint64_t>({size, buffer_.size() - at_, left}));
         std::copy_n(buffer_.data() + at_, n, to);
         at_ += n;
         if (!in_head) body_left_ -= n;
@@ -175,8 +175,7 @@ ssize_t Connection::write(const char* from, size_t size) {
     size_t done = 0;
     while (done < size) {
         if (!wait(POLLOUT, limits_.stall_time)) return -1;
-        const ssize_t sent =
-            ::send(socket_, from + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = ::send(socket_, from + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0) {
             done += static_cast<size_t>(sent);
         } else if (errno != EINTR && errno != EAGAIN) {
@@ -205,6 +204,7 @@ void GuardedServer::refuse(Connection& connection, int status, const std::string
                        "Content-Length: " +
                        std::to_string(body.size()) + "\r\n";
     if (status == 503) text += "Retry-After: 2\r\n";
+    if (status == 405) text += "Allow: GET, HEAD, POST, DELETE\r\n";
     connection.httplib::Stream::write(text + "\r\n" + body);
 }
 
@@ -213,8 +213,9 @@ bool GuardedServer::serve_one(Connection& connection) {
     switch (connection.read_head()) {
         case Connection::Head::kClosed: return false;
         case Connection::Head::kTooLarge:
-            refuse(connection, 431, "the request's head is longer than " +
-                                        std::to_string(limits_.head_bytes) + " bytes");
+            refuse(connection, 431,
+                   "the request's head is longer than " + std::to_string(limits_.head_bytes) +
+                       " bytes");
             return false;
         case Connection::Head::kTooSlow:
             refuse(connection, 408, "the request's head took too long to arrive");

@@ -109,8 +109,8 @@ void read_multipart(const httplib::ContentReader& reader, Upload& upload) {
 }
 
 void read_raw(const httplib::ContentReader& reader, Upload& upload) {
-    const bool whole = reader(
-        [&](const char* data, size_t size) { return upload.take(data, size); });
+    const bool whole =
+        reader([&](const char* data, size_t size) { return upload.take(data, size); });
     if (!whole && !upload.failure) upload.failure = interrupted();
 }
 
@@ -205,24 +205,23 @@ void HttpApi::Routes::stream_job(uint64_t id, Response& response) {
     response.set_header("X-Accel-Buffering", "no");
     auto seen = std::make_shared<uint64_t>(0);
     auto quiet = std::make_shared<int>(0);
-    response.set_chunked_content_provider(
-        "text/event-stream", [=, this](size_t, httplib::DataSink& sink) {
-            const auto status = service_.scans().wait(id, *seen, kWaitMs);
-            if (!status || client_has_gone()) return false;
-            std::string text;
-            if (status->version != *seen) {
-                *seen = status->version;
-                *quiet = 0;
-                text = sse(status->ended() ? to_string(status->state) : "progress",
-                           scan_json(*status));
-            } else if (++*quiet * kWaitMs >= 10'000) {
-                *quiet = 0;
-                text = ": still at it\n\n";
-            }
-            if (!text.empty()) sink.write(text.data(), text.size());
-            if (status->ended()) sink.done();
-            return true;
-        });
+    response.set_chunked_content_provider("text/event-stream", [=, this](size_t,
+                                                                         httplib::DataSink& sink) {
+        const auto status = service_.scans().wait(id, *seen, kWaitMs);
+        if (!status || client_has_gone()) return false;
+        std::string text;
+        if (status->version != *seen) {
+            *seen = status->version;
+            *quiet = 0;
+            text = sse(status->ended() ? to_string(status->state) : "progress", scan_json(*status));
+        } else if (++*quiet * kWaitMs >= 10'000) {
+            *quiet = 0;
+            text = ": still at it\n\n";
+        }
+        if (!text.empty()) sink.write(text.data(), text.size());
+        if (status->ended()) sink.done();
+        return true;
+    });
 }
 
 void HttpApi::Routes::read_text(const Request& request, Response& response) {
@@ -233,10 +232,9 @@ void HttpApi::Routes::read_text(const Request& request, Response& response) {
     const auto& [store, document] = std::get<std::pair<size_t, DocumentInfo>>(named);
     const auto begin = query_number(request, "begin", 0);
     const auto end = query_number(request, "end", begin.value_or(0) + kDefaultTextBytes);
-    if (!begin || !end || *end < *begin) {
-        return send_failure(response, bad_request("begin and end must be byte offsets, end not "
-                                                  "before begin",
-                                                  begin ? "end" : "begin"));
+    if (!begin || !end) {
+        return send_failure(
+            response, bad_request("begin and end must be byte offsets", begin ? "end" : "begin"));
     }
     const auto range = read_document_range(service_.stores()[store].path, document.doc_id, *begin,
                                            *end, kMostTextBytes);
@@ -284,8 +282,7 @@ void HttpApi::Routes::add_documents() {
         }
         send_json(response, 200,
                   {{"deleted", true},
-                   {"document",
-                    document_json(service_, store, std::get<DocumentInfo>(removed))}});
+                   {"document", document_json(service_, store, std::get<DocumentInfo>(removed))}});
     });
 }
 
@@ -303,26 +300,24 @@ void HttpApi::Routes::add_jobs() {
         for (const ScanStatus& status : service_.scans().all()) jobs.push_back(scan_json(status));
         send_json(response, 200, {{"object", "list"}, {"data", jobs}});
     });
-    server_.Get("/v1/documents/jobs/([^/]+)",
-                [=](const Request& request, Response& response) {
-                    const auto status = find(request);
-                    if (!status) return send_failure(response, unknown);
-                    send_json(response, 200, scan_json(*status));
-                });
+    server_.Get("/v1/documents/jobs/([^/]+)", [=](const Request& request, Response& response) {
+        const auto status = find(request);
+        if (!status) return send_failure(response, unknown);
+        send_json(response, 200, scan_json(*status));
+    });
     server_.Get("/v1/documents/jobs/([^/]+)/events",
                 [=, this](const Request& request, Response& response) {
                     const auto status = find(request);
                     if (!status) return send_failure(response, unknown);
                     stream_job(status->id, response);
                 });
-    server_.Delete("/v1/documents/jobs/([^/]+)",
-                   [=, this](const Request& request, Response& response) {
-                       const auto status = find(request);
-                       if (!status) return send_failure(response, unknown);
-                       service_.scans().cancel(status->id);
-                       send_json(response, 200,
-                                 scan_json(service_.scans().status(status->id).value_or(*status)));
-                   });
+    server_.Post("/v1/documents/jobs/([^/]+)/cancel", [=, this](const Request& request,
+                                                                Response& response) {
+        const auto status = find(request);
+        if (!status) return send_failure(response, unknown);
+        service_.scans().cancel(status->id);
+        send_json(response, 200, scan_json(service_.scans().status(status->id).value_or(*status)));
+    });
 }
 
 }  // namespace s3attn::server

@@ -39,10 +39,8 @@ Json error_json(const Failure& failure) {
                        : failure.status == 503 ? "overloaded_error"
                        : failure.status >= 500 ? "server_error"
                                                : "invalid_request_error";
-    Json error = {{"message", failure.message},
-                  {"type", type},
-                  {"param", nullptr},
-                  {"code", failure.code}};
+    Json error = {
+        {"message", failure.message}, {"type", type}, {"param", nullptr}, {"code", failure.code}};
     if (!failure.param.empty()) error["param"] = failure.param;
     return {{"error", std::move(error)}};
 }
@@ -52,6 +50,7 @@ std::string error_body(int status, const std::string& message) {
                        : status == 411 ? "length_required"
                        : status == 413 ? "too_large"
                        : status == 408 ? "timeout"
+                       : status == 405 ? "method_not_allowed"
                                        : "bad_request";
     return dump(error_json({status, code, message, "", 0}));
 }
@@ -59,6 +58,7 @@ std::string error_body(int status, const std::string& message) {
 const char* reason_phrase(int status) {
     switch (status) {
         case 400: return "Bad Request";
+        case 405: return "Method Not Allowed";
         case 408: return "Request Timeout";
         case 411: return "Length Required";
         case 413: return "Payload Too Large";

@@ -62,9 +62,8 @@ std::vector<std::string> Fields::texts(const char* field) {
     std::vector<std::string> all;
     if (value == nullptr) return all;
     if (value->is_string()) return {value->get<std::string>()};
-    const bool list = value->is_array() && std::all_of(value->begin(), value->end(), [](auto& v) {
-                          return v.is_string();
-                      });
+    const bool list = value->is_array() && std::all_of(value->begin(), value->end(),
+                                                       [](auto& v) { return v.is_string(); });
     if (!list) {
         fail(field, "must be a string or a list of strings");
         return all;

@@ -11,8 +11,8 @@ namespace {
 
 // Words that name something said before.
 constexpr std::array<std::string_view, 29> kPointers = {
-    "he",    "she",  "it",   "they",  "him",    "her",     "them",     "his",  "hers", "its",
-    "their", "this", "that", "these", "those",  "there",   "then",     "one",  "ones", "same",
+    "he",    "she",  "it",   "they",  "him",    "her",     "them",    "his",     "hers",  "its",
+    "their", "this", "that", "these", "those",  "there",   "then",    "one",     "ones",  "same",
     "such",  "else", "also", "again", "former", "another", "himself", "herself", "itself"};
 constexpr std::array<std::string_view, 4> kOpeners = {"and", "but", "or", "so"};
 constexpr size_t kMostEarlier = 2;  // questions that are put in front

@@ -22,7 +22,7 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 18> kRoutes = {{
+constexpr std::array<Route, 19> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
     {"/view.js", "GET"},
@@ -38,7 +38,8 @@ constexpr std::array<Route, 18> kRoutes = {{
     {"/v1/search", "POST"},
     {"/v1/documents", "GET, POST"},
     {"/v1/documents/jobs", "GET"},
-    {"/v1/documents/jobs/{}", "GET, DELETE"},
+    {"/v1/documents/jobs/{}", "GET"},
+    {"/v1/documents/jobs/{}/cancel", "POST"},
     {"/v1/documents/jobs/{}/events", "GET"},
     {"/v1/documents/{}/text", "GET"},
 }};
@@ -127,17 +128,17 @@ bool HttpApi::Routes::has_key(const Request& request) const {
 bool HttpApi::Routes::check_method(const Request& request, Response& response) const {
     const Route* route = find_route(request.path);
     if (route == nullptr) {
-        send_failure(response, {404, "not_found", "there is nothing here; see /openapi.json", "",
-                                0});
+        send_failure(response,
+                     {404, "not_found", "there is nothing here; see /openapi.json", "", 0});
         return false;
     }
     const std::string method = request.method == "HEAD" ? "GET" : request.method;
     if (route->methods.find(method) != std::string_view::npos) return true;
     response.set_header("Allow", std::string(route->methods));
-    send_failure(response, {405, "method_not_allowed",
-                            request.method + " is not done here; allowed: " +
-                                std::string(route->methods),
-                            "", 0});
+    send_failure(
+        response,
+        {405, "method_not_allowed",
+         request.method + " is not done here; allowed: " + std::string(route->methods), "", 0});
     return false;
 }
 
@@ -158,9 +159,9 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
     }
     if (!has_key(request)) {
         response.set_header("WWW-Authenticate", "Bearer");
-        send_failure(response, {401, "invalid_api_key",
-                                "the API key is missing or wrong: send Authorization: Bearer KEY",
-                                "", 0});
+        send_failure(response,
+                     {401, "invalid_api_key",
+                      "the API key is missing or wrong: send Authorization: Bearer KEY", "", 0});
         return Answer::Handled;
     }
     if (!check_method(request, response)) return Answer::Handled;

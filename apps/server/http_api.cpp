@@ -1,5 +1,7 @@
 #include "http_api.h"
 
+#include <algorithm>
+
 #include "routes.h"
 
 namespace s3attn::server {
@@ -50,8 +52,14 @@ void HttpApi::Routes::add_mcp() {
         } catch (const Json::exception& error) {
             return send_json(response, 400, Mcp::parse_error(error.what()));
         }
-        const auto answer = mcp_.handle(
-            message, [this] { return !client_has_gone() && !server_.stopping(); });
+        const bool batch = message.is_array() && !message.empty() &&
+                           std::all_of(message.begin(), message.end(),
+                                       [](const Json& one) { return one.is_object(); });
+        if (!message.is_object() && !batch) {
+            return send_json(response, 400, Mcp::parse_error("a message is a JSON object"));
+        }
+        const auto answer =
+            mcp_.handle(message, [this] { return !client_has_gone() && !server_.stopping(); });
         if (answer) return send_json(response, 200, *answer);
         response.status = 202;
     });

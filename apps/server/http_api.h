@@ -13,8 +13,8 @@ namespace s3attn::server {
 
 struct HttpOptions {
     std::string host = "127.0.0.1";
-    int port = 8080;  // 0: any that is free
-    std::string api_key;  // empty: none is asked for
+    int port = 8080;                         // 0: any that is free
+    std::string api_key;                     // empty: none is asked for
     std::vector<std::string> allowed_hosts;  // names, besides `host`, that requests may be for
     ConnectionLimits limits;
     bool quiet = false;  // no line per request

@@ -67,8 +67,9 @@ Json Mcp::call_tool(const Json& params, const KeepGoing& keep_going) const {
     const Json arguments = given == params.end() || given->is_null() ? Json::object() : *given;
     if (!arguments.is_object()) throw RpcError{kInvalidParams, "arguments must be an object"};
     const auto result = run_tool(service_, local_, name->get<std::string>(), arguments, keep_going);
-    if (!result) throw RpcError{kInvalidParams, "there is no tool '" + name->get<std::string>() +
-                                                    "'; tools/list shows those there are"};
+    if (!result)
+        throw RpcError{kInvalidParams, "there is no tool '" + name->get<std::string>() +
+                                           "'; tools/list shows those there are"};
     return *result;
 }
 

@@ -32,25 +32,23 @@ Json object_schema(Json properties, Json required) {
 Json list_of(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
 
 Json place_properties() {
-    return {{"store", {{"type", "string"}}},
-            {"doc_id", {{"type", "integer"}}},
-            {"name", {{"type", "string"}}},
-            {"path", {{"type", "string"}}},
-            {"byte_begin", {{"type", "integer"}}},
-            {"byte_end", {{"type", "integer"}}},
+    return {{"store", {{"type", "string"}}},       {"doc_id", {{"type", "integer"}}},
+            {"name", {{"type", "string"}}},        {"path", {{"type", "string"}}},
+            {"byte_begin", {{"type", "integer"}}}, {"byte_end", {{"type", "integer"}}},
             {"text", {{"type", "string"}}}};
 }
 
 Json search_tool() {
-    Json input = {{"question", text_schema("what you want to know, as a question")},
-                  {"store", text_schema("search only this store (default: all)")},
-                  {"method",
-                   {{"type", "string"},
-                    {"enum", {"s3", "bm25", "hybrid"}},
-                    {"default", "hybrid"},
-                    {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
-                  {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
-                  {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)}};
+    Json input = {
+        {"question", text_schema("what you want to know, as a question")},
+        {"store", text_schema("search only this store (default: all)")},
+        {"method",
+         {{"type", "string"},
+          {"enum", {"s3", "bm25", "hybrid"}},
+          {"default", "hybrid"},
+          {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
+        {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
+        {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)}};
     Json output = {{"evidence_found", {{"type", "boolean"}}},
                    {"spans", list_of(object_schema(place_properties(), Json::array({"text"})))}};
     return {{"name", "search"},
@@ -59,8 +57,8 @@ Json search_tool() {
              "Passages of the indexed documents that bear on a question, best first, each with "
              "its file, line or page, byte range and text."},
             {"inputSchema", object_schema(std::move(input), Json::array({"question"}))},
-            {"outputSchema", object_schema(std::move(output),
-                                           Json::array({"evidence_found", "spans"}))},
+            {"outputSchema",
+             object_schema(std::move(output), Json::array({"evidence_found", "spans"}))},
             {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
 }
 
@@ -75,15 +73,15 @@ Json ask_tool() {
     Json output = {{"answer", {{"type", "string"}}},
                    {"evidence_found", {{"type", "boolean"}}},
                    {"citations", list_of(object_schema(citation, Json::array({"number"})))}};
-    return {{"name", "ask"},
-            {"title", "Ask the documents"},
-            {"description",
-             "A local model's answer to a question, from passages of the indexed documents, with "
-             "the passages it rests on."},
-            {"inputSchema", object_schema(std::move(input), Json::array({"question"}))},
-            {"outputSchema", object_schema(std::move(output),
-                                           Json::array({"answer", "citations"}))},
-            {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
+    return {
+        {"name", "ask"},
+        {"title", "Ask the documents"},
+        {"description",
+         "A local model's answer to a question, from passages of the indexed documents, with "
+         "the passages it rests on."},
+        {"inputSchema", object_schema(std::move(input), Json::array({"question"}))},
+        {"outputSchema", object_schema(std::move(output), Json::array({"answer", "citations"}))},
+        {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
 }
 
 Json list_tool() {
@@ -93,14 +91,15 @@ Json list_tool() {
                                          {"tokens", {{"type", "integer"}}},
                                          {"complete", {{"type", "boolean"}}}},
                                         Json::array({"doc_id", "name"}));
-    return {{"name", "list_documents"},
-            {"title", "List documents"},
-            {"description", "The documents that are indexed."},
-            {"inputSchema", object_schema({{"store", text_schema("only this store (default: all)")}},
-                                          Json::array())},
-            {"outputSchema", object_schema({{"documents", list_of(document)}},
-                                           Json::array({"documents"}))},
-            {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
+    return {
+        {"name", "list_documents"},
+        {"title", "List documents"},
+        {"description", "The documents that are indexed."},
+        {"inputSchema",
+         object_schema({{"store", text_schema("only this store (default: all)")}}, Json::array())},
+        {"outputSchema",
+         object_schema({{"documents", list_of(document)}}, Json::array({"documents"}))},
+        {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}};
 }
 
 Json add_tool(bool local) {
@@ -110,8 +109,9 @@ Json add_tool(bool local) {
                   {"store", text_schema("where to (default: the first store)")},
                   {"wait_seconds", integer_schema("wait so long for it to be indexed", 0, 30)}};
     if (local) {
-        input["path"] = text_schema("instead of name and text: a file on this machine (text, "
-                                    "Markdown, HTML, PDF, DOCX, EPUB)");
+        input["path"] = text_schema(
+            "instead of name and text: a file on this machine (text, "
+            "Markdown, HTML, PDF, DOCX, EPUB)");
     }
     const Json output = {{"state", {{"type", "string"}}},
                          {"job", {{"type", "integer"}}},
@@ -126,7 +126,9 @@ Json add_tool(bool local) {
                                           local ? Json::array() : Json::array({"name", "text"}))},
             {"outputSchema", object_schema(output, Json::array({"state", "job", "name"}))},
             {"annotations",
-             {{"readOnlyHint", false}, {"destructiveHint", true}, {"idempotentHint", true},
+             {{"readOnlyHint", false},
+              {"destructiveHint", true},
+              {"idempotentHint", true},
               {"openWorldHint", false}}}};
 }
 
@@ -158,8 +160,8 @@ std::string quotes_text(const Json& places) {
         const Json& place = places[i];
         const std::string number =
             place.contains("number") ? place["number"].dump() : std::to_string(i + 1);
-        text += "[" + number + "] " + place_text(place) + "\n" +
-                place["text"].get<std::string>() + "\n\n";
+        text += "[" + number + "] " + place_text(place) + "\n" + place["text"].get<std::string>() +
+                "\n\n";
     }
     return text;
 }

@@ -35,18 +35,18 @@ Metrics::Metrics()
       answer_tokens_(counter(registry_, "s3attn_answer_tokens_total", "Tokens of answers written")),
       cancelled_(counter(registry_, "s3attn_answers_cancelled_total",
                          "Answers stopped because the client hung up or the server ended")),
-      retrieval_(BuildHistogram()
-                     .Name("s3attn_retrieval_seconds")
-                     .Help("From a question to its evidence, waiting excluded")
-                     .Register(registry_)
-                     .Add({}, Histogram::BucketBoundaries{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5,
-                                                          10})),
-      first_token_(BuildHistogram()
-                       .Name("s3attn_first_token_seconds")
-                       .Help("From a question to the first token of its answer, waiting included")
-                       .Register(registry_)
-                       .Add({}, Histogram::BucketBoundaries{.1, .2, .5, 1, 2, 5, 10, 20, 50, 100,
-                                                            200})),
+      retrieval_(
+          BuildHistogram()
+              .Name("s3attn_retrieval_seconds")
+              .Help("From a question to its evidence, waiting excluded")
+              .Register(registry_)
+              .Add({}, Histogram::BucketBoundaries{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10})),
+      first_token_(
+          BuildHistogram()
+              .Name("s3attn_first_token_seconds")
+              .Help("From a question to the first token of its answer, waiting included")
+              .Register(registry_)
+              .Add({}, Histogram::BucketBoundaries{.1, .2, .5, 1, 2, 5, 10, 20, 50, 100, 200})),
       memory_(gauge(registry_, "s3attn_resident_memory_bytes", "Resident memory of the process")),
       peak_memory_(gauge(registry_, "s3attn_peak_resident_memory_bytes",
                          "Largest resident memory of the process so far")) {}

@@ -86,9 +86,9 @@ void end_stream(ChatStream& stream, const AnswerEvent& event, httplib::DataSink&
 bool write_more(ChatStream& stream, httplib::DataSink& sink) {
     if (!stream.begun) {
         stream.begun = true;
-        send(sink, sse(nullptr, stream.request.evidence
-                                    ? stream.writer.evidence_chunk(*stream.found)
-                                    : stream.writer.chunk("", true)));
+        send(sink,
+             sse(nullptr, stream.request.evidence ? stream.writer.evidence_chunk(*stream.found)
+                                                  : stream.writer.chunk("", true)));
         return true;
     }
     const auto event = next_event(*stream.answering, Clock::now() + kKeepAlive);
@@ -159,8 +159,7 @@ void HttpApi::Routes::search(const Request& request, Response& response) {
     if (const auto* failure = std::get_if<Failure>(&stores)) {
         return send_failure(response, *failure);
     }
-    const auto outcome =
-        service_.search(std::get<std::vector<size_t>>(stores), question, options);
+    const auto outcome = service_.search(std::get<std::vector<size_t>>(stores), question, options);
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         return send_failure(response, *failure);
     }

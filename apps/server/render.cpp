@@ -48,20 +48,17 @@ Json document_heat(const std::vector<UnitAttention>& units, size_t first, size_t
     for (size_t u = first; u < last; ++u) {
         const double begin = static_cast<double>(units[u].byte_begin);
         const double middle = (begin + static_cast<double>(units[u].byte_end)) / 2;
-        const auto bin = std::min(bins - 1, static_cast<size_t>(middle / static_cast<double>(bytes) *
-                                                                static_cast<double>(bins)));
+        const auto bin = std::min(
+            bins - 1,
+            static_cast<size_t>(middle / static_cast<double>(bytes) * static_cast<double>(bins)));
         s3[bin] += units[u].score_s3;
         bm25[bin] = std::max(bm25[bin], units[u].score_bm25);
         total += units[u].score_s3;
     }
     for (double& value : s3) value = rounded(value, 1e8);
     for (double& value : bm25) value = rounded(value, 1e4);
-    return {{"doc_id", units[first].doc_id},
-            {"bytes", bytes},
-            {"units", last - first},
-            {"mass", rounded(total)},
-            {"s3", s3},
-            {"bm25", bm25}};
+    return {{"doc_id", units[first].doc_id}, {"bytes", bytes}, {"units", last - first},
+            {"mass", rounded(total)},        {"s3", s3},       {"bm25", bm25}};
 }
 
 Json link_json(const AttentionLink& link) {

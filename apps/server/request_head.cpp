@@ -44,6 +44,15 @@ bool has_control(std::string_view line) {
     return false;
 }
 
+// Those that are routed on, and answered by 405 with what is allowed there where need be.
+bool is_known(std::string_view method) {
+    for (const std::string_view known :
+         {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}) {
+        if (method == known) return true;
+    }
+    return false;
+}
+
 Framing refusal(int status, std::string message) { return {status, std::move(message), 0}; }
 
 }  // namespace
@@ -60,6 +69,7 @@ Framing read_framing(std::string_view head, uint64_t most) {
     const std::string_view request = next_line(head);
     if (has_control(request)) return refusal(400, "the request line has control characters");
     const std::string_view method = request.substr(0, request.find(' '));
+    if (!is_known(method)) return refusal(405, "this method is not done here");
     std::optional<uint64_t> length;
     while (!head.empty()) {
         const std::string_view line = next_line(head);

@@ -19,7 +19,7 @@ struct Framing {
 };
 // 411 for a body without a length of its own (any Transfer-Encoding, or POST, PUT and PATCH without
 // Content-Length), 413 above `most`, 400 for lengths that contradict each other or are no numbers,
-// for header lines without a colon and for control characters.
+// for header lines without a colon and for control characters, 405 for unknown methods.
 Framing read_framing(std::string_view head, uint64_t most);
 
 }  // namespace s3attn::server

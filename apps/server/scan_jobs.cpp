@@ -197,9 +197,7 @@ void ScanJobs::run_removals(std::unique_lock<std::mutex>& lock) {
 void ScanJobs::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        changed_.wait(lock, [this] {
-            return stopped_ || !waiting_.empty() || !removals_.empty();
-        });
+        changed_.wait(lock, [this] { return stopped_ || !waiting_.empty() || !removals_.empty(); });
         run_removals(lock);
         if (stopped_) return;
         if (waiting_.empty()) continue;

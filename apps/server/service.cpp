@@ -28,17 +28,39 @@ Failure shutting_down() {
 
 Failure no_documents(const std::string& where) {
     return {409, "no_documents",
-            where + " no documents yet: upload one (POST /v1/documents), or add some with "
-                    "`s3attn index STORE FILE...`",
+            where +
+                " no documents yet: upload one (POST /v1/documents), or add some with "
+                "`s3attn index STORE FILE...`",
             "", 0};
+}
+
+// The library's advice names options of the program; here they are fields of a request.
+Failure failure_of_question(const Error& error) {
+    Failure failure = failure_of(error);
+    for (const auto& [option, field] :
+         {std::pair("--budget", "budget_tokens"), std::pair("--reader", "model")}) {
+        for (size_t at = 0; (at = failure.message.find(option, at)) != std::string::npos;) {
+            failure.message.replace(at, std::string(option).size(), field);
+        }
+    }
+    // Not wrong in itself: it depends on the documents.
+    if (error.code == ErrorCode::kInvalidArgument && failure.message.find("a budget of") == 0) {
+        failure.param = "budget_tokens";
+    }
+    if (failure.message.starts_with("no piece of evidence fits")) {
+        failure.status = 409;
+        failure.code = "budget_too_small";
+        failure.param = "budget_tokens";
+    }
+    return failure;
 }
 
 // "notes" for "dir/notes.s3/"; numbered where stores of several folders have one name.
 std::string store_name(const std::string& path, const std::set<std::string>& taken) {
     fs::path clean = fs::path(path).lexically_normal();
     if (clean.filename().empty()) clean = clean.parent_path();
-    std::string name = clean.extension() == ".s3" ? clean.stem().string()
-                                                  : clean.filename().string();
+    std::string name =
+        clean.extension() == ".s3" ? clean.stem().string() : clean.filename().string();
     if (name.empty() || name == "." || name == "..") name = "store";
     std::string unique = name;
     for (int i = 2; taken.contains(unique); ++i) unique = name + "-" + std::to_string(i);
@@ -102,14 +124,13 @@ Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options) {
     S3ATTN_CHECK(service->check_stores());
     EngineOptions engine_options = options.engine;
     engine_options.reader.clear();
-    service->scans_ = std::make_unique<ScanJobs>(
-        engine_options, options.index, options.queue,
-        [&metrics = service->metrics_](uint64_t tokens) {
-            metrics.count_tokens_scanned(static_cast<double>(tokens));
-        });
+    service->scans_ =
+        std::make_unique<ScanJobs>(engine_options, options.index, options.queue,
+                                   [&metrics = service->metrics_](uint64_t tokens) {
+                                       metrics.count_tokens_scanned(static_cast<double>(tokens));
+                                   });
     service->searches_ = std::make_unique<WorkQueue>(1, options.queue, engine_options);
-    service->answers_ =
-        std::make_unique<WorkQueue>(options.answers, options.queue, engine_options);
+    service->answers_ = std::make_unique<WorkQueue>(options.answers, options.queue, engine_options);
     service->resume_uploads();
     return service;
 }
@@ -168,9 +189,10 @@ Outcome<size_t> Service::choose_reader(const std::string& name) const {
     if (name.empty()) return size_t{0};
     const auto found = find_name(readers_, name);
     if (found) return *found;
-    return Failure{404, "model_not_found",
-                   "the model '" + name + "' does not exist here; GET /v1/models lists those that do",
-                   "model", 0};
+    return Failure{
+        404, "model_not_found",
+        "the model '" + name + "' does not exist here; GET /v1/models lists those that do", "model",
+        0};
 }
 
 Outcome<Found> Service::search_now(EngineSet& engines, const std::vector<size_t>& stores,
@@ -189,7 +211,7 @@ Outcome<Found> Service::search_now(EngineSet& engines, const std::vector<size_t>
         }
         const auto listed = documents(store);
         const auto* there = std::get_if<std::vector<DocumentInfo>>(&listed);
-        if (there == nullptr || !there->empty()) return failure_of(result.error());
+        if (there == nullptr || !there->empty()) return failure_of_question(result.error());
         empty = no_documents("the store '" + stores_[store].name + "' has");
     }
     if (found.empty()) return empty.value_or(no_documents("there are"));
@@ -217,9 +239,9 @@ void Service::answer_now(EngineSet& engines, const Question& question, const Can
     const Stopwatch watch;
     AnswerEvent event;
     event.kind = AnswerEvent::Kind::kFailed;
-    auto outcome = search_now(engines, question.stores,
-                              retrieval_question(question.history, question.text),
-                              question.options.search, readers_[question.reader].file);
+    auto outcome =
+        search_now(engines, question.stores, retrieval_question(question.history, question.text),
+                   question.options.search, readers_[question.reader].file);
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         event.failure = *failure;
         channel.send(std::move(event));
@@ -260,7 +282,7 @@ void Service::answer_now(EngineSet& engines, const Question& question, const Can
         event.ttft_ms = ttft_ms;
         event.result = std::move(*result);
     } else {
-        event.failure = failure_of(result.error());
+        event.failure = failure_of_question(result.error());
     }
     channel.send(std::move(event));
 }
@@ -287,10 +309,10 @@ Outcome<DocumentInfo> Service::document(size_t store, int64_t doc_id) const {
     for (DocumentInfo& document : std::get<std::vector<DocumentInfo>>(listed)) {
         if (document.doc_id == doc_id) return std::move(document);
     }
-    return Failure{404, "document_not_found",
-                   "the store '" + stores_[store].name + "' has no document " +
-                       std::to_string(doc_id),
-                   "doc_id", 0};
+    return Failure{
+        404, "document_not_found",
+        "the store '" + stores_[store].name + "' has no document " + std::to_string(doc_id),
+        "doc_id", 0};
 }
 
 Outcome<DocumentInfo> Service::remove(size_t store, int64_t doc_id) {

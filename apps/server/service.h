@@ -20,11 +20,11 @@
 namespace s3attn::server {
 
 struct ServiceOptions {
-    EngineOptions engine;               // the scanning model; `reader` is not used
-    std::vector<std::string> stores;    // directories
-    std::vector<std::string> readers;   // GGUF files; none: the scanning model answers
-    size_t answers = 1;                 // at a time
-    size_t queue = 16;                  // jobs that wait, of each kind
+    EngineOptions engine;              // the scanning model; `reader` is not used
+    std::vector<std::string> stores;   // directories
+    std::vector<std::string> readers;  // GGUF files; none: the scanning model answers
+    size_t answers = 1;                // at a time
+    size_t queue = 16;                 // jobs that wait, of each kind
     uint64_t max_upload_bytes = 256ull << 20;
     IndexOptions index;
 };

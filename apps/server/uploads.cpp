@@ -94,8 +94,7 @@ Result<std::string> IncomingFile::keep(const std::string& name) {
 std::vector<std::string> unfinished_uploads(const std::string& folder, const std::string& store) {
     std::vector<std::string> names;
     const auto listed = list_documents(store);
-    const std::vector<DocumentInfo> documents =
-        listed.ok() ? *listed : std::vector<DocumentInfo>();
+    const std::vector<DocumentInfo> documents = listed.ok() ? *listed : std::vector<DocumentInfo>();
     std::error_code error;
     for (fs::directory_iterator entries(folder, error), end; !error && entries != end;
          entries.increment(error)) {

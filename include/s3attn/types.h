@@ -91,11 +91,11 @@ struct AttentionHead {
 };
 // One question token, through one head, and the token of the span that it attends to most.
 struct AttentionLink {
-    uint32_t question_token = 0;  // into Attention::question_tokens
-    uint32_t head = 0;            // into Attention::heads
+    uint32_t question_token = 0;            // into Attention::question_tokens
+    uint32_t head = 0;                      // into Attention::heads
     uint64_t byte_begin = 0, byte_end = 0;  // in Span::text; equal: the line end behind it
-    double cosine = 0;            // between the query and the key as the index holds it
-    double mass = 0;              // what this adds to Span::score_s3
+    double cosine = 0;                      // between the query and the key as the index holds it
+    double mass = 0;                        // what this adds to Span::score_s3
 };
 struct SpanAttention {
     double lexical_share = 0;  // of Span::score: what shared words (BM25) brought, 0 to 1

@@ -83,7 +83,8 @@ Result<Attention> describe_attention(const AttentionInput& input) {
 
     const bool has_links = !input.scores.log_total.empty();
     for (size_t j = 0; has_links && j < input.codes.heads.size(); ++j) {
-        attention.heads.push_back({input.adapter.heads[j].layer, input.adapter.heads[j].query_head});
+        attention.heads.push_back(
+            {input.adapter.heads[j].layer, input.adapter.heads[j].query_head});
     }
     std::map<std::pair<int64_t, uint64_t>, size_t> unit_at;  // (document, first byte) -> index
     for (size_t u = 0; u < places.size(); ++u) {

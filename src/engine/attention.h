@@ -17,11 +17,11 @@ struct AttentionInput {
     const Tokenizer& tokenizer;
     const Adapter& adapter;
     const StoreReader& store;
-    const Tokens& tokens;                    // of the question
-    const QueryCodes& codes;                 // no heads when the method did not use them
-    const S3Scores& scores;                  // likewise empty
+    const Tokens& tokens;     // of the question
+    const QueryCodes& codes;  // no heads when the method did not use them
+    const S3Scores& scores;   // likewise empty
     const std::vector<ScoredUnit>& ranked;
-    const SearchResult& result;              // question and spans
+    const SearchResult& result;  // question and spans
 };
 Result<Attention> describe_attention(const AttentionInput& input);
 

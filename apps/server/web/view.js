@@ -1,1 +1,262 @@
+// The source beside an answer: the text with its evidence highlighted, why it was found, and the
+// strip that shows where in a document the attention fell. Everything from documents and names is
+// put in as text, never as markup.
 
+export const $ = (id) => document.getElementById(id);
+
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "onclick") element.addEventListener("click", value);
+    else if (value !== false && value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+export function placeOf(span) {
+  const bytes = `bytes ${span.byte_begin}–${span.byte_end}`;
+  const extracted = span.offsets === "extracted" ? " of the extracted text" : "";
+  if (span.page) return `page ${span.page}, ${bytes}${extracted}`;
+  const lines = span.line_begin === span.line_end ? `line ${span.line_begin}`
+    : `lines ${span.line_begin}–${span.line_end}`;
+  return `${lines}, ${bytes}${extracted}`;
+}
+
+const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+
+// Offsets of the interface count UTF-8 bytes, strings here UTF-16 units.
+function byteIndex(text) {
+  const index = new Map([[0, 0]]);
+  let bytes = 0, units = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0);
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    units += character.length;
+    index.set(bytes, units);
+  }
+  return (offset) => {
+    while (offset > 0 && !index.has(offset)) --offset;  // inside a character
+    return index.get(offset);
+  };
+}
+
+// ---- the strip ------------------------------------------------------------------------------
+
+function drawHeat(canvas, heat) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = style.getPropertyValue("--heat");
+  const ratio = window.devicePixelRatio || 1;
+  const width = canvas.clientWidth * ratio, height = canvas.clientHeight * ratio;
+  if (!width) return;
+  canvas.width = width;
+  canvas.height = height;
+  const pen = canvas.getContext("2d");
+  const values = heat.s3.some((value) => value > 0) ? heat.s3 : heat.bm25;
+  const most = Math.max(...values, 1e-12);
+  const step = width / values.length;
+  values.forEach((value, i) => {
+    const strength = Math.sqrt(value / most);
+    pen.fillStyle = `rgba(${colour}, ${(0.06 + 0.94 * strength).toFixed(3)})`;
+    pen.fillRect(Math.floor(i * step), 0, Math.ceil(step), height);
+  });
+}
+
+// One document's strip. `spans` have a number each; `open` is called with a span or a byte offset.
+export function makeStrip(heat, name, spans, open) {
+  const canvas = make("canvas", {
+    role: "img",
+    "aria-label": `Where the attention fell in ${name}: ${percent(heat.mass)} of all attention, `
+      + `over ${heat.units} passages; the numbered passages are marked below`,
+  });
+  const strip = make("div", { class: "strip" }, canvas);
+  canvas.addEventListener("click", (event) => {
+    const box = canvas.getBoundingClientRect();
+    const at = Math.max(0, Math.min(0.9999, (event.clientX - box.left) / box.width));
+    open({ offset: Math.floor(at * heat.bytes) });
+  });
+  for (const span of spans) {
+    const pin = make("button", {
+      class: "pin", type: "button", "aria-label": `Passage ${span.number} in ${name}`,
+      onclick: () => open({ span }),
+    }, String(span.number));
+    const middle = (span.byte_begin + span.byte_end) / 2 / heat.bytes;
+    pin.style.left = `${(100 * Math.min(0.98, Math.max(0.02, middle))).toFixed(2)}%`;
+    strip.append(pin);
+  }
+  const draw = () => drawHeat(canvas, heat);
+  new ResizeObserver(draw).observe(canvas);
+  document.addEventListener("theme", draw);
+  return strip;
+}
+
+// ---- the source -----------------------------------------------------------------------------
+
+const kAround = 3000;  // bytes of text shown before and behind the evidence
+const kMore = 8000;
+
+export class SourceView {
+  constructor(api) {
+    this.api = api;
+    this.origin = null;
+    $("close").addEventListener("click", () => this.close());
+    $("earlier").addEventListener("click", () => this.more(-1));
+    $("later").addEventListener("click", () => this.more(1));
+  }
+
+  close() {
+    $("source").hidden = true;
+    if (this.origin && this.origin.isConnected) this.origin.focus();
+  }
+
+  // target: {store, doc_id, name} with span (and why, questionTokens, heads) or offset.
+  async open(target) {
+    this.origin = document.activeElement;
+    this.target = target;
+    const { span } = target;
+    const from = span ? span.byte_begin : target.offset || 0;
+    const to = span ? span.byte_end : from + 1;
+    $("source").hidden = false;
+    $("source-title").textContent = span && span.number ? `[${span.number}] ${target.name}`
+      : target.name;
+    $("place").textContent = span ? placeOf(span) : "";
+    $("text").replaceChildren("Loading …");
+    this.showWhy(target);
+    $("source-title").focus();
+    const range = await this.fetch(Math.max(0, from - kAround), to + kAround);
+    if (this.target !== target) return;
+    $("text").replaceChildren(...range.pieces.map((piece) => this.piece(piece)));
+    this.first = range.pieces.length ? range.pieces[0].byte_begin : 0;
+    this.last = range.pieces.length ? range.pieces[range.pieces.length - 1].byte_end : 0;
+    this.updateButtons(range.pieces.length);
+    const marked = $("text").querySelector("mark, [data-here]");
+    if (marked) marked.scrollIntoView({ block: "center" });
+  }
+
+  fetch(begin, end) {
+    const { store, doc_id } = this.target;
+    return this.api(`/v1/documents/${doc_id}/text?store=${encodeURIComponent(store)}`
+      + `&begin=${begin}&end=${end}`);
+  }
+
+  async more(direction) {
+    const target = this.target;
+    const [begin, end] = direction < 0 ? [Math.max(0, this.first - kMore), this.first]
+      : [this.last, this.last + kMore];
+    const range = await this.fetch(begin, end);
+    if (this.target !== target) return;
+    const pieces = range.pieces.filter((piece) => (direction < 0
+      ? piece.byte_end <= this.first : piece.byte_begin >= this.last));
+    const nodes = pieces.map((piece) => this.piece(piece));
+    const box = $("text");
+    if (direction < 0) {
+      const before = box.scrollHeight;
+      box.prepend(...nodes);
+      box.scrollTop += box.scrollHeight - before;
+      if (pieces.length) this.first = pieces[0].byte_begin;
+      if (!pieces.length) this.first = 0;
+    } else {
+      box.append(...nodes);
+      if (pieces.length) this.last = pieces[pieces.length - 1].byte_end;
+    }
+    this.updateButtons(direction < 0 || pieces.length);
+  }
+
+  updateButtons(moreBehind) {
+    $("earlier").disabled = !this.first;
+    $("later").disabled = !moreBehind;
+  }
+
+  piece(piece) {
+    const { span } = this.target;
+    const inside = span && piece.byte_begin >= span.byte_begin && piece.byte_end <= span.byte_end;
+    const at = this.target.offset;
+    const here = !span && piece.byte_begin <= at && at < piece.byte_end;
+    const body = make(inside ? "mark" : "span", here ? { "data-here": "" } : {}, piece.text);
+    if (inside) body.tabIndex = -1;
+    const whole = document.createElement("span");
+    whole.append(piece.gap, body);
+    if (inside) this.mark = body;
+    return whole;
+  }
+
+  // ---- why -----------------------------------------------------------------------------------
+
+  showWhy({ span, why, questionTokens, heads }) {
+    $("why").hidden = !why;
+    if (!why) return;
+    const words = why.lexical_share, attention = 1 - words;
+    $("shares").textContent = `Of its score, ${percent(attention)} came from attention and `
+      + `${percent(words)} from shared words`
+      + (why.shared_words.length ? ` (stems: ${why.shared_words.join(", ")}).` : " (none).");
+    $("split").setAttribute("aria-label", $("shares").textContent);
+    $("split-attention").style.width = `${100 * attention}%`;
+    $("split-words").style.width = `${100 * words}%`;
+    const sums = new Map();
+    for (const link of why.links) {
+      sums.set(link.question_token, (sums.get(link.question_token) || 0) + link.mass);
+    }
+    const most = Math.max(...sums.values(), 1e-12);
+    $("tokens").replaceChildren(...questionTokens.map((token, i) => {
+      const share = (sums.get(i) || 0) / most;
+      const chip = make("button", {
+        type: "button", "aria-pressed": "false", disabled: sums.has(i) ? false : "",
+        title: `brought ${percent((sums.get(i) || 0))} of all attention here`,
+        onclick: () => this.choose(i, chip),
+      }, token.replace(/\n/g, "⏎"));
+      chip.style.borderBottom = `3px solid rgba(var(--hit), ${(0.1 + 0.9 * share).toFixed(2)})`;
+      return chip;
+    }));
+    this.why = { span, why, questionTokens, heads };
+    this.showLinks(null);
+  }
+
+  choose(token, chip) {
+    const pressed = chip.getAttribute("aria-pressed") === "true";
+    for (const other of $("tokens").children) other.setAttribute("aria-pressed", "false");
+    chip.setAttribute("aria-pressed", String(!pressed));
+    this.showLinks(pressed ? null : token);
+  }
+
+  showLinks(token) {
+    const { span, why, questionTokens, heads } = this.why;
+    const links = why.links.filter((link) => token === null || link.question_token === token);
+    const toIndex = byteIndex(span.text);
+    const textOf = (link) => span.text.slice(toIndex(link.begin), toIndex(link.end)) || "⏎";
+    $("links").tBodies[0].replaceChildren(...links.slice(0, 40).map((link) => make("tr", {},
+      make("td", {}, questionTokens[link.question_token].replace(/\n/g, "⏎")),
+      make("td", {}, textOf(link).replace(/\n/g, "⏎")),
+      make("td", {}, `${heads[link.head].layer}, ${heads[link.head].query_head}`),
+      make("td", {}, percent(link.mass)))));
+    const paint = () => this.paint(links, toIndex);
+    if (this.mark && this.mark.isConnected) paint();
+    else setTimeout(paint, 300);
+  }
+
+  // Shades the tokens of the evidence by the attention they got. The text stays what it is.
+  paint(links, toIndex) {
+    const { mark } = this;
+    const { span } = this.why;
+    if (!mark || !mark.isConnected || mark.textContent !== span.text) return;
+    const mass = new Map();
+    for (const link of links) {
+      if (link.begin === link.end) continue;
+      const key = `${link.begin} ${link.end}`;
+      mass.set(key, (mass.get(key) || 0) + link.mass);
+    }
+    const most = Math.max(...mass.values(), 1e-12);
+    const spots = [...mass].map(([key, value]) => [...key.split(" ").map(Number), value])
+      .sort((a, b) => a[0] - b[0]);
+    const nodes = [];
+    let at = 0;
+    for (const [begin, end, value] of spots) {
+      const from = toIndex(begin), to = toIndex(end);
+      if (from < at) continue;
+      const hit = make("span", { class: "hit" }, span.text.slice(from, to));
+      hit.style.backgroundColor = `rgba(var(--hit), ${(0.1 + 0.7 * value / most).toFixed(2)})`;
+      nodes.push(span.text.slice(at, from), hit);
+      at = to;
+    }
+    mark.replaceChildren(...nodes, span.text.slice(at));
+  }
+}

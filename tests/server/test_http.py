@@ -1,0 +1,305 @@
+"""The HTTP interface: questions, documents, guards, what is wrong said clearly."""
+
+import json
+import unittest
+import urllib.parse
+
+from serving import FACTS, QUESTION, Server, ServerTest, book_path, run_json
+
+
+class Interface(ServerTest):
+    """One server with one document for all tests; they leave it as it was."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        import tempfile
+        cls.folder = tempfile.TemporaryDirectory(prefix="s3attn-test-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.server = Server(cls.folder.name + "/notes.s3", "--max-upload", 1)
+        cls.addClassCleanup(cls.server.stop)
+        cls.job = cls.server.upload("facts.txt", FACTS)
+
+    def test_search_finds_the_passage_with_its_place(self):
+        status, _, found = self.server.post("/v1/search", {"question": QUESTION})
+        self.assertEqual(status, 200)
+        span = found["spans"][0]
+        self.assertEqual(span["name"], "facts.txt")
+        cited = FACTS.encode()[span["byte_begin"]:span["byte_end"]].decode()
+        self.assertEqual(cited, span["text"])
+        self.assertIn("Solberg", cited)
+        with open(span["path"], "rb") as file:  # citations name a file that is there
+            self.assertEqual(file.read(), FACTS.encode())
+
+    def test_attention_covers_the_document_and_adds_up(self):
+        _, _, found = self.server.post("/v1/search", {"question": QUESTION, "attention": True})
+        attention = found["attention"]
+        (heat,) = attention["documents"]
+        self.assertEqual((heat["units"], len(heat["s3"])), (3, 3))
+        self.assertAlmostEqual(sum(heat["s3"]), 1.0, places=3)
+        self.assertEqual(max(heat["s3"]), heat["s3"][0])
+        self.assertEqual("".join(attention["question_tokens"]), QUESTION)
+        for span, why in zip(found["spans"], attention["spans"]):
+            mass = sum(link["mass"] for link in why["links"])
+            self.assertLess(mass, span["score_s3"] * 1.02)
+            self.assertGreater(mass, span["score_s3"] * 0.8)  # the 64 largest of all links
+            for link in why["links"]:
+                text = span["text"].encode()[link["begin"]:link["end"]]
+                self.assertTrue(text or link["begin"] == len(span["text"].encode()))
+        best = attention["spans"][0]
+        self.assertIn("lighthous", best["shared_words"])
+        self.assertTrue(0 < best["lexical_share"] < 1)
+        _, _, words = self.server.post("/v1/search", {"question": QUESTION, "attention": True,
+                                                      "method": "bm25"})
+        self.assertEqual(words["attention"]["spans"][0]["lexical_share"], 1)
+        self.assertEqual(words["attention"]["heads"], [])
+
+    def test_answer_has_usage_and_citations(self):
+        status, _, answer = self.chat(self.server, QUESTION)
+        self.assertEqual(status, 200, answer)
+        self.assertIn("Solberg", answer["choices"][0]["message"]["content"])
+        usage = answer["usage"]
+        self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+        citation = answer["citations"][0]
+        self.assertEqual(FACTS.encode()[citation["byte_begin"]:citation["byte_end"]].decode(),
+                         citation["text"])
+        self.assertEqual((citation["line_begin"], citation["line_end"]), (1, 1))
+
+    def test_follow_up_is_searched_for_with_what_it_points_back_to(self):
+        _, _, answer = self.chat(self.server, "", messages=[
+            {"role": "user", "content": "Who studied arctic terns?"},
+            {"role": "assistant", "content": "Daniel Okafor."},
+            {"role": "user", "content": "Where are his notebooks kept?"}])
+        self.assertEqual(answer["retrieval_question"],
+                         "Who studied arctic terns?\nWhere are his notebooks kept?")
+        self.assertIn("Okafor", answer["citations"][0]["text"])
+        _, _, answer = self.chat(self.server, "", messages=[
+            {"role": "user", "content": "Who studied arctic terns?"},
+            {"role": "user", "content": [{"type": "text", "text": QUESTION}]}])
+        self.assertEqual(answer["retrieval_question"], QUESTION)
+
+    def test_stop_text_ends_the_answer(self):
+        _, _, answer = self.chat(self.server, QUESTION, stop=[" built", "nothing"])
+        self.assertEqual(answer["choices"][0]["finish_reason"], "stop")
+        self.assertNotIn("built", answer["choices"][0]["message"]["content"])
+
+    def test_streaming_gives_the_same_text(self):
+        _, _, whole = self.chat(self.server, QUESTION)
+        events = self.server.events("/v1/chat/completions", json.dumps(
+            {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 24, "budget_tokens": 160,
+             "stream": True, "evidence": True, "stream_options": {"include_usage": True}}), "POST")
+        self.assertEqual(events[-1][1], "[DONE]")
+        chunks = [json.loads(data) for _, data in events[:-1]]
+        text = "".join(chunk["choices"][0]["delta"].get("content", "")
+                       for chunk in chunks if chunk["choices"])
+        self.assertEqual(text, whole["choices"][0]["message"]["content"])
+        self.assertEqual(len(chunks[0]["evidence"]["spans"]), 2)
+        self.assertEqual(chunks[-2]["citations"], whole["citations"])
+        self.assertEqual(chunks[-1]["usage"], whole["usage"])
+
+    def test_text_range_is_exact(self):
+        doc = self.job["doc_id"]
+        _, _, part = self.server.get(f"/v1/documents/{doc}/text?begin=4&end=300")
+        data = FACTS.encode()
+        self.assertEqual(part["text"].encode(), data[part["begin"]:part["end"]])
+        self.assertEqual((part["begin"], part["end"]), (4, 300))
+        self.assertEqual(len(part["pieces"]), 2)
+        _, _, none = self.server.get(f"/v1/documents/{doc}/text?begin=90000&end=90001")
+        self.assertEqual((none["text"], none["pieces"]), ("", []))
+
+    def test_what_is_wrong_is_said(self):
+        cases = [
+            ("/v1/search", "{", 400, "json"), ("/v1/search", "[]", 400, "object"),
+            ("/v1/search", {}, 400, "question"), ("/v1/search", {"question": 3}, 400, "string"),
+            ("/v1/search", {"question": "  "}, 400, "empty"),
+            ("/v1/search", {"question": "x", "budget_tokens": 0}, 400, "budget_tokens"),
+            ("/v1/search", {"question": "x", "budget_tokens": 1}, 409, "budget_tokens"),
+            ("/v1/search", {"question": "x", "method": "magic"}, 400, "bm25"),
+            ("/v1/search", {"question": "x", "store": "other"}, 404, "other"),
+            ("/v1/search", {"question": "word " * 5000}, 400, "shorten"),
+            ("/v1/search", b'{"question": "\xff\xfe"}', 400, "utf-8"),
+            ("/v1/chat/completions", {}, 400, "messages"),
+            ("/v1/chat/completions", {"messages": "hello"}, 400, "messages"),
+            ("/v1/chat/completions", {"messages": [{"role": "bishop", "content": "x"}]}, 400,
+             "role"),
+            ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}],
+                                      "model": "gpt-4"}, 404, "gpt-4"),
+            ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "n": 2}, 400,
+             "n"),
+        ]
+        for path, body, status, word in cases:
+            with self.subTest(path=path, body=str(body)[:60]):
+                got, _, content = self.server.post(path, body)
+                self.assertEqual(got, status, content)
+                error = content["error"]
+                self.assertIn(word, error["message"].lower())
+                self.assertEqual(set(error), {"message", "type", "param", "code"})
+
+    def test_names_cannot_leave_the_uploads(self):
+        for name in ("../evil.txt", "a/b.txt", "..", ".hidden", "a\\b", "a\nb", "", "x" * 201):
+            with self.subTest(name=name):
+                quoted = urllib.parse.quote(name, safe="")
+                status, _, content = self.server.post(f"/v1/documents?name={quoted}", "text")
+                self.assertEqual(status, 400, content)
+        status, _, content = self.server.post("/v1/documents?name=%ff.txt", "text")
+        self.assertEqual(status, 400, content)
+
+    def test_documents_that_cannot_be_read_say_why(self):
+        for name, content, word in (("p.txt", b"\x89PNG\r\n\x1a\n" + bytes(100), "png"),
+                                    ("blank.txt", b" \n\n ", "no text")):
+            job = self.server.upload(name, content)
+            self.assertEqual(job["state"], "failed")
+            self.assertIn(word, job["error"].lower())
+        self.assertEqual(len(self.server.get("/v1/documents")[2]["data"]), 1)
+        self.assertEqual(self.server.post("/v1/documents?name=e.txt", b"")[0], 400)
+
+    def test_json_and_form_uploads(self):
+        status, _, job = self.server.post(
+            "/v1/documents", {"name": "json.txt", "text": "A small note about tea."},
+            headers={"Content-Type": "application/json"})
+        self.assertEqual(status, 202, job)
+        form = (b'--XX\r\nContent-Disposition: form-data; name="file"; filename="form.txt"\r\n'
+                b"\r\nA small note about coffee.\r\n--XX--\r\n")
+        status, _, job = self.server.post(
+            "/v1/documents", form, headers={"Content-Type": "multipart/form-data; boundary=XX"})
+        self.assertEqual(status, 202, job)
+        self.server.events(f"/v1/documents/jobs/{job['id']}/events")
+        documents = {d["name"]: d["doc_id"] for d in self.server.get("/v1/documents")[2]["data"]}
+        self.assertEqual(set(documents), {"facts.txt", "json.txt", "form.txt"})
+        for name in ("json.txt", "form.txt"):
+            path = f"/v1/documents/{documents[name]}"
+            self.assertEqual(self.server.request("DELETE", path)[0], 200)
+            self.assertEqual(self.server.get(path)[0], 404)
+
+    def test_bodies_are_bounded_and_measured(self):
+        server = self.server
+        head = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
+        self.assertIn(b" 411 ", server.raw(head + b"\r\n"))
+        self.assertIn(b" 411 ", server.raw(
+            head + b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\nhello\r\n" * 10000))
+        self.assertIn(b" 411 ", server.raw(
+            head + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello"))
+        self.assertIn(b" 413 ", server.raw(head + b"Content-Length: 99999999999\r\n\r\n"))
+        self.assertIn(b" 400 ", server.raw(head + b"Content-Length: -1\r\n\r\n"))
+        self.assertIn(b" 400 ", server.raw(
+            head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"))
+        self.assertIn(b" 431 ", server.raw(head + b"X: " + b"y" * 100_000 + b"\r\n\r\n"))
+        self.assertIn(b" 400 ", server.raw(b"\x16\x03\x01\x02\x00\r\n\r\n"))
+        status, _, content = server.post("/v1/documents?name=big.txt", b"x" * ((1 << 20) + 1))
+        self.assertEqual(status, 413, content)
+        gzip = {"Content-Encoding": "gzip"}
+        self.assertEqual(server.post("/v1/search", b"\x1f\x8b", headers=gzip)[0], 415)
+        deep = b'{"question":' + b"[" * 1_000_000
+        self.assertEqual(server.post("/v1/search", deep)[0], 400)
+        self.assertTrue(server.alive())
+
+    def test_other_sites_and_hosts_are_refused(self):
+        for headers, status in (({"Host": "evil.example"}, 403), ({"Origin": "http://evil"}, 403),
+                                ({"Origin": "null"}, 403), ({"Host": "localhost"}, 200),
+                                ({"Origin": self.server.url}, 200)):
+            self.assertEqual(self.server.get("/v1/models", headers=headers)[0], status, headers)
+
+    def test_methods_and_paths(self):
+        status, headers, _ = self.server.request("PUT", "/v1/search", b"{}")
+        self.assertEqual((status, headers["Allow"]), (405, "POST"))
+        self.assertEqual(self.server.request("HEAD", "/")[0], 200)
+        for path in ("/nothing", "/v1/documents/abc", "/v1/documents/99", "/v1/documents/jobs/99",
+                     "/../etc/passwd", "/%2e%2e/etc/passwd"):
+            self.assertEqual(self.server.get(path)[0], 404, path)
+
+    def test_page_is_small_and_strict(self):
+        total = 0
+        for path in ("/", "/app.js", "/view.js", "/style.css", "/favicon.svg"):
+            status, headers, content = self.server.get(path)
+            self.assertEqual(status, 200)
+            self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+            self.assertNotIn(b"innerHTML", content)
+            for line in content.split(b"\n"):
+                if b"http://" in line or b"https://" in line:
+                    self.assertIn(b"www.w3.org/2000/svg", line)  # no other host
+            total += len(content)
+        self.assertLess(total, 200_000)
+
+    def test_metrics_count(self):
+        before = self.server.metric("s3attn_retrieval_seconds_count")
+        self.server.post("/v1/search", {"question": QUESTION})
+        self.assertEqual(self.server.metric("s3attn_retrieval_seconds_count"), before + 1)
+        self.assertGreater(self.server.metric("s3attn_tokens_scanned_total"), 100)
+        self.assertGreater(self.server.metric("s3attn_resident_memory_bytes"), 1 << 20)
+
+
+class Stores(ServerTest):
+    def test_empty_server_says_what_to_do(self):
+        server = self.serve(self.store)
+        status, _, content = server.post("/v1/search", {"question": "Who?"})
+        self.assertEqual((status, content["error"]["code"]), (409, "no_documents"))
+        self.assertIn("upload", content["error"]["message"])
+        self.assertEqual(self.chat(server, "Who?")[0], 409)
+        self.assertEqual(server.get("/v1/documents")[2]["data"], [])
+
+    def test_several_stores_are_searched_together_or_by_name(self):
+        first, second = self.directory / "a" / "x.s3", self.directory / "b.s3"
+        run_json("index", first, self.write("facts.txt", FACTS))
+        run_json("index", second, self.write("other.txt", "The mill at Aston was burnt in 1744 by "
+                                             "the miller Tom Reed, who wanted the insurance."))
+        server = self.serve(first, second)
+        names = [store["name"] for store in server.get("/v1/stores")[2]["data"]]
+        self.assertEqual(names, ["x", "b"])
+        question = "Who burnt the mill at Aston?"
+        _, _, found = server.post("/v1/search", {"question": question, "attention": True})
+        self.assertEqual(found["spans"][0]["store"], "b")
+        self.assertEqual({heat["store"] for heat in found["attention"]["documents"]}, {"x", "b"})
+        self.assertEqual(len(found["spans"]), len(found["attention"]["spans"]))
+        _, _, found = server.post("/v1/search", {"question": question, "store": "x"})
+        self.assertEqual({span["store"] for span in found["spans"]}, {"x"})
+        _, _, answer = self.chat(server, question)
+        self.assertEqual(answer["citations"][0]["store"], "b")
+        self.assertEqual(server.get("/v1/documents/1")[0], 400)  # which store?
+        self.assertEqual(server.get("/v1/documents/1?store=b")[2]["store"], "b")
+
+    def test_api_key_is_asked_for(self):
+        server = self.serve(self.store, env={"S3ATTN_API_KEY": "open sesame"})
+        self.assertEqual(server.get("/healthz")[0], 200)
+        self.assertEqual(server.get("/")[0], 200)
+        for path in ("/v1/models", "/metrics"):
+            self.assertEqual(server.get(path)[0], 401)
+            wrong = {"Authorization": "Bearer open sesamE"}
+            self.assertEqual(server.get(path, headers=wrong)[0], 401)
+            right = {"Authorization": "Bearer open sesame"}
+            self.assertEqual(server.get(path, headers=right)[0], 200)
+
+    def test_pages_and_other_encodings(self):
+        latin = "Der Müller verkaufte süßes Brot und grüne Äpfel auf dem Markt.\n" * 3
+        server = self.serve(self.store)
+        self.assertEqual(server.upload("latin.txt", latin.encode("latin-1"))["state"], "done")
+        _, _, found = server.post("/v1/search", {"question": "Wer verkaufte Brot?"})
+        span = found["spans"][0]
+        self.assertEqual(latin.encode("latin-1")[span["byte_begin"]:span["byte_end"]],
+                         span["text"].encode("latin-1"))
+        _, _, part = server.get(f"/v1/documents/{span['doc_id']}/text?begin=0&end=10")
+        self.assertIn(part["pieces"][0]["text"], latin)
+
+    def test_a_book_is_read_in_the_background(self):
+        run_json("index", self.store, self.write("facts.txt", FACTS))
+        server = self.serve(self.store, "--commit-tokens", 512)
+        book = book_path().read_bytes()[:40_000]
+        status, headers, job = server.post("/v1/documents?name=book.md", book)
+        self.assertEqual((status, headers["Location"]),
+                         (202, f"/v1/documents/jobs/{job['id']}"))
+        seen = set()
+        while True:
+            _, _, answer = self.chat(server, QUESTION, max_tokens=8)  # older ones stay answerable
+            self.assertIn("Solberg", answer["citations"][0]["text"])
+            for document in server.get("/v1/documents")[2]["data"]:
+                seen.add((document["name"], document["complete"]))
+            now = server.get(f"/v1/documents/jobs/{job['id']}")[2]
+            if now["state"] not in ("queued", "scanning"):
+                break
+        self.assertEqual(now["state"], "done", now)
+        self.assertIn(("book.md", False), seen)  # it could be asked about half-way
+        events = server.events(f"/v1/documents/jobs/{job['id']}/events")
+        self.assertEqual(events[-1][0], "done")
+
+
+if __name__ == "__main__":
+    unittest.main()
