@@ -85,6 +85,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     train.model = options.engine.model;
     train.cache_dir = options.engine.cache_dir;
     train.threads = options.engine.threads;
+    train.device = options.engine.device;
     if (options.engine.chunk_tokens > 0) train.chunk_tokens = options.engine.chunk_tokens;
     SweepOptions sweep;
     for (const std::string& text : arguments.sweep) S3ATTN_CHECK(parse_sweep(text, sweep));
@@ -192,8 +193,9 @@ void add_query_options(CLI::App& command, TrainArguments& arguments) {
         ->type_name("KIND")
         ->capture_default_str();
     command
-        .add_option("--model-questions", train.model_questions,
-                    "train on so many questions that the model writes itself, in place of sentences")
+        .add_option(
+            "--model-questions", train.model_questions,
+            "train on so many questions that the model writes itself, in place of sentences")
         ->capture_default_str();
 }
 
