@@ -3,7 +3,10 @@
 #include <filesystem>
 
 #include "adapter/adapter_search.h"
+#include "adapter/device_encoder.h"
+#include "base/device_choice.h"
 #include "base/timing.h"
+#include "engine/chunk_coder.h"
 #include "engine/fingerprint.h"
 #include "engine/indexer.h"
 #include "eval/index_files.h"
@@ -12,6 +15,8 @@
 
 namespace s3attn::eval {
 namespace {
+
+constexpr uint32_t kCommitTokens = 16384;  // a killed run goes on from the last commit point
 
 class LockedScanner final : public Scanner {
   public:
@@ -60,8 +65,11 @@ Status ScanModel::need_adapter() {
 Status ScanModel::need_scanner() {
     if (scanner_) return {};
     S3ATTN_CHECK(need_adapter());
+    S3ATTN_TRY(options_.device, choose_device(options_.device, built_with_cuda(), cuda_status(),
+                                              llama_cuda_status()));
     const Stopwatch watch;
     ScannerOptions options;
+    options.device = options_.device;
     options.model_path = options_.model;
     options.threads = options_.threads;
     options.chunk_tokens = chunk_tokens();
@@ -109,6 +117,15 @@ Result<Scanner*> ScanModel::shared_scanner() {
 
 namespace {
 
+Result<std::unique_ptr<ChunkCoder>> make_coder(Scanner& scanner, const ScanModel& model,
+                                               const Adapter& adapter) {
+    if (model.options().device == Device::kCuda) {
+        auto coder = make_device_coder(scanner, adapter);
+        if (coder.ok() || coder.error().code != ErrorCode::kUnsupported) return coder;
+    }
+    return make_host_coder(scanner, adapter, model.options().threads);
+}
+
 Status index_documents(Scanner& scanner, ScanModel& model, const Adapter& adapter,
                        const std::vector<std::string>& paths, const std::string& store,
                        uint32_t memory_mib, ProgressSink& sink, const CancelToken& cancel,
@@ -122,9 +139,11 @@ Status index_documents(Scanner& scanner, ScanModel& model, const Adapter& adapte
     uint64_t total = 0, before = 0;
     std::error_code ignored;
     for (const std::string& path : paths) total += std::filesystem::file_size(path, ignored);
+    S3ATTN_TRY(const auto coder, make_coder(scanner, model, adapter));
+    IndexOptions options;
+    options.commit_tokens = kCommitTokens;
     const Stopwatch watch;
-    Indexer indexer(scanner, adapter, *writer, model.options().threads, IndexOptions{}, sink,
-                    cancel);
+    Indexer indexer(scanner, *coder, *writer, options, sink, cancel);
     for (const std::string& path : paths) {
         if (cancel.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
         S3ATTN_TRY(const FileOutcome outcome,

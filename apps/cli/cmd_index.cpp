@@ -44,6 +44,12 @@ void print_report(const IndexReport& report) {
         group_digits(static_cast<uint64_t>(report.tokens_per_s)).c_str(),
         group_digits(report.bytes).c_str(), report.bytes_per_token,
         static_cast<double>(report.peak_rss_bytes) / (1 << 20));
+    if (report.device != "cuda") return;
+    std::printf("CUDA device: forward passes ran in %.0f %% of the time", 100 * report.scan_busy);
+    if (report.device_utilization >= 0) {
+        std::printf(", kernels in %.0f %%", 100 * report.device_utilization);
+    }
+    std::printf("\n");
 }
 
 int run_index(const IndexArguments& arguments, const GlobalOptions& options,
@@ -93,8 +99,8 @@ void add_index_command(Context& context) {
                       "do not descend into subdirectories");
     command
         ->add_option("--commit-tokens", arguments->options.commit_tokens,
-                     "a commit point at least every so many tokens")
-        ->check(CLI::Range(256u, 1u << 24))
+                     "a commit point at least every so many tokens (0: 16384; 131072 on a device)")
+        ->check(CLI::IsMember({0u}) | CLI::Range(256u, 1u << 24))
         ->capture_default_str();
     command
         ->add_option("--memory", arguments->options.memory_mib,

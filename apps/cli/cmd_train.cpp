@@ -85,6 +85,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     train.model = options.engine.model;
     train.cache_dir = options.engine.cache_dir;
     train.threads = options.engine.threads;
+    train.device = options.engine.device;
     if (options.engine.chunk_tokens > 0) train.chunk_tokens = options.engine.chunk_tokens;
     SweepOptions sweep;
     for (const std::string& text : arguments.sweep) S3ATTN_CHECK(parse_sweep(text, sweep));

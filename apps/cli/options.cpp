@@ -81,6 +81,15 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
         ->envname("S3ATTN_THREADS")
         ->check(CLI::Range(0u, 1024u))
         ->capture_default_str();
+    static const std::map<std::string, Device> devices{
+        {"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}};
+    app.add_option_function<std::string>(
+           "--device", [&engine](const std::string& name) { engine.device = devices.at(name); },
+           "where models run: auto (default: a CUDA card when this build and the machine have "
+           "one), cpu or cuda")
+        ->envname("S3ATTN_DEVICE")
+        ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+        ->type_name("NAME");
     app.add_option("--chunk", engine.chunk_tokens,
                    "tokens read per forward pass of a scan (0: the store's own, or 256)")
         ->envname("S3ATTN_CHUNK")

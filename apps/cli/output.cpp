@@ -133,6 +133,12 @@ Json to_json(const IndexReport& report) {
                                  {"bytes", file.bytes}});
     }
     json["timings_ms"] = report.timings_ms;
+    json["device"] = report.device;
+    if (report.device == "cuda") {
+        json["scan_busy"] = report.scan_busy;
+        if (report.device_utilization >= 0) json["device_utilization"] = report.device_utilization;
+        json["device_memory_bytes"] = report.device_memory_bytes;
+    }
     return json;
 }
 

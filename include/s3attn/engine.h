@@ -29,6 +29,7 @@ struct EngineOptions {
     std::string cache_dir;  // scan copies are kept here; empty: no copy is made or used
     uint32_t threads = 0;   // 0: all cores this process may use
     uint32_t chunk_tokens = 0;        // tokens of one forward pass of the scan; 0: the store's, or 256
+    Device device = Device::kAuto;    // kCuda fails where there is none
     uint32_t reader_context = 0;      // window of the reader in tokens; 0: up to 8192
 };
 

@@ -10,6 +10,7 @@
 
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 
 namespace s3attn {
 
@@ -56,9 +57,10 @@ struct TrainOptions {
     uint32_t model_questions = 0;  // training pairs whose sentence the model replaces by a question
     uint32_t seed = 1;
     uint32_t threads = 0;
+    Device device = Device::kAuto;  // of the scan and the autoencoders' training
     uint32_t chunk_tokens = 256;
     std::string cache_dir;
-    std::string work;  // finished parts of a run; empty: out + ".partial"
+    std::string work;        // finished parts of a run; empty: out + ".partial"
     bool keep_work = false;  // leave them there: a run with another query side starts from them
 };
 

@@ -11,6 +11,10 @@
 
 namespace s3attn {
 
+// Where models run. kAuto: on a CUDA device where this build and the machine have one, else on the
+// CPU; in a build without CUDA, wherever the llama.cpp in use puts them.
+enum class Device { kAuto, kCpu, kCuda };
+
 // What byte offsets of a document count in.
 enum class OffsetSpace {
     kSource,     // bytes of the source file (plain text, Markdown)
@@ -166,9 +170,11 @@ struct AskResult {
 };
 
 struct IndexOptions {
-    bool recursive = true;           // directories
-    uint32_t commit_tokens = 16384;  // a commit point at least every so many tokens
-    uint32_t memory_mib = 256;       // most memory of the index builder; the model's comes on top
+    bool recursive = true;            // directories
+    // A commit point at least every so many tokens; 0: 16,384 on a CPU, 131,072 on a device, where
+    // each point is a moment without work.
+    uint32_t commit_tokens = 0;
+    uint32_t memory_mib = 256;        // most memory of the index builder; the model's comes on top
     // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
@@ -193,7 +199,14 @@ struct IndexReport {
     uint64_t store_tokens = 0;   // all live tokens of the store
     uint64_t peak_rss_bytes = 0;
     std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
-    bool cancelled = false;                    // stopped by the CancelToken; committed work is kept
+    bool cancelled = false;        // stopped by the CancelToken; committed work is kept
+    // On a CUDA device: the share of the time in which forward passes ran, and what the driver says
+    // of the card meanwhile (mean share of time with a kernel running, most memory in use by all
+    // processes; below 0 and 0 where the driver does not tell).
+    std::string device = "cpu";    // "cpu", "cuda", or "auto" in a build without CUDA
+    double scan_busy = 0;
+    double device_utilization = -1;
+    uint64_t device_memory_bytes = 0;
 };
 
 }  // namespace s3attn

@@ -7,8 +7,12 @@
 
 #include "adapter/adapter.h"
 #include "adapter/adapter_search.h"
+#include "adapter/device_encoder.h"
 #include "answer/answer.h"
+#include "base/device_choice.h"
 #include "base/timing.h"
+#include "engine/chunk_coder.h"
+#include "engine/device_monitor.h"
 #include "engine/fingerprint.h"
 #include "engine/indexer.h"
 #include "engine/searcher.h"
@@ -21,6 +25,11 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr uint32_t kDefaultChunkTokens = 256;
+constexpr uint32_t kCommitTokens = 16384, kDeviceCommitTokens = 131072;
+
+const char* name_of(Device device) {
+    return device == Device::kCuda ? "cuda" : device == Device::kCpu ? "cpu" : "auto";
+}
 
 uint64_t size_of(const std::string& path) {
     std::error_code ignored;
@@ -71,6 +80,7 @@ class EngineImpl final : public Engine {
 
   private:
     Status need_scanner(uint32_t chunk_tokens, ProgressSink* sink);
+    Status need_coder(ProgressSink& sink);
     Status need_generator();
     Status need_store(const std::string& directory);
     Status index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
@@ -81,6 +91,7 @@ class EngineImpl final : public Engine {
     ModelInfo model_;
     Adapter adapter_;
     std::unique_ptr<Scanner> scanner_;
+    std::unique_ptr<ChunkCoder> coder_;
     std::unique_ptr<Generator> generator_;
     // The store that was searched last stays open until it changes on disk.
     std::unique_ptr<StoreReader> reader_;
@@ -96,9 +107,26 @@ Status EngineImpl::need_scanner(uint32_t chunk_tokens, ProgressSink* sink) {
     options.chunk_tokens = chunk_tokens;
     options.deepest_layer = static_cast<int32_t>(adapter_.deepest_layer());
     options.cache_dir = options_.cache_dir;
+    options.device = options_.device;
+    coder_.reset();
     scanner_.reset();
     S3ATTN_TRY(scanner_, open_llama_scanner(options, sink));
     return check_adapter(scanner_->info(), adapter_);
+}
+
+Status EngineImpl::need_coder(ProgressSink& sink) {
+    if (coder_ && options_.device == Device::kCuda) return {};  // its tables take a while to upload
+    if (options_.device == Device::kCuda) {
+        auto coder = make_device_coder(*scanner_, adapter_);
+        if (coder.ok()) {
+            coder_ = std::move(*coder);
+            return {};
+        }
+        if (coder.error().code != ErrorCode::kUnsupported) return coder.error();
+        sink.note("keys are coded on the CPU, which is slower: " + coder.error().message);
+    }
+    coder_ = make_host_coder(*scanner_, adapter_, options_.threads);
+    return {};
 }
 
 Status EngineImpl::need_generator() {
@@ -107,6 +135,7 @@ Status EngineImpl::need_generator() {
     options.model_path = options_.reader.empty() ? options_.model : options_.reader;
     options.threads = options_.threads;
     options.context_tokens = options_.reader_context;
+    options.device = options_.device;
     S3ATTN_TRY(generator_, open_llama_generator(options));
     return {};
 }
@@ -150,9 +179,6 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
                                       const std::vector<std::string>& inputs,
                                       const IndexOptions& options, ProgressSink& sink,
                                       const CancelToken& cancel) {
-    if (options.commit_tokens == 0) {
-        return make_error(ErrorCode::kInvalidArgument, "commit_tokens must be at least 1");
-    }
     if (options.shards > 0 && options.shard > options.shards) {
         return make_error(ErrorCode::kInvalidArgument, "there is no shard " +
                                                            std::to_string(options.shard) + " of " +
@@ -163,6 +189,11 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     const std::vector<PlacedFile> files =
         choose_shard(expand_inputs(inputs, options.recursive), options.shard, options.shards);
     S3ATTN_CHECK(need_scanner(chunk, &sink));
+    S3ATTN_CHECK(need_coder(sink));
+    IndexOptions own = options;
+    if (own.commit_tokens == 0) {
+        own.commit_tokens = options_.device == Device::kCuda ? kDeviceCommitTokens : kCommitTokens;
+    }
     StoreShape shape;
     shape.n_slots = static_cast<uint32_t>(adapter_.slots.size());
     shape.latents = adapter_.latents;
@@ -172,11 +203,19 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
 
     const Stopwatch watch;
     IndexReport report;
-    Indexer indexer(*scanner_, adapter_, *writer, options_.threads, options, sink, cancel);
+    const auto before = coder_->timings_ms();
+    DeviceMonitor monitor(options_.device == Device::kCuda);
+    Indexer indexer(*scanner_, *coder_, *writer, own, sink, cancel);
     const Status status = index_files(files, indexer, cancel, report);
     const double seconds = watch.seconds();
+    monitor.stop();
     report.tokens = indexer.tokens_scanned();
     report.timings_ms = indexer.timings_ms();
+    for (const auto& [stage, ms] : before) report.timings_ms[stage] -= ms;
+    report.device = name_of(options_.device);
+    report.scan_busy = report.timings_ms["scan"] / std::max(1e-3, seconds * 1e3);
+    report.device_utilization = monitor.utilization();
+    report.device_memory_bytes = monitor.most_memory();
     writer.reset();  // lets go of the lock before the store is read back
     if (!status.ok() && status.error().code != ErrorCode::kCancelled) return status.error();
     report.cancelled = !status.ok();
@@ -251,6 +290,9 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
         return make_error(ErrorCode::kNotFound,
                           "no model: pass --model FILE.gguf, or run `make setup` for the default");
     }
+    EngineOptions own = options;
+    S3ATTN_TRY(own.device, choose_device(options.device, built_with_cuda(), cuda_status(),
+                                         llama_cuda_status()));
     S3ATTN_TRY(ModelInfo model, read_model_info(options.model));
     std::string directory = options.adapter;
     if (directory.empty()) {
@@ -259,7 +301,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     S3ATTN_TRY(Adapter adapter, load_adapter(directory));
     S3ATTN_CHECK(check_adapter(model, adapter));
     return std::unique_ptr<Engine>(
-        std::make_unique<EngineImpl>(options, std::move(model), std::move(adapter)));
+        std::make_unique<EngineImpl>(std::move(own), std::move(model), std::move(adapter)));
 }
 
 }  // namespace s3attn

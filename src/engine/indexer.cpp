@@ -6,22 +6,21 @@
 #include "base/timing.h"
 
 namespace s3attn {
+
 std::string unit_joiner(const std::string& gap) {
     const auto newlines = std::count(gap.begin(), gap.end(), '\n');
     if (newlines >= 2) return "\n\n";
     return newlines == 1 ? "\n" : " ";
 }
 
-Indexer::Indexer(Scanner& scanner, const Adapter& adapter, StoreWriter& writer, uint32_t threads,
+Indexer::Indexer(const Scanner& scanner, ChunkCoder& coder, StoreWriter& writer,
                  const IndexOptions& options, ProgressSink& sink, const CancelToken& cancel)
     : scanner_(scanner),
-      adapter_(adapter),
+      coder_(coder),
       writer_(writer),
-      encoder_(adapter, threads),
       options_(options),
       sink_(sink),
-      cancel_(cancel),
-      layers_(adapter.key_layers()) {}
+      cancel_(cancel) {}
 
 std::vector<PlacedFile> choose_shard(std::vector<InputFile> files, uint32_t shard,
                                      uint32_t shards) {
@@ -142,50 +141,42 @@ Status Indexer::add_unit(const Unit& unit, const std::string& next_gap) {
     S3ATTN_CHECK(writer_.add_unit(unit, static_cast<uint32_t>(tokens.ids.size())));
     waiting_.insert(waiting_.end(), tokens.ids.begin(), tokens.ids.end());
     section_tokens_ += tokens.ids.size();
-    while (waiting_.size() >= scanner_.chunk_tokens()) S3ATTN_CHECK(scan_chunk());
-    return {};
+    return scan_waiting(false);
 }
 
-// Scans the first chunk of the waiting tokens and hands its codes to the writer.
-Status Indexer::scan_chunk() {
-    if (cancel_.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
-    const auto n =
-        static_cast<uint32_t>(std::min<size_t>(waiting_.size(), scanner_.chunk_tokens()));
-    codes_.n_tokens = n;
-    codes_.n_slots = static_cast<uint32_t>(adapter_.slots.size());
-    codes_.k = adapter_.k;
-    codes_.feature.assign(size_t{n} * codes_.n_slots * codes_.k, 0);
-    codes_.activation.assign(codes_.feature.size(), 0);
-
-    const Stopwatch scan_watch;
-    double encode_ms = 0;
-    const auto encode = [&](const ProjectionView& keys) -> Status {
-        const Stopwatch watch;
-        for (uint32_t slot = 0; slot < adapter_.slots.size(); ++slot) {
-            if (adapter_.slots[slot].layer != keys.layer) continue;
-            const RowsView rows{keys.data + adapter_.slots[slot].kv_head * keys.head_stride,
-                                keys.n_tokens, keys.d_head, keys.token_stride};
-            encoder_.encode(slot, rows, codes_);
-        }
-        encode_ms += watch.milliseconds();
-        return {};
-    };
-    S3ATTN_CHECK(scanner_.capture({waiting_.data(), n}, layers_, Projection::kKey, encode));
-    timings_ms_["encode"] += encode_ms;
-    timings_ms_["scan"] += scan_watch.milliseconds() - encode_ms;
-    scan_seconds_ += scan_watch.seconds();
-    waiting_.erase(waiting_.begin(), waiting_.begin() + n);
-    tokens_scanned_ += n;
-
-    const Stopwatch write_watch;
-    S3ATTN_CHECK(writer_.add_codes(codes_));
-    timings_ms_["write"] += write_watch.milliseconds();
-    return {};
+// Hands waiting tokens to the coder: whole batches, or with `all` everything; writes what is done.
+Status Indexer::scan_waiting(bool all) {
+    while (waiting_.size() >= coder_.batch_tokens() || (all && !waiting_.empty())) {
+        if (cancel_.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
+        size_t n = std::min<size_t>(waiting_.size(), coder_.batch_tokens());
+        if (n > scanner_.chunk_tokens()) n -= n % scanner_.chunk_tokens();
+        S3ATTN_CHECK(coder_.submit({waiting_.data(), n}));
+        waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(n));
+        S3ATTN_CHECK(write_codes(false));
+    }
+    return all ? write_codes(true) : Status{};
 }
 
-Status Indexer::flush_chunks() {
-    while (!waiting_.empty()) S3ATTN_CHECK(scan_chunk());
-    return {};
+// What the coder has finished; with `wait` what it will finish too.
+Status Indexer::write_codes(bool wait) {
+    for (;;) {
+        const Stopwatch waiting;
+        S3ATTN_TRY(const CodeBatch* codes, coder_.take(wait));
+        timings_ms_["wait"] += waiting.milliseconds();
+        if (codes == nullptr) return {};
+        tokens_scanned_ += codes->n_tokens;
+        const Stopwatch write_watch;
+        S3ATTN_CHECK(writer_.add_codes(*codes));
+        timings_ms_["write"] += write_watch.milliseconds();
+    }
+}
+
+Status Indexer::flush_chunks() { return scan_waiting(true); }
+
+std::map<std::string, double> Indexer::timings_ms() const {
+    std::map<std::string, double> all = timings_ms_;
+    for (const auto& [stage, ms] : coder_.timings_ms()) all[stage] += ms;
+    return all;
 }
 
 Status Indexer::commit() {
@@ -219,8 +210,8 @@ void Indexer::report(uint64_t bytes_done) {
     progress.done = bytes_before_ + bytes_done;
     progress.total = bytes_total_;
     progress.unit = "bytes";
-    progress.tokens_per_s =
-        scan_seconds_ > 0 ? static_cast<double>(tokens_scanned_) / scan_seconds_ : 0;
+    // Of the whole run, since stages overlap on a device.
+    progress.tokens_per_s = static_cast<double>(tokens_scanned_) / std::max(1e-9, watch_.seconds());
     sink_.update(progress);
 }
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "adapter/adapter.h"
-#include "adapter/encoder.h"
+#include "base/timing.h"
+#include "engine/chunk_coder.h"
 #include "model/language_model.h"
 #include "s3attn/progress.h"
 #include "s3attn/types.h"
@@ -37,7 +37,7 @@ std::string unit_joiner(const std::string& gap);
 class Indexer {
   public:
     // All arguments must outlive the Indexer.
-    Indexer(Scanner& scanner, const Adapter& adapter, StoreWriter& writer, uint32_t threads,
+    Indexer(const Scanner& scanner, ChunkCoder& coder, StoreWriter& writer,
             const IndexOptions& options, ProgressSink& sink, const CancelToken& cancel);
 
     // Indexes one file; problems of the file itself become a skipped FileOutcome, problems of the
@@ -48,32 +48,30 @@ class Indexer {
     Status finish();
 
     uint64_t tokens_scanned() const { return tokens_scanned_; }
-    const std::map<std::string, double>& timings_ms() const { return timings_ms_; }
+    std::map<std::string, double> timings_ms() const;
 
   private:
     Result<FileOutcome> scan_document(DocumentReader& reader, Unit first,
                                       const StoreWriter::Begin& begin);
     Result<bool> next_unit(DocumentReader& reader, Unit& unit);
     Status add_unit(const Unit& unit, const std::string& next_gap);
-    Status scan_chunk();
+    Status scan_waiting(bool all);
+    Status write_codes(bool wait);
     Status flush_chunks();
     Status commit();
     Status drop_document(int64_t doc_id);
     void report(uint64_t bytes_done);
 
-    Scanner& scanner_;
-    const Adapter& adapter_;
+    const Scanner& scanner_;
+    ChunkCoder& coder_;
     StoreWriter& writer_;
-    KeyEncoder encoder_;
     IndexOptions options_;
     ProgressSink& sink_;
     const CancelToken& cancel_;
-    std::vector<uint32_t> layers_;
     std::vector<int32_t> waiting_;  // tokens of units added, not scanned yet
-    CodeBatch codes_;
-    uint64_t section_tokens_ = 0;  // since the document's last section border
+    uint64_t section_tokens_ = 0;   // since the document's last section border
     uint64_t tokens_scanned_ = 0;
-    double scan_seconds_ = 0;
+    Stopwatch watch_;
     std::map<std::string, double> timings_ms_;
     std::string current_path_;
     uint64_t bytes_before_ = 0, bytes_total_ = 0;

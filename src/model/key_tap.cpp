@@ -187,7 +187,12 @@ Status KeyTap::deliver_rows(const ggml_tensor* node) {
     }
     const float* data = static_cast<const float*>(node->data);
     const ggml_backend_buffer_t buffer = node->view_src ? node->view_src->buffer : node->buffer;
-    if (buffer != nullptr && !ggml_backend_buffer_is_host(buffer)) {
+    const bool on_host = buffer == nullptr || ggml_backend_buffer_is_host(buffer);
+    if (request_.on_device && on_host) {
+        return make_error(ErrorCode::kInternal,
+                          "layer " + std::to_string(layer) + " was not computed on the device");
+    }
+    if (!on_host && !request_.on_device) {
         host_.resize((ggml_nbytes(node) + sizeof(float) - 1) / sizeof(float));
         ggml_backend_tensor_get(node, host_.data(), 0, ggml_nbytes(node));
         data = host_.data();
@@ -195,11 +200,15 @@ Status KeyTap::deliver_rows(const ggml_tensor* node) {
     ProjectionView view;
     view.layer = layer;
     view.projection = request_.projection;
-    view.n_tokens = request_.rows - request_.skip_rows;
+    // The scheduler waited for the device before it handed the tensor over: no stream to follow.
+    view.on_device = request_.on_device;
+    view.n_sequences = request_.sequences;
+    view.n_tokens = request_.rows / request_.sequences - request_.skip_rows;
     view.n_heads = pick.n_heads;
     view.d_head = pick.d_head;
     view.token_stride = node->nb[2] / sizeof(float);  // wider than a row where QKV is fused
     view.head_stride = node->nb[1] / sizeof(float);
+    view.sequence_stride = request_.rows / request_.sequences * view.token_stride;
     view.data = data + request_.skip_rows * view.token_stride;
     return (*request_.sink)(view);
 }

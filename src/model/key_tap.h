@@ -34,7 +34,9 @@ class KeyTap {
         std::span<const uint32_t> layers;  // ascending; each has a pick
         Projection projection = Projection::kKey;
         uint32_t rows = 0;       // of the graph, BOS included
-        uint32_t skip_rows = 0;  // in front, not delivered
+        uint32_t skip_rows = 0;  // in front of each sequence, not delivered
+        uint32_t sequences = 1;  // of equal length
+        bool on_device = false;  // deliver where the tensor lies, which must be a CUDA device
         bool stop_early = true;
         const ProjectionSink* sink = nullptr;
     };

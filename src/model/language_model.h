@@ -53,6 +53,8 @@ enum class Projection { kKey, kQuery };
 
 // Rows of one layer's K or Q before RoPE, valid only inside the callback.
 // Element (token t, head h, dimension d) is data[t * token_stride + h * head_stride + d].
+// From capture_on_device(): of sequence s, sequence_stride * s further on, and `data` is an address
+// of the CUDA device; what was computed before may be read there on any stream.
 struct ProjectionView {
     uint32_t layer = 0;
     Projection projection = Projection::kKey;
@@ -62,6 +64,9 @@ struct ProjectionView {
     uint32_t d_head = 0;
     size_t token_stride = 0;  // in floats
     size_t head_stride = 0;   // in floats
+    bool on_device = false;
+    uint32_t n_sequences = 1;  // each of n_tokens
+    size_t sequence_stride = 0;
 };
 using ProjectionSink = std::function<Status(const ProjectionView&)>;
 
@@ -79,6 +84,16 @@ class Scanner {
     // kUnsupported names the architecture or layer that has no per-head K.
     virtual Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                            Projection projection, const ProjectionSink& sink) = 0;
+
+    // Most chunks of one capture_on_device(); 0: keys do not lie on a device here.
+    virtual uint32_t device_chunks() const { return 0; }
+    // Keys of several independent chunks in one pass, left where they are: `tokens` are one chunk
+    // of any length, or 2 .. device_chunks() whole ones, one after the other.
+    virtual Status capture_on_device(std::span<const int32_t> tokens,
+                                     std::span<const uint32_t> layers, const ProjectionSink& sink) {
+        static_cast<void>(tokens), static_cast<void>(layers), static_cast<void>(sink);
+        return make_error(ErrorCode::kUnsupported, "this scanner runs on no device");
+    }
 };
 
 struct GenerateOptions {

@@ -13,7 +13,7 @@
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kPrefillBatch = 512;
+constexpr uint32_t kPrefillBatch = 512, kDevicePrefillBatch = 2048;
 constexpr uint32_t kDefaultWindow = 8192;
 constexpr uint32_t kSmallestContext = 1024;
 
@@ -110,6 +110,9 @@ class LlamaGenerator final : public Generator {
                                     const std::function<bool(std::string_view)>& on_piece);
     Status ensure_context(uint32_t tokens);
     Status decode(std::span<int32_t> ids, const CancelToken* cancel);
+    uint32_t prefill_batch() const {
+        return options_.device == Device::kCuda ? kDevicePrefillBatch : kPrefillBatch;
+    }
 
     GeneratorOptions options_;
     ModelInfo info_;
@@ -127,8 +130,8 @@ Status LlamaGenerator::ensure_context(uint32_t tokens) {
     context_.reset();
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(size, options_.context_tokens));
-    params.n_batch = kPrefillBatch;
-    params.n_ubatch = kPrefillBatch;
+    params.n_batch = prefill_batch();
+    params.n_ubatch = params.n_batch;
     params.n_outputs_max = 1;
     params.n_threads = static_cast<int32_t>(thread_count(options_.threads));
     params.n_threads_batch = params.n_threads;
@@ -182,8 +185,8 @@ Result<GenerateResult> LlamaGenerator::run_chat(
         std::min(options.max_tokens, options_.context_tokens - result.prompt_tokens);
     S3ATTN_CHECK(ensure_context(result.prompt_tokens + room));
     llama_memory_clear(llama_get_memory(context_.get()), false);
-    for (size_t at = 0; at < ids.size(); at += kPrefillBatch) {
-        const size_t n = std::min<size_t>(kPrefillBatch, ids.size() - at);
+    for (size_t at = 0; at < ids.size(); at += prefill_batch()) {
+        const size_t n = std::min<size_t>(prefill_batch(), ids.size() - at);
         S3ATTN_CHECK(decode(std::span(ids).subspan(at, n), options.cancel));
     }
 
@@ -232,7 +235,7 @@ Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& 
                               " tokens is more than " + own.model_path + " was trained for (" +
                               std::to_string(info.n_ctx_train) + ").");
     }
-    S3ATTN_TRY(llama_model_ptr model, load_llama_model(own.model_path));
+    S3ATTN_TRY(llama_model_ptr model, load_llama_model(own.model_path, own.device));
     if (llama_model_has_encoder(model.get()) || !llama_model_has_decoder(model.get())) {
         return make_error(ErrorCode::kUnsupported,
                           own.model_path + " (architecture " + info.architecture +

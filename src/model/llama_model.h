@@ -7,6 +7,7 @@
 
 #include "model/language_model.h"
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 
 namespace s3attn {
 
@@ -15,9 +16,13 @@ struct ScannerOptions {
     uint32_t threads = 0;  // 0: all cores of this process
     uint32_t chunk_tokens = 256;
     // Deepest layer that will be captured; with cache_dir set, a scan copy of layers
-    // 0 .. deepest_layer is made once (Q8_0 on a CPU) and used instead of the file. -1: all layers.
+    // 0 .. deepest_layer is made once (Q8_0; F16 or BF16 with kCuda) and used instead of the file.
+    // -1: all layers.
     int32_t deepest_layer = -1;
     std::string cache_dir;  // empty: scan the file itself
+    // kCuda: the layers run on the first device, several chunks of a scan in one pass.
+    Device device = Device::kAuto;
+    uint32_t device_batch_tokens = 2048;  // of such a pass
 };
 // A damaged, missing or non-GGUF file, or an architecture without per-head K, is a clear error.
 // info().file_hash is always the original's.
@@ -28,6 +33,7 @@ struct GeneratorOptions {
     std::string model_path;
     uint32_t threads = 0;
     uint32_t context_tokens = 0;  // 0: min(8192, what the model was trained for)
+    Device device = Device::kAuto;
 };
 Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& options);
 
@@ -36,6 +42,9 @@ Result<ModelInfo> read_model_info(const std::string& model_path);
 
 // The tokenizer alone: no weights are loaded.
 Result<std::unique_ptr<Tokenizer>> open_llama_tokenizer(const std::string& model_path);
+
+// Ok when the llama.cpp in use can run models on a CUDA device.
+Status llama_cuda_status();
 
 // Routes llama.cpp's log lines to `sink` (level: 0 debug .. 3 error); nullptr silences them.
 using LogSink = void (*)(int level, const char* text);

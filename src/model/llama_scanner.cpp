@@ -13,7 +13,7 @@
 namespace s3attn {
 namespace {
 
-// Owns the arrays of a llama_batch of one sequence without outputs.
+// Owns the arrays of a llama_batch without outputs.
 class Batch {
   public:
     explicit Batch(uint32_t capacity)
@@ -23,12 +23,13 @@ class Batch {
     Batch& operator=(const Batch&) = delete;
 
     void clear() { batch_.n_tokens = 0; }
-    void push(llama_token token) {
+    void push(llama_token token, llama_seq_id sequence = 0) {
         const int32_t i = batch_.n_tokens++;
+        const bool follows = i > 0 && batch_.seq_id[i - 1][0] == sequence;
         batch_.token[i] = token;
-        batch_.pos[i] = i;
+        batch_.pos[i] = follows ? batch_.pos[i - 1] + 1 : 0;
         batch_.n_seq_id[i] = 1;
-        batch_.seq_id[i][0] = 0;
+        batch_.seq_id[i][0] = sequence;
         batch_.logits[i] = 0;
     }
     const llama_batch& get() const { return batch_; }
@@ -43,7 +44,10 @@ class LlamaScanner final : public Scanner {
         : options_(options),
           tuning_(tuning),
           info_(std::move(info)),
-          batch_(options.chunk_tokens + 1) {}
+          sequences_(options.device == Device::kCuda
+                         ? std::clamp(options.device_batch_tokens / options.chunk_tokens, 1u, 64u)
+                         : 1),
+          batch_((options.chunk_tokens + 1) * sequences_) {}
 
     // Loads weights from `path` (the original or its scan copy), of `layers` layers.
     Status load(const std::string& path, uint32_t layers);
@@ -53,13 +57,19 @@ class LlamaScanner final : public Scanner {
     uint32_t chunk_tokens() const override { return options_.chunk_tokens; }
     Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                    Projection projection, const ProjectionSink& sink) override;
+    uint32_t device_chunks() const override {
+        return options_.device == Device::kCuda ? sequences_ : 0;
+    }
+    Status capture_on_device(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
+                             const ProjectionSink& sink) override;
 
   private:
     Status make_context();
     Status plan();
     Status decode();
     Status check_request(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                         Projection projection) const;
+                         Projection projection, size_t most_tokens) const;
+    Status run(std::span<const int32_t> tokens, KeyTap::Request request);
     Status check_layer(uint32_t layer, Projection projection) const;
     std::string who() const {
         return options_.model_path + " (architecture " + info_.architecture + ")";
@@ -69,6 +79,7 @@ class LlamaScanner final : public Scanner {
     ScanTuning tuning_;
     ModelInfo info_;
     uint32_t layers_ = 0;
+    uint32_t sequences_;  // most of one pass
     std::optional<llama_token> bos_;
     KeyTap tap_;
     Batch batch_;
@@ -79,7 +90,7 @@ class LlamaScanner final : public Scanner {
 
 Status LlamaScanner::load(const std::string& path, uint32_t layers) {
     layers_ = layers;
-    S3ATTN_TRY(model_, load_llama_model(path));
+    S3ATTN_TRY(model_, load_llama_model(path, options_.device));
     if (llama_model_has_encoder(model_.get())) {
         return make_error(ErrorCode::kUnsupported,
                           who() + " has an encoder; choose a decoder-only model.");
@@ -97,10 +108,12 @@ Status LlamaScanner::make_context() {
     llama_context_params params = llama_context_default_params();
     const uint32_t rows = options_.chunk_tokens + (bos_ ? 1 : 0);
     // One graph per chunk: the tap counts on every row of a layer coming at once.
-    params.n_ctx = rows;
-    params.n_batch = rows;
-    params.n_ubatch = rows;
-    params.n_seq_max = 1;
+    // Several sequences have a cache each: 256 is the step in which llama.cpp sizes it.
+    params.n_ctx = sequences_ == 1 ? rows : (rows + 255) / 256 * 256 * sequences_;
+    params.n_batch = rows * sequences_;
+    params.n_ubatch = params.n_batch;
+    params.n_seq_max = sequences_;
+    params.kv_unified = false;
     params.n_outputs_max = 1;  // a scan wants no logits: spare their buffer
     params.n_threads = static_cast<int32_t>(thread_count(options_.threads));
     params.n_threads_batch = params.n_threads;
@@ -118,7 +131,7 @@ Status LlamaScanner::make_context() {
     } catch (const std::exception&) {
         context_.reset();
     }
-    if (!context_ || llama_n_ubatch(context_.get()) < rows) {
+    if (!context_ || llama_n_ubatch(context_.get()) < params.n_batch) {
         return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
                                                        std::to_string(rows) + " tokens for " +
                                                        who() + ": " + take_llama_errors() +
@@ -185,10 +198,11 @@ Status LlamaScanner::check_layer(uint32_t layer, Projection projection) const {
 }
 
 Status LlamaScanner::check_request(std::span<const int32_t> tokens,
-                                   std::span<const uint32_t> layers, Projection projection) const {
-    if (tokens.empty() || tokens.size() > options_.chunk_tokens) {
+                                   std::span<const uint32_t> layers, Projection projection,
+                                   size_t most_tokens) const {
+    if (tokens.empty() || tokens.size() > most_tokens) {
         return make_error(ErrorCode::kInvalidArgument,
-                          "a forward pass takes 1 to " + std::to_string(options_.chunk_tokens) +
+                          "a forward pass takes 1 to " + std::to_string(most_tokens) +
                               " tokens, not " + std::to_string(tokens.size()));
     }
     const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model_.get()));
@@ -215,17 +229,61 @@ Status LlamaScanner::check_request(std::span<const int32_t> tokens,
 
 Status LlamaScanner::capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                              Projection projection, const ProjectionSink& sink) {
-    S3ATTN_CHECK(check_request(tokens, layers, projection));
-    if (layers.empty()) return {};
+    S3ATTN_CHECK(check_request(tokens, layers, projection, options_.chunk_tokens));
+    KeyTap::Request request;
+    request.layers = layers;
+    request.projection = projection;
+    request.sink = &sink;
+    return run(tokens, request);
+}
+
+Status LlamaScanner::capture_on_device(std::span<const int32_t> tokens,
+                                       std::span<const uint32_t> layers,
+                                       const ProjectionSink& sink) {
+    const size_t chunk = options_.chunk_tokens;
+    S3ATTN_CHECK(check_request(tokens, layers, Projection::kKey, chunk * device_chunks()));
+    if (tokens.size() > chunk && tokens.size() % chunk != 0) {
+        return make_error(ErrorCode::kInvalidArgument, "chunks of one pass must be whole");
+    }
+    KeyTap::Request request;
+    request.layers = layers;
+    request.sequences = static_cast<uint32_t>(std::max<size_t>(1, tokens.size() / chunk));
+    request.on_device = true;
+    request.sink = &sink;
+    return run(tokens, request);
+}
+
+Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request request) {
+    if (request.layers.empty()) return {};
+    const size_t length = tokens.size() / request.sequences;
     batch_.clear();
-    if (bos_) batch_.push(*bos_);
-    for (const int32_t token : tokens) batch_.push(token);
-    tap_.start_capture({layers, projection, static_cast<uint32_t>(batch_.get().n_tokens),
-                        bos_ ? 1u : 0u, tuning_.stop_early, &sink});
+    for (size_t i = 0; i < tokens.size(); ++i) {
+        const auto sequence = static_cast<llama_seq_id>(i / length);
+        if (bos_ && i % length == 0) batch_.push(*bos_, sequence);
+        batch_.push(tokens[i], sequence);
+    }
+    request.rows = static_cast<uint32_t>(batch_.get().n_tokens);
+    request.skip_rows = bos_ ? 1 : 0;
+    request.stop_early = tuning_.stop_early;
+    tap_.start_capture(request);
     const Status decoded = decode();
     const Status captured = tap_.finish_capture();
     S3ATTN_CHECK(decoded);
     return captured;
+}
+
+// On a device matrix products run fastest in 16 bits, whatever the file's own weights are.
+ScanTuning device_tuning(const std::string& model_path) {
+    ScanTuning tuning;
+    tuning.copy_type = LLAMA_FTYPE_MOSTLY_F16;
+    tuning.copy_label = "F16";
+    tuning.flash_attention = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    const auto header = GgufHeader::open(model_path);
+    if (header.ok() && weight_type(*header) == GGML_TYPE_BF16) {
+        tuning.copy_type = LLAMA_FTYPE_MOSTLY_BF16;
+        tuning.copy_label = "BF16";
+    }
+    return tuning;
 }
 
 void tell(ProgressSink* sink, const std::string& message) {
@@ -278,6 +336,10 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
 
 Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& options,
                                                     ProgressSink* sink) {
+    if (options.device == Device::kCuda) {
+        S3ATTN_CHECK(llama_cuda_status());
+        return open_tuned_scanner(options, device_tuning(options.model_path), sink);
+    }
     return open_tuned_scanner(options, ScanTuning{}, sink);
 }
 

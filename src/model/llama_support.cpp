@@ -1,10 +1,13 @@
 #include "model/llama_support.h"
 
+#include <ggml-backend.h>
+
 #include <atomic>
 #include <exception>
 #include <mutex>
 
 #include "base/parallel.h"
+#include "model/gguf_header.h"
 #include "model/llama_model.h"
 
 namespace s3attn {
@@ -65,11 +68,10 @@ std::string take_llama_errors() {
     return errors;
 }
 
-Result<llama_model_ptr> load_llama_model(const std::string& path, bool vocabulary_only) {
-    ensure_llama_backend();
+namespace {
+
+Result<llama_model_ptr> load(const std::string& path, const llama_model_params& params) {
     take_llama_errors();
-    llama_model_params params = llama_model_default_params();
-    params.vocab_only = vocabulary_only;
     std::string why;
     try {
         llama_model_ptr model(llama_model_load_from_file(path.c_str(), params));
@@ -83,6 +85,72 @@ Result<llama_model_ptr> load_llama_model(const std::string& path, bool vocabular
                           (why.empty() ? "no reason given" : why) +
                           ". Is the architecture known to this llama.cpp (" + llama_version() +
                           "), and does the model fit in memory?");
+}
+
+ggml_backend_dev_t cuda_device() {
+    ensure_llama_backend();
+    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+        const ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU &&
+            std::string_view(ggml_backend_dev_name(device)).starts_with("CUDA")) {
+            return device;
+        }
+    }
+    return nullptr;
+}
+
+// Whether the device can look up rows of the file's embeddings; it cannot for every weight type,
+// and would then be sent the whole matrix each time.
+bool device_has_embeddings(ggml_backend_dev_t device, const std::string& path) {
+    const auto header = GgufHeader::open(path);
+    if (!header.ok()) return false;
+    const ggml_tensor* embeddings =
+        ggml_get_tensor(const_cast<ggml_context*>(header->tensors()), "token_embd.weight");
+    if (embeddings == nullptr) return false;
+    ggml_init_params memory{4 * ggml_tensor_overhead(), nullptr, true};
+    const ggml_context_ptr context(ggml_init(memory));
+    if (!context) return false;
+    ggml_tensor* rows = ggml_get_rows(
+        context.get(),
+        ggml_new_tensor_2d(context.get(), embeddings->type, embeddings->ne[0], embeddings->ne[1]),
+        ggml_new_tensor_1d(context.get(), GGML_TYPE_I32, 32));
+    return ggml_backend_dev_supports_op(device, rows);
+}
+
+}  // namespace
+
+Status llama_cuda_status() {
+    if (cuda_device() != nullptr) return {};
+    return make_error(ErrorCode::kUnsupported,
+                      std::string("the llama.cpp in use (") + llama_version() +
+                          ") has no CUDA device: use --device cpu, or set up one built with CUDA "
+                          "(`make CUDA=1`, docs/gpu.md)");
+}
+
+Result<llama_model_ptr> load_llama_model(const std::string& path, Device device) {
+    ensure_llama_backend();
+    llama_model_params params = llama_model_default_params();
+    ggml_backend_dev_t devices[2] = {nullptr, nullptr};
+    llama_model_tensor_buft_override overrides[2] = {{nullptr, nullptr}, {nullptr, nullptr}};
+    if (device != Device::kAuto) params.devices = devices;
+    if (device == Device::kCpu) params.n_gpu_layers = 0;
+    if (device == Device::kCuda) {
+        S3ATTN_CHECK(llama_cuda_status());
+        devices[0] = cuda_device();
+        params.split_mode = LLAMA_SPLIT_MODE_NONE;
+        if (device_has_embeddings(devices[0], path)) {
+            overrides[0] = {"^token_embd\\.weight$", ggml_backend_dev_buffer_type(devices[0])};
+            params.tensor_buft_overrides = overrides;
+        }
+    }
+    return load(path, params);
+}
+
+Result<llama_model_ptr> load_llama_vocabulary(const std::string& path) {
+    ensure_llama_backend();
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = true;
+    return load(path, params);
 }
 
 uint32_t thread_count(uint32_t wanted) { return wanted != 0 ? wanted : available_threads(); }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 
 namespace s3attn {
 
@@ -16,8 +17,11 @@ void ensure_llama_backend();
 // Error lines that llama.cpp logged on this thread since the last call, joined by "; ".
 std::string take_llama_errors();
 
-// Loads weights and vocabulary, or only that; `path` names the file in messages.
-Result<llama_model_ptr> load_llama_model(const std::string& path, bool vocabulary_only = false);
+// Loads weights; `path` names the file in messages. kCuda: all of them onto the first device, the
+// embeddings too where it can look them up, for the host would send it 4 bytes for each element.
+Result<llama_model_ptr> load_llama_model(const std::string& path, Device device = Device::kAuto);
+// Only the vocabulary.
+Result<llama_model_ptr> load_llama_vocabulary(const std::string& path);
 
 // 0: all cores of this process.
 uint32_t thread_count(uint32_t wanted);

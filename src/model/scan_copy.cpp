@@ -97,6 +97,13 @@ Status quantize(const std::string& from, const std::string& to, const ScanCopyRe
                                                    (why.empty() ? "no reason given" : why));
 }
 
+// Of these two a copy of the layers is all that is needed.
+bool is_of_type(const GgufHeader& original, llama_ftype type) {
+    const ggml_type is = weight_type(original);
+    return (type == LLAMA_FTYPE_MOSTLY_F16 && is == GGML_TYPE_F16) ||
+           (type == LLAMA_FTYPE_MOSTLY_BF16 && is == GGML_TYPE_BF16);
+}
+
 Status make_copy(const GgufHeader& original, const ScanCopyRequest& request,
                  const std::string& path, const std::string& hash_path) {
     const std::string suffix = ".tmp." + std::to_string(::getpid());
@@ -106,8 +113,14 @@ Status make_copy(const GgufHeader& original, const ScanCopyRequest& request,
     // copy is made again with it.
     for (const bool keep_output : {false, true}) {
         S3ATTN_CHECK(write_sliced_gguf(original, request.layers, keep_output, slice.path));
-        S3ATTN_CHECK(quantize(slice.path, converted.path, request));
-        const auto loaded = load_llama_model(converted.path);
+        if (is_of_type(original, request.tuning.copy_type)) {
+            if (::rename(slice.path.c_str(), converted.path.c_str()) != 0) {
+                return errno_error("cannot rename to", converted.path);
+            }
+        } else {
+            S3ATTN_CHECK(quantize(slice.path, converted.path, request));
+        }
+        const auto loaded = load_llama_model(converted.path, Device::kCpu);
         if (loaded.ok()) break;
         if (keep_output) return loaded.error();
     }
@@ -121,6 +134,14 @@ Status make_copy(const GgufHeader& original, const ScanCopyRequest& request,
 }
 
 }  // namespace
+
+ggml_type weight_type(const GgufHeader& header) {
+    auto* tensors = const_cast<ggml_context*>(header.tensors());
+    for (const char* name : {"blk.0.attn_k.weight", "blk.0.attn_qkv.weight"}) {
+        if (const ggml_tensor* tensor = ggml_get_tensor(tensors, name)) return tensor->type;
+    }
+    return GGML_TYPE_F32;
+}
 
 Result<std::string> ensure_scan_copy(const GgufHeader& original, const ScanCopyRequest& request,
                                      ProgressSink* sink) {

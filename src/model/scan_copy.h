@@ -24,6 +24,10 @@ struct ScanCopyRequest {
 Result<std::string> ensure_scan_copy(const GgufHeader& original, const ScanCopyRequest& request,
                                      ProgressSink* sink);
 
+// Of the first layer's attention, which stands for the matrices of the file; F32 where there is
+// none.
+ggml_type weight_type(const GgufHeader& header);
+
 // The original's first `layers` layers, weights as they are. Without `keep_output` the output
 // matrix is left out (the loader then ties it to the embeddings; a scan never gets that far).
 Status write_sliced_gguf(const GgufHeader& original, uint32_t layers, bool keep_output,

@@ -25,7 +25,7 @@ class Vocabulary final : public Tokenizer {
 Result<std::unique_ptr<Tokenizer>> open_llama_tokenizer(const std::string& model_path) {
     // A damaged file is named by our own reader of headers, before llama.cpp sees it.
     S3ATTN_TRY(const ModelInfo info, read_model_info(model_path));
-    S3ATTN_TRY(llama_model_ptr model, load_llama_model(model_path, true));
+    S3ATTN_TRY(llama_model_ptr model, load_llama_vocabulary(model_path));
     S3ATTN_TRY(auto tokenizer, LlamaTokenizer::make(llama_model_get_vocab(model.get()), info.name));
     return std::unique_ptr<Tokenizer>(
         std::make_unique<Vocabulary>(std::move(model), std::move(tokenizer)));

@@ -1,8 +1,10 @@
 // The training run around SaeTrainer: batches, schedule, and when to stop.
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <string>
 
+#include "train/device_sae.h"
 #include "train/rng.h"
 #include "train/sae_measure.h"
 #include "train/sae_trainer.h"
@@ -55,6 +57,62 @@ class Plateau {
     uint32_t waited_ = 0;
 };
 
+// The trainer of a run, wherever it computes.
+class Stepper {
+  public:
+    virtual ~Stepper() = default;
+    virtual Status step(const float* x, float rate) = 0;
+    virtual Status restart_dead(uint64_t seed) = 0;
+    virtual Result<SaeWeights> weights() = 0;
+};
+
+class HostStepper final : public Stepper {
+  public:
+    HostStepper(SaeWeights initial, const SaeOptions& options, ThreadPool& pool)
+        : trainer_(std::move(initial), options, pool), rows_(options.batch) {}
+    Status step(const float* x, float rate) override {
+        trainer_.step(x, rows_, rate);
+        return {};
+    }
+    Status restart_dead(uint64_t seed) override {
+        trainer_.restart_dead(seed);
+        return {};
+    }
+    Result<SaeWeights> weights() override { return trainer_.weights(); }
+
+  private:
+    SaeTrainer trainer_;
+    uint32_t rows_;
+};
+
+class DeviceStepper final : public Stepper {
+  public:
+    explicit DeviceStepper(std::unique_ptr<DeviceSaeTrainer> trainer)
+        : trainer_(std::move(trainer)) {}
+    Status step(const float* x, float rate) override {
+        const auto loss = trainer_->step(x, rate);
+        return loss.ok() ? Status{} : loss.error();
+    }
+    Status restart_dead(uint64_t seed) override {
+        const auto n = trainer_->restart_dead(seed);
+        return n.ok() ? Status{} : n.error();
+    }
+    Result<SaeWeights> weights() override { return trainer_->weights(); }
+
+  private:
+    std::unique_ptr<DeviceSaeTrainer> trainer_;
+};
+
+Result<std::unique_ptr<Stepper>> make_stepper(SaeWeights initial, const SaeOptions& options,
+                                              ThreadPool& pool) {
+    if (options.on_device) {
+        S3ATTN_TRY(auto trainer, DeviceSaeTrainer::make(initial, options, options.batch));
+        return std::unique_ptr<Stepper>(std::make_unique<DeviceStepper>(std::move(trainer)));
+    }
+    return std::unique_ptr<Stepper>(
+        std::make_unique<HostStepper>(std::move(initial), options, pool));
+}
+
 // Random training rows, centred and of unit length.
 class Batches {
   public:
@@ -101,7 +159,8 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
                               " latents: " + std::to_string(keys.size()) +
                               " tokens captured; give a larger corpus or fewer latents");
     }
-    SaeTrainer trainer(initial_weights(keys, mean, n_train, options), options, pool);
+    S3ATTN_TRY(const auto trainer,
+               make_stepper(initial_weights(keys, mean, n_train, options), options, pool));
     Batches batches(keys, mean, n_train, options, pool);
     Schedule schedule(options);
     Plateau plateau(options);
@@ -112,11 +171,12 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
         if (cancel.cancelled()) {
             return make_error(ErrorCode::kCancelled, "training was interrupted");
         }
-        trainer.step(batches.next(), options.batch, schedule.rate(step));
+        S3ATTN_CHECK(trainer->step(batches.next(), schedule.rate(step)));
         if (on_step) on_step(step + 1, schedule.end());
         const auto due = [&](uint32_t every) { return every > 0 && (step + 1) % every == 0; };
         if (due(options.check_every)) {
-            Measurer measurer(trainer.weights(), options.k, pool);
+            S3ATTN_TRY(const SaeWeights weights, trainer->weights());
+            Measurer measurer(weights, options.k, pool);
             const double fvu = unexplained(measurer.run(keys, mean, n_train, judged, 1));
             history.emplace_back(step + 1, fvu);
             if (schedule.flat(step + 1) && !stopped_early && plateau.reached(fvu)) {
@@ -125,10 +185,11 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
             }
         }
         if (due(options.restart_every) && schedule.flat(step + 1)) {
-            trainer.restart_dead(options.seed + step);
+            S3ATTN_CHECK(trainer->restart_dead(options.seed + step));
         }
     }
-    TrainedSae result = measure_sae(trainer.weights(), options.k, keys, mean, n_train, pool);
+    S3ATTN_TRY(const SaeWeights weights, trainer->weights());
+    TrainedSae result = measure_sae(weights, options.k, keys, mean, n_train, pool);
     result.report.steps = schedule.end();
     result.report.stopped_early = stopped_early;
     result.report.held_out = std::move(history);

@@ -14,25 +14,37 @@ constexpr uint32_t kLatentBlock = 128;
 
 }  // namespace
 
-SaeTrainer::SaeTrainer(SaeWeights initial, const SaeOptions& options, ThreadPool& pool)
-    : weights_(std::move(initial)), options_(options), pool_(pool) {
-    const size_t size = weights_.encoder.size();
-    for (auto* moment : {&m_encoder_, &v_encoder_, &m_decoder_, &v_decoder_}) {
-        moment->assign(size, 0.0f);
+void SaeState::reset() {
+    for (auto* moment : {&m_encoder, &v_encoder, &m_decoder, &v_decoder}) {
+        moment->assign(weights.encoder.size(), 0.0f);
     }
-    m_bias_.assign(weights_.latents, 0.0f);
-    v_bias_.assign(weights_.latents, 0.0f);
-    silent_.assign(weights_.latents, 0u);
-    main_.k = std::min(options.k, weights_.latents);
-    aux_.k = std::min({2 * options.k, 32u, weights_.latents});
+    m_bias.assign(weights.latents, 0.0f);
+    v_bias.assign(weights.latents, 0.0f);
+    silent.assign(weights.latents, 0u);
 }
 
-std::vector<uint32_t> SaeTrainer::dead_latents() const {
+std::vector<uint32_t> SaeState::dead(uint32_t after) const {
     std::vector<uint32_t> dead;
-    for (uint32_t f = 0; f < weights_.latents; ++f) {
-        if (silent_[f] > options_.dead_after) dead.push_back(f);
+    for (uint32_t f = 0; f < silent.size(); ++f) {
+        if (silent[f] > after) dead.push_back(f);
     }
     return dead;
+}
+
+AdamStep adam_step(float rate, uint64_t steps_done) {
+    AdamStep adam;
+    adam.rate = rate;
+    adam.correction1 = static_cast<float>(1 - std::pow(adam.beta1, steps_done));
+    adam.correction2 = static_cast<float>(1 - std::pow(adam.beta2, steps_done));
+    return adam;
+}
+
+SaeTrainer::SaeTrainer(SaeWeights initial, const SaeOptions& options, ThreadPool& pool)
+    : options_(options), pool_(pool) {
+    state_.weights = std::move(initial);
+    state_.reset();
+    main_.k = std::min(options.k, weights_.latents);
+    aux_.k = std::min({2 * options.k, 32u, weights_.latents});
 }
 
 void SaeTrainer::prepare(uint32_t rows, bool aux) {
@@ -177,10 +189,7 @@ double SaeTrainer::gradients(const float* x, uint32_t rows, bool aux, SaeWeights
 }
 
 void SaeTrainer::update(const float* x, uint32_t rows, bool aux, float rate) {
-    AdamStep adam;
-    adam.rate = rate;
-    adam.correction1 = static_cast<float>(1 - std::pow(adam.beta1, steps_done_));
-    adam.correction2 = static_cast<float>(1 - std::pow(adam.beta2, steps_done_));
+    const AdamStep adam = adam_step(rate, steps_done_);
     AdamStep bias_adam =
         adam;  // pre-activations of unit vectors are 1/sqrt(d) of standardised ones
     bias_adam.rate = rate / std::sqrt(static_cast<float>(weights_.d));
@@ -200,13 +209,14 @@ void SaeTrainer::update(const float* x, uint32_t rows, bool aux, float rate) {
                 add_gradient(aux_, options_.aux_weight, x, rows, f, encoder.data(), decoder.data(),
                              bias);
             }
-            silent_[f] = fired ? 0 : silent_[f] + 1;
+            state_.silent[f] = fired ? 0 : state_.silent[f] + 1;
             const size_t at = static_cast<size_t>(f) * d;
             kernel.adam(encoder.data(), d, adam, weights_.encoder.data() + at,
-                        m_encoder_.data() + at, v_encoder_.data() + at);
+                        state_.m_encoder.data() + at, state_.v_encoder.data() + at);
             kernel.adam(decoder.data(), d, adam, weights_.decoder.data() + at,
-                        m_decoder_.data() + at, v_decoder_.data() + at);
-            kernel.adam(&bias, 1, bias_adam, &weights_.bias[f], &m_bias_[f], &v_bias_[f]);
+                        state_.m_decoder.data() + at, state_.v_decoder.data() + at);
+            kernel.adam(&bias, 1, bias_adam, &weights_.bias[f], &state_.m_bias[f],
+                        &state_.v_bias[f]);
             normalise(weights_.decoder.data() + at, d);
         }
     });
@@ -227,34 +237,38 @@ double SaeTrainer::step(const float* x, uint32_t rows, float rate) {
 }
 
 uint32_t SaeTrainer::restart_dead(uint64_t seed) {
-    const std::vector<uint32_t> dead = dead_latents();
-    const uint32_t d = weights_.d;
-    if (dead.empty() || main_.residual.empty()) return 0;
+    return state_.restart_dead(options_.dead_after, main_.residual, seed);
+}
+
+uint32_t SaeState::restart_dead(uint32_t after, const std::vector<float>& residual, uint64_t seed) {
+    const std::vector<uint32_t> latents = dead(after);
+    const uint32_t d = weights.d;
+    if (latents.empty() || residual.empty()) return 0;
     std::vector<double> sum;  // of squared residuals, row by row
-    for (size_t at = 0; at < main_.residual.size(); at += d) {
-        const float* row = main_.residual.data() + at;
+    for (size_t at = 0; at < residual.size(); at += d) {
+        const float* row = residual.data() + at;
         sum.push_back((sum.empty() ? 0 : sum.back()) + kernels().dot(row, row, d));
     }
     double length = 0;  // of an encoder row, on average over the living
-    for (float w : weights_.encoder) length += static_cast<double>(w) * w;
-    length = std::sqrt(length / weights_.latents);
+    for (float w : weights.encoder) length += static_cast<double>(w) * w;
+    length = std::sqrt(length / weights.latents);
     Rng rng(seed);
-    for (uint32_t f : dead) {
+    for (uint32_t f : latents) {
         const auto row = std::lower_bound(sum.begin(), sum.end(), rng.uniform() * sum.back());
         const size_t from = static_cast<size_t>(row - sum.begin()) * d, to = size_t{f} * d;
-        float* decoder = weights_.decoder.data() + to;
-        std::copy_n(main_.residual.data() + from, d, decoder);
+        float* decoder = weights.decoder.data() + to;
+        std::copy_n(residual.data() + from, d, decoder);
         if (!normalise(decoder, d)) continue;
         for (uint32_t i = 0; i < d; ++i) {
-            weights_.encoder[to + i] = static_cast<float>(length) * decoder[i];
+            weights.encoder[to + i] = static_cast<float>(length) * decoder[i];
         }
-        for (auto* moment : {&m_encoder_, &v_encoder_, &m_decoder_, &v_decoder_}) {
+        for (auto* moment : {&m_encoder, &v_encoder, &m_decoder, &v_decoder}) {
             std::fill_n(moment->begin() + static_cast<ptrdiff_t>(to), d, 0.0f);
         }
-        weights_.bias[f] = m_bias_[f] = v_bias_[f] = 0;
-        silent_[f] = 0;
+        weights.bias[f] = m_bias[f] = v_bias[f] = 0;
+        silent[f] = 0;
     }
-    return static_cast<uint32_t>(dead.size());
+    return static_cast<uint32_t>(latents.size());
 }
 
 SaeWeights initial_weights(const HalfRows& keys, const std::vector<float>& mean, size_t n_train,

@@ -37,6 +37,7 @@ struct SaeOptions {
     uint32_t restart_every = 100;
     float encoder_scale = 0.3f;  // of the tied initial encoder
     uint64_t seed = 1;
+    bool on_device = false;  // of the CUDA device; kUnsupported where it cannot
 };
 
 // Parameters latent by latent (both matrices [latents][d]); no decoder bias, so that the dot
@@ -46,9 +47,24 @@ struct SaeWeights {
     std::vector<float> encoder, bias, decoder;
 };
 
+// What training changes.
+struct SaeState {
+    SaeWeights weights;
+    std::vector<float> m_encoder, v_encoder, m_decoder, v_decoder, m_bias, v_bias;  // of Adam
+    std::vector<uint32_t> silent;  // [latents] steps since the latent last fired
+
+    void reset();  // moments and silence, for the weights' shape
+    std::vector<uint32_t> dead(uint32_t after) const;  // silent for more than so many steps
+    // Points the dead latents at rows of `residual` ([rows][d]); see SaeTrainer::restart_dead.
+    uint32_t restart_dead(uint32_t after, const std::vector<float>& residual, uint64_t seed);
+};
+AdamStep adam_step(float rate, uint64_t steps_done);
+
 class SaeTrainer {
   public:
     SaeTrainer(SaeWeights initial, const SaeOptions& options, ThreadPool& pool);
+    SaeTrainer(const SaeTrainer&) = delete;
+    SaeTrainer& operator=(const SaeTrainer&) = delete;
 
     // Mean over rows of |x - x^|^2 at the current weights, then one Adam step. `rate` is the
     // learning rate of this step.
@@ -62,8 +78,10 @@ class SaeTrainer {
     double gradients(const float* x, uint32_t rows, bool aux, SaeWeights& gradient);
 
     const SaeWeights& weights() const { return weights_; }
-    std::vector<uint32_t> dead_latents() const;
-    void mark_silent(uint32_t latent, uint32_t steps) { silent_[latent] = steps; }  // for tests
+    std::vector<uint32_t> dead_latents() const { return state_.dead(options_.dead_after); }
+    void mark_silent(uint32_t latent, uint32_t steps) {
+        state_.silent[latent] = steps;
+    }  // for tests
 
   private:
     struct Entry {  // an active latent of a row; the aux pass has its own list
@@ -88,13 +106,13 @@ class SaeTrainer {
                       uint32_t latent, float* encoder, float* decoder, float& bias) const;
     void update(const float* x, uint32_t rows, bool aux, float rate);
 
-    SaeWeights weights_;
+    SaeState state_;
+    SaeWeights& weights_ = state_.weights;
     SaeOptions options_;
     ThreadPool& pool_;
     PackedColumns packed_;
     std::vector<float> padded_bias_;
-    std::vector<float> m_encoder_, v_encoder_, m_decoder_, v_decoder_, m_bias_, v_bias_;
-    std::vector<uint32_t> silent_, dead_;
+    std::vector<uint32_t> dead_;
     Side main_, aux_;
     uint64_t steps_done_ = 0;
 };

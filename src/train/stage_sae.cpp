@@ -134,6 +134,7 @@ class SlotFitter {
         sae.steps = options_.sae_steps;
         sae.patience = options_.sae_patience;
         sae.seed = options_.seed + i;
+        sae.on_device = options_.device == Device::kCuda;
         return sae;
     }
 
@@ -149,6 +150,7 @@ class SlotFitter {
         origin.emplace_back("sae-patience", std::to_string(sae.patience));
         origin.emplace_back("seed of the SAE", std::to_string(sae.seed));
         origin.emplace_back("keys", hash_of(keys(i)));
+        if (sae.on_device) origin.emplace_back("device", "cuda");
         return origin;
     }
 

@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "adapter/adapter.h"
+#include "adapter/device_encoder.h"
+#include "base/device_choice.h"
 #include "model/llama_model.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
@@ -26,6 +28,7 @@ Result<std::unique_ptr<Scanner>> open_scanner(const TrainOptions& options, Progr
     scan.deepest_layer =
         static_cast<int32_t>(std::min(deepest_wanted_layer(options, model), model.n_layer - 1));
     scan.cache_dir = options.cache_dir;
+    scan.device = options.device;
     return open_llama_scanner(scan, &sink);
 }
 
@@ -58,6 +61,8 @@ void remove_work(const TrainOptions& options, ProgressSink& sink) {
 // leaves them behind: they go when somebody asks for that adapter again.
 Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
     options.out = without_slash(options.out);
+    S3ATTN_TRY(options.device, choose_device(options.device, built_with_cuda(), cuda_status(),
+                                             llama_cuda_status()));
     const bool by_default = options.work.empty() && !options.out.empty();
     if (by_default) options.work = options.out + ".partial";
     const Status status =
@@ -79,6 +84,7 @@ QuestionWriter model_writer(const TrainOptions& options) {
             open.model_path = options.model;
             open.threads = options.threads;
             open.context_tokens = 1024;
+            open.device = options.device;
             S3ATTN_TRY(*generator, open_llama_generator(open));
         }
         GenerateOptions generate;

@@ -44,7 +44,7 @@ def check_codes_only(path, layer, target, problems):
 
 def main():
     problems, checked = [], 0
-    for path in repository.files(".h", ".cpp", ".cc", ".cu"):
+    for path in repository.files(".h", ".cpp", ".cc", ".cu", ".cuh"):
         parts = path.relative_to(repository.root()).parts
         if parts[0] not in ("include", "src", "apps", "eval"):
             continue
