@@ -126,6 +126,7 @@ class Eval(ProgramTest):
         pooled = self.retrieval("--haystack", "pooled", "--rounds", "2", "--threads", "3",
                                 methods="s3,hybrid,bm25")
         record_a = run_json(*pooled)
+        self.assertEqual(record_a["options"]["rounds"], 2)
         self.assertEqual(record_a["data"]["documents"], 1)
         one = self.retrieval("--haystack", "pooled", methods="s3,hybrid,bm25",
                              out=self.directory / "one")
@@ -137,6 +138,28 @@ class Eval(ProgramTest):
         self.assertEqual(done.returncode, 0, msg=done.stderr)
         for words in ("Difference to hybrid", "n = 2", "bytes/token", "ev@1024", "run.json"):
             self.assertIn(words, done.stdout)
+
+    def test_a_second_round_brings_in_what_the_first_found_leads_to(self):
+        hop = ("The Kestrel Prize of 1931 went to a bridge builder named Osric Vale.",
+               "Osric Vale was born in the harbour town of Lindmouth, where his mother sold nets.")
+        filler = [" ".join(p.split()) for p in self.document.split("\n\n")[:24]]
+        text = self.write("hops.txt", "\n\n".join(
+            [hop[0] + " " + filler[0]] + filler[1:12] + [hop[1] + " " + filler[12]] + filler[13:]))
+        run_json("index", self.store, text)
+        ask = ["search", self.store, "Who won the Kestrel Prize?", "--budget", "100000"]
+
+        def place(*more):
+            found = run_json(*ask, *more)
+            texts = [span["text"] for span in found["spans"]]
+            return [next(i for i, t in enumerate(texts) if h in t) for h in hop], found
+
+        (first, second), once = place()
+        (again, brought), twice = place("--rounds", "2")
+        self.assertEqual((first, again), (0, 0))
+        self.assertLess(brought, second)
+        self.assertIn("rounds", twice["timings_ms"])
+        self.assertNotIn("rounds", once["timings_ms"])
+        self.assert_fails(run(*ask, "--rounds", "0"), "rounds", code=2)
 
     def test_bad_input(self):
         bad = self.write("bad.jsonl", json.dumps(self.rows[0]) + "\n{\"question\": 3}\n")
