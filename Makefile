@@ -14,7 +14,7 @@ export CMAKE_PREFIX_PATH
 endif
 
 .PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-index bench-training \
-        docs clean help
+        eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -35,9 +35,13 @@ test: all  ## all tests, then the unit tests under ASan and UBSan
 test-quick: all  ## all tests, without the sanitizer build
 	@scripts/test.sh --quick
 
-test-all: test  ## `make test`, then the demo and the measurements
+test-all: test  ## `make test`, then the demo, a sample of every evaluation, the measurements
 	@scripts/demo.sh
+	@scripts/eval_smoke.sh
 	@python3 bench/run.py
+
+eval-smoke: all  ## a small sample of every evaluation task, on the CPU (under 10 minutes)
+	@scripts/eval_smoke.sh
 
 tsan: setup  ## readers, writer and background merges under ThreadSanitizer
 	@scripts/build.sh --tsan

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eval/datasets.h"
@@ -22,17 +23,21 @@ struct ByteRange {
     uint64_t begin = 0, end = 0;
 };
 
-// Whether the ranges together hold every byte of the evidence.
-bool covers(const Gold& gold, std::vector<ByteRange> ranges);
+// Whether the ranges together hold every byte of the evidence. `text` is its document: white space
+// in front of a range may be missing, because between two units there is nothing else.
+bool covers(const Gold& gold, std::vector<ByteRange> ranges, std::string_view text);
 // Share of the evidence that the ranges cover. `gold` is not empty.
-double recall(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranges);
+double recall(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranges,
+              const Collection& collection);
 // 1 / (number of units from the top that first cover a piece of evidence); 0 when none does.
-double reciprocal_rank(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranked);
+double reciprocal_rank(const std::vector<Gold>& gold, const std::vector<ByteRange>& ranked,
+                       const Collection& collection);
 
 std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>& spans);
 
 // r1 .. r20, mrr; evN and allN for each budget N. Empty without evidence to find.
 Result<std::map<std::string, double>> retrieval_metrics(const EvalQuestion& question,
+                                                        const Collection& collection,
                                                         const UnitStore& units,
                                                         const std::vector<ScoredUnit>& ranked,
                                                         const std::vector<uint32_t>& budgets,

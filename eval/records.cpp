@@ -9,14 +9,15 @@ constexpr uint64_t kMaxBytes = 4ull << 30;
 
 std::string parse_error(std::string_view text) {
     try {
-        (void)Json::parse(text);
+        const Json parsed = Json::parse(text);
+        return parsed.is_object() ? "" : "not a JSON object";
     } catch (const Json::parse_error& error) {
         return error.what();
     }
-    return "not an object";
 }
 
 Result<std::vector<Record>> read_array(const std::string& path, const Json& array) {
+    if (array.empty()) return make_error(ErrorCode::kCorrupt, path + " holds no records");
     std::vector<Record> records;
     for (size_t i = 0; i < array.size(); ++i) {
         Record record{array[i], path + ", record " + std::to_string(i + 1)};

@@ -59,7 +59,8 @@ Result<Json> make_row(const MethodRun& run, const EvalQuestion& question, const 
     S3ATTN_TRY(const auto shown, units.select(ranked, kShownBudget, 0, run.count));
     const double seconds = watch.seconds();
     S3ATTN_TRY(const auto metrics,
-               retrieval_metrics(question, units, ranked, run.budgets, run.count));
+               retrieval_metrics(question, run.data.collections[question.collection], units, ranked,
+                                 run.budgets, run.count));
     S3ATTN_TRY(const auto withheld, ranker.withheld(question.question));
     Json row{{"id", question.id},
              {"group", question.group},

@@ -15,8 +15,11 @@ help_of() {
     printf '```\n'
 }
 # The subcommands, as the program lists them.
-commands="$("$program" --help | awk '/^Subcommands:/ { on = 1; next } /^[^ ]/ { on = 0 }
-    on && /^  [a-z]/ { print $1 }')"
+subcommands_of() {
+    "$program" "$@" --help | awk '/^Subcommands:/ { on = 1; next } /^[^ ]/ { on = 0 }
+        on && /^  [a-z]/ { print $1 }'
+}
+commands="$(subcommands_of)"
 [ -n "$commands" ] || die "$program --help lists no subcommands"
 
 cat <<'PAGE'
@@ -32,4 +35,8 @@ help_of
 for command in $commands; do
     printf '\n## s3attn %s\n\n' "$command"
     help_of "$command"
+    for task in $(subcommands_of "$command"); do
+        printf '\n## s3attn %s %s\n\n' "$command" "$task"
+        help_of "$command" "$task"
+    done
 done

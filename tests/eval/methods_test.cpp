@@ -54,24 +54,34 @@ TEST(Methods, NamesAndWhatIsNotOne) {
 
 TEST(Metrics, CoverNeedsEveryByte) {
     const Gold gold{1, 10, 20};
-    EXPECT_TRUE(covers(gold, {{1, 0, 30}}));
-    EXPECT_TRUE(covers(gold, {{1, 15, 25}, {1, 5, 15}}));
-    EXPECT_FALSE(covers(gold, {{1, 16, 25}, {1, 5, 15}}));
-    EXPECT_FALSE(covers(gold, {{0, 0, 30}}));
-    EXPECT_FALSE(covers(gold, {{1, 11, 30}}));
-    EXPECT_FALSE(covers(gold, {{1, 0, 19}}));
-    EXPECT_FALSE(covers(gold, {}));
+    const std::string text(40, 'x');
+    EXPECT_TRUE(covers(gold, {{1, 0, 30}}, text));
+    EXPECT_TRUE(covers(gold, {{1, 15, 25}, {1, 5, 15}}, text));
+    EXPECT_FALSE(covers(gold, {{1, 16, 25}, {1, 5, 15}}, text));
+    EXPECT_FALSE(covers(gold, {{0, 0, 30}}, text));
+    EXPECT_FALSE(covers(gold, {{1, 11, 30}}, text));
+    EXPECT_FALSE(covers(gold, {{1, 0, 19}}, text));
+    EXPECT_FALSE(covers(gold, {}, text));
+}
+
+TEST(Metrics, WhiteSpaceBetweenUnitsIsNobodys) {
+    const std::string text = "One two.\n\n Three\xC2\xA0\n";
+    const Gold gold{0, 0, text.size()};
+    EXPECT_TRUE(covers(gold, {{0, 0, 8}, {0, 11, 16}}, text));
+    EXPECT_FALSE(covers(gold, {{0, 0, 7}, {0, 11, 16}}, text));
+    EXPECT_FALSE(covers(gold, {{0, 0, 8}, {0, 12, 16}}, text));
 }
 
 TEST(Metrics, RecallAndReciprocalRank) {
+    const Collection collection = make_collection({std::string(200, 'x')});
     const std::vector<Gold> gold{{0, 0, 10}, {0, 100, 110}};
     const std::vector<ByteRange> ranked{{0, 50, 60}, {0, 0, 5}, {0, 5, 12}, {0, 90, 120}};
-    EXPECT_DOUBLE_EQ(recall(gold, {ranked.begin(), ranked.begin() + 2}), 0.0);
-    EXPECT_DOUBLE_EQ(recall(gold, {ranked.begin(), ranked.begin() + 3}), 0.5);
-    EXPECT_DOUBLE_EQ(recall(gold, ranked), 1.0);
-    EXPECT_DOUBLE_EQ(reciprocal_rank(gold, ranked), 1.0 / 3);
-    EXPECT_DOUBLE_EQ(reciprocal_rank(gold, {{0, 1, 120}}), 1.0);  // the second piece alone
-    EXPECT_DOUBLE_EQ(reciprocal_rank(gold, {{0, 0, 9}}), 0.0);
+    EXPECT_DOUBLE_EQ(recall(gold, {ranked.begin(), ranked.begin() + 2}, collection), 0.0);
+    EXPECT_DOUBLE_EQ(recall(gold, {ranked.begin(), ranked.begin() + 3}, collection), 0.5);
+    EXPECT_DOUBLE_EQ(recall(gold, ranked, collection), 1.0);
+    EXPECT_DOUBLE_EQ(reciprocal_rank(gold, ranked, collection), 1.0 / 3);
+    EXPECT_DOUBLE_EQ(reciprocal_rank(gold, {{0, 1, 120}}, collection), 1.0);
+    EXPECT_DOUBLE_EQ(reciprocal_rank(gold, {{0, 0, 9}}, collection), 0.0);
 }
 
 TEST(KeyFile, FourBitsKeepTheDirection) {

@@ -1,0 +1,214 @@
+"""`eval retrieval` end to end: its record, its agreement with `search`, kill -9, BM25 against
+bm25s, bad input."""
+
+import glob
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import unittest
+
+from support import MODEL, PROGRAM, ProgramTest, book_path, run, run_json
+
+CACHE = pathlib.Path(MODEL).parent if MODEL else pathlib.Path("/nonexistent")
+METHODS = ("bm25,s3,hybrid,int4,random-codes,layer0,layer0:1,lead,tail,random,rrf(bm25,s3),"
+           "sum(s3:4,bm25:1)")
+STOP = set("a an and are as at be but by for if in into is it no not of on or such that the their "
+           "then there these they this to was will with".split())
+
+
+class Eval(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        text = book_path().read_text("utf-8")
+        paragraphs = [p for p in text.split("\n\n") if 300 <= len(p.encode()) <= 900]
+        self.document = "\n\n".join(paragraphs[100:140])
+        rows = []
+        for number in range(0, 40, 8):
+            paragraph = paragraphs[100 + number]
+            words = sorted(set(re.findall(r"[A-Za-z]{5,}", paragraph)), key=len)[-4:]
+            begin = len(self.document[:self.document.index(paragraph)].encode())
+            rows.append({"id": f"q{number}", "document": self.document,
+                         "question": "What about " + ", ".join(words) + "?",
+                         "evidence": [[begin, begin + len(paragraph.encode())]]})
+        self.rows = rows
+        self.data = self.write("own.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        self.out = self.directory / "out"
+
+    def retrieval(self, *more, out=None, methods="bm25,hybrid", data=None):
+        return ["eval", "retrieval", "--data", data or self.data, "--methods", methods,
+                "--out", out or self.out, *more]
+
+    def record(self, out=None):
+        return json.loads(((out or self.out) / "run.json").read_text("utf-8"))
+
+    def evidence(self, record, method):
+        return {row["id"]: [(e["begin"], e["end"]) for e in row["evidence"]]
+                for row in record["rows"] if row["method"] == method}
+
+    def test_every_method_and_its_record(self):
+        shown = run_json(*self.retrieval(methods=METHODS))
+        record = self.record()
+        self.assertEqual(shown["summary"], record["summary"])
+        self.assertEqual(record["format"], "s3attn-eval")
+        for field in ("options", "git_commit", "machine", "seed", "finished"):
+            self.assertTrue(record[field] or record[field] == 0, field)
+        self.assertEqual(len(record["model"]["hash"]), 32)
+        self.assertEqual(record["data"]["questions"], 5)
+        names = [method["name"] for method in record["methods"]]
+        self.assertEqual(",".join(names), METHODS)
+        self.assertEqual(len(record["rows"]), 5 * len(names))
+        raw = self.document.encode()
+        for row in record["rows"]:
+            for piece in row["evidence"] + row["gold"]:
+                self.assertEqual(raw[piece["begin"]:piece["end"]].decode(), piece["text"])
+            self.assertLessEqual(row["metrics"]["r5"], row["metrics"]["r20"])
+            self.assertLessEqual(row["metrics"]["ev256"], row["metrics"]["ev4096"])
+        mean = {(e["method"], e["metric"]): e["mean"] for e in record["summary"]}
+        for method in ("bm25", "s3", "hybrid", "int4"):  # the words of the paragraph itself
+            self.assertGreaterEqual(mean[method, "r5"], 0.8, method)
+            self.assertGreater(mean[method, "r5"], mean["random", "r5"], method)
+        cost = {method["name"]: method for method in record["methods"]}
+        self.assertGreater(cost["s3"]["index_bytes_per_token"], 50)
+        self.assertGreater(cost["int4"]["index_bytes_per_token"],
+                           cost["s3"]["index_bytes_per_token"])
+        self.assertEqual(cost["lead"]["index_bytes"], 0)
+        self.assertGreater(cost["s3"]["stages"]["scan"], 0)
+        self.assertGreater(cost["hybrid"]["peak_rss_bytes"], 1 << 20)
+        first, last = (self.evidence(record, name)["q0"] for name in ("lead", "tail"))
+        self.assertEqual(first, sorted(first))
+        self.assertEqual(last, sorted(last, reverse=True))
+        self.assert_hybrid_is_what_search_finds(record)
+
+    def assert_hybrid_is_what_search_finds(self, record):
+        self.assertEqual(self.evidence(record, "sum(s3:4,bm25:1)"),
+                         self.evidence(record, "hybrid"))
+        text = self.write("own.txt", self.document)
+        run_json("index", self.store, text)
+        for row in self.rows[:2]:
+            for method in ("hybrid", "s3", "bm25"):
+                found = run_json("search", self.store, row["question"], "--method", method)
+                self.assertEqual([(s["byte_begin"], s["byte_end"]) for s in found["spans"]],
+                                 self.evidence(record, method)[row["id"]], method)
+
+    def test_kill_nine_and_resume(self):
+        whole = self.directory / "whole"
+        started = time.monotonic()
+        self.assertEqual(run(*self.retrieval(out=whole)).returncode, 0)
+        seconds = time.monotonic() - started
+        environment = dict(os.environ, S3ATTN_MODEL=MODEL, S3ATTN_THREADS="1")
+        draw = random.Random(4)
+        for _ in range(4):
+            process = subprocess.Popen([PROGRAM, *map(str, self.retrieval()), "-q"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env=environment)
+            time.sleep(draw.uniform(0.2, 0.95) * seconds)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        done = run(*self.retrieval())
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        here, there = self.record(), self.record(whole)
+        self.assertEqual(here["summary"], there["summary"])
+        for mine, other in zip(here["rows"], there["rows"], strict=True):
+            mine.pop("seconds")
+            other.pop("seconds")
+            self.assertEqual(mine, other)
+        refused = run(*self.retrieval("--budgets", "128"))
+        self.assert_fails(refused, "other options", "budgets", "--out")
+
+    def test_rounds_pooled_and_threads(self):
+        pooled = self.retrieval("--haystack", "pooled", "--rounds", "2", "--threads", "3",
+                                methods="s3,hybrid,bm25")
+        record_a = run_json(*pooled)
+        self.assertEqual(record_a["options"]["rounds"], 2)
+        self.assertEqual(record_a["data"]["documents"], 1)
+        one = self.retrieval("--haystack", "pooled", methods="s3,hybrid,bm25",
+                             out=self.directory / "one")
+        record_b = run_json(*one)
+        self.assertEqual([e for e in record_a["summary"] if e["method"] == "bm25"],
+                         [e for e in record_b["summary"] if e["method"] == "bm25"])
+        done = run(*self.retrieval("--limit", "2", "--baseline", "hybrid",
+                                   out=self.directory / "two"))
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        for words in ("Difference to hybrid", "n = 2", "bytes/token", "ev@1024", "run.json"):
+            self.assertIn(words, done.stdout)
+
+    def test_a_second_round_brings_in_what_the_first_found_leads_to(self):
+        hop = ("The Kestrel Prize of 1931 went to a bridge builder named Osric Vale.",
+               "Osric Vale was born in the harbour town of Lindmouth, where his mother sold nets.")
+        filler = [" ".join(p.split()) for p in self.document.split("\n\n")[:24]]
+        text = self.write("hops.txt", "\n\n".join(
+            [hop[0] + " " + filler[0]] + filler[1:12] + [hop[1] + " " + filler[12]] + filler[13:]))
+        run_json("index", self.store, text)
+        ask = ["search", self.store, "Who won the Kestrel Prize?", "--budget", "100000"]
+
+        def place(*more):
+            found = run_json(*ask, *more)
+            texts = [span["text"] for span in found["spans"]]
+            return [next(i for i, t in enumerate(texts) if h in t) for h in hop], found
+
+        (first, second), once = place()
+        (again, brought), twice = place("--rounds", "2")
+        self.assertEqual((first, again), (0, 0))
+        self.assertLess(brought, second)
+        self.assertIn("rounds", twice["timings_ms"])
+        self.assertNotIn("rounds", once["timings_ms"])
+        self.assert_fails(run(*ask, "--rounds", "0"), "rounds", code=2)
+
+    def test_bad_input(self):
+        bad = self.write("bad.jsonl", json.dumps(self.rows[0]) + "\n{\"question\": 3}\n")
+        self.assert_fails(run(*self.retrieval(data=bad)), "bad.jsonl", "line 2")
+        self.assert_fails(run(*self.retrieval(data=self.directory / "none")), "none")
+        self.assert_fails(run(*self.retrieval(methods="bm25,magic")), "magic", "hybrid")
+        self.assert_fails(run(*self.retrieval(methods="bm25,bm25")), "twice")
+        self.assert_fails(run(*self.retrieval("--baseline", "s3", methods="bm25")), "baseline")
+        self.assert_fails(run(*self.retrieval("--embedder", self.data, methods="dense")), "own")
+        self.assert_fails(run(*self.retrieval("--embedder", "/none.gguf", methods="dense")),
+                          "setup.sh --embedder")
+        self.assert_fails(run("eval", "retrieval"), "--data", code=2)
+        self.assert_fails(run("eval"), "subcommand", code=2)
+        self.assert_fails(run(*self.retrieval("--budgets", "0")), "budgets", code=2)
+
+    def test_bm25_against_bm25s(self):
+        sys.path[:0] = glob.glob(str(CACHE / "bm25s-*"))
+        try:
+            import bm25s
+        except ImportError as error:
+            self.skipTest(f"{error}: scripts/setup.sh --embedder fetches bm25s")
+        self.assertEqual(run(*self.retrieval(methods="bm25")).returncode, 0)
+        catalog = glob.glob(str(self.out / "index/*/units/catalog.db"))[0]
+        database = sqlite3.connect(f"file:{catalog}?mode=ro&immutable=1", uri=True)
+        units = [row[0] for row in database.execute("SELECT unit_id FROM units ORDER BY 1")]
+        texts = {(b, e): i for i, b, e in
+                 database.execute("SELECT unit_id, byte_begin, byte_end FROM units")}
+        words = {unit: [] for unit in units}
+        database.execute("CREATE VIRTUAL TABLE temp.v USING fts5vocab(main, units_fts, instance)")
+        for term, unit in database.execute("SELECT term, doc FROM v"):
+            words[unit].append(term)
+        model = bm25s.BM25(method="robertson", k1=1.2, b=0.75)
+        model.index([words[unit] for unit in units], show_progress=False)
+        own = sqlite3.connect(":memory:")
+        own.execute("CREATE VIRTUAL TABLE q USING fts5(t, tokenize='porter unicode61')")
+        own.execute("CREATE VIRTUAL TABLE v USING fts5vocab(q, instance)")
+        for row in self.record()["rows"]:
+            own.execute("DELETE FROM q")
+            asked = [w for w in re.findall(r"\w+", row["question"].lower()) if w not in STOP]
+            own.execute("INSERT INTO q VALUES (?)", (" ".join(asked),))
+            terms = [term for term, in own.execute("SELECT term FROM v")]
+            # bm25s leaves out the constant factor k1 + 1, which changes no order.
+            scores = dict(zip(units, 2.2 * model.get_scores(terms)))
+            for piece in row["evidence"][:10]:
+                unit = texts[piece["begin"], piece["end"]]
+                self.assertAlmostEqual(piece["score"], float(scores[unit]), delta=0.01)
+            best = max(scores.values())
+            self.assertAlmostEqual(row["evidence"][0]["score"], float(best), delta=0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()
