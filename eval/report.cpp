@@ -13,10 +13,8 @@ namespace {
 
 constexpr uint64_t kMostRunBytes = uint64_t{4} << 30;
 
-// Options in which runs that are read as one may differ: which tasks, and where things lie.
-const std::set<std::string> kMayDiffer{"task",      "tasks",           "out",
-                                       "index_dir", "index_directory", "parallel",
-                                       "threads",   "cache_dir",       "quiet"};
+// Options in which runs that are read as one may differ.
+const std::set<std::string> kMayDiffer{"tasks", "data_hash"};
 
 bool joinable(const Json& a, const Json& b) {
     if (text_field(a, "task") != "answers" || text_field(b, "task") != "answers") return false;

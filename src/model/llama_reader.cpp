@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint32_t kBatch = 512;
 constexpr uint32_t kScoreBatch = 32;  // positions whose logits are kept at once
+constexpr uint32_t kRoomToScore = 64;
 constexpr uint32_t kDefaultWindow = 8192;
 constexpr uint32_t kSmallestContext = 1024;
 
@@ -83,7 +84,8 @@ class LlamaReader final : public Reader {
     Result<ReaderAnswer> run_answer(const ReaderPrompt& prompt, const ReaderOptions& options);
     Result<Likelihood> run_likelihood(const ReaderPrompt& prompt, std::string_view continuation,
                                       uint32_t max_tokens);
-    Status ensure_context(uint64_t tokens);
+    // A context of at least `tokens`; with `anew` of the size that a fresh reader would make.
+    Status ensure_context(uint64_t tokens, bool anew = false);
     // Afterwards the cache holds exactly `ids`, and logits(-1) are those behind the last of them.
     Status prefill(const std::vector<int32_t>& ids, uint32_t room);
     // Appends ids; logits for each of them, or only for the last.
@@ -121,14 +123,17 @@ Result<std::vector<int32_t>> LlamaReader::tokens_of(const ReaderPrompt& prompt) 
 }
 
 // Grows with the prompts: the cache of a full window can be larger than the model.
-Status LlamaReader::ensure_context(uint64_t tokens) {
-    if (context_ && llama_n_ctx(context_.get()) >= tokens) return {};
+Status LlamaReader::ensure_context(uint64_t tokens, bool anew) {
     uint64_t size = kSmallestContext;
     while (size < tokens) size *= 2;
+    size = std::min<uint64_t>(size, options_.context_tokens);
+    const uint64_t have = context_ ? llama_n_ctx(context_.get()) : 0;
+    // llama.cpp may round the size up; only a context twice too large is worth making anew.
+    if (have >= tokens && (!anew || have < 2 * size)) return {};
     context_.reset();
     cached_.clear();
     llama_context_params params = llama_context_default_params();
-    params.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(size, options_.context_tokens));
+    params.n_ctx = static_cast<uint32_t>(size);
     params.n_batch = kBatch;
     params.n_ubatch = kBatch;
     params.n_outputs_max = kScoreBatch;
@@ -210,6 +215,9 @@ Result<ReaderAnswer> LlamaReader::run_answer(const ReaderPrompt& prompt,
     const auto room = static_cast<uint32_t>(
         std::min<uint64_t>(options.max_tokens, window > ids.size() ? window - ids.size() : 0));
     cached_.clear();
+    // Memory is this prompt's alone, also after a longer one; likelihood() may follow.
+    S3ATTN_CHECK(ensure_context(
+        std::min<uint64_t>(ids.size() + std::max(room, kRoomToScore), window), true));
     const Stopwatch prefill_watch;
     S3ATTN_CHECK(prefill(ids, room));
     ReaderAnswer answer;

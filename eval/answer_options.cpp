@@ -1,0 +1,52 @@
+#include <filesystem>
+
+#include "base/files.h"
+#include "eval/answers.h"
+#include "eval/scan_model.h"
+
+namespace s3attn::eval {
+
+// Everything that decides the rows; threads, folders and how many questions run at once do not.
+Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
+                             const MethodContext& context, uint32_t window) {
+    const EngineOptions& engine = context.engine;
+    S3ATTN_TRY(const Json model, model_json(engine.model));
+    S3ATTN_TRY(const Json reader, model_json(engine.reader.empty() ? engine.model : engine.reader));
+    Json adapter = nullptr;  // words and embeddings need none
+    if (context.model != nullptr) {
+        if (const auto found = context.model->adapter(); found.ok()) {
+            adapter = hash_bytes((*found)->key_side_hash + (*found)->training_record);
+        }
+    }
+    Json tasks = Json::array();
+    for (const AnswerTask& task : set.tasks) tasks.push_back(task.name);
+    return Json{{"data", std::filesystem::path(set.path).filename().string()},
+                {"data_hash", set.hash},
+                {"tasks", tasks},
+                {"limit", options.limit},
+                {"seed", options.seed},
+                {"methods", options.methods},
+                {"baseline", options.baseline},
+                {"budgets", options.budgets},
+                {"model", model["hash"]},
+                {"reader", reader["hash"]},
+                {"reader_context", window},
+                {"adapter", adapter},
+                {"chunk", engine.chunk_tokens == 0 ? 256 : engine.chunk_tokens},
+                {"scoring", context.search.scoring == Scoring::kEq7 ? "eq7" : "attention"},
+                {"max_features", context.search.max_features},
+                {"rerank", options.rerank},
+                {"likelihood", options.likelihood},
+                {"may_withhold", options.may_withhold}};
+}
+
+Json answer_adapter(const MethodContext& context) {
+    if (context.model == nullptr) return nullptr;
+    const auto adapter = context.model->adapter();
+    if (!adapter.ok()) return nullptr;
+    return Json{
+        {"path", context.engine.adapter.empty() ? (*adapter)->name : context.engine.adapter},
+        {"hash", (*adapter)->key_side_hash}};
+}
+
+}  // namespace s3attn::eval

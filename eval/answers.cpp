@@ -1,0 +1,389 @@
+#include "eval/answers.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "base/files.h"
+#include "base/parallel.h"
+#include "base/timing.h"
+#include "eval/answer_summary.h"
+#include "eval/answer_worker.h"
+
+namespace s3attn::eval {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr uint64_t kMostRunBytes = uint64_t{4} << 30;
+constexpr uint32_t kWidestWindow = 32768;        // without --reader-context
+constexpr uint64_t kReaderBytes = 300ull << 20;  // of a context besides its cache
+
+std::string row_key(const std::string& task, const std::string& id, const std::string& method,
+                    int64_t budget) {
+    return task + '\n' + id + '\n' + method + '\n' + std::to_string(budget);
+}
+
+uint64_t available_memory() {
+    std::ifstream file("/proc/meminfo");
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
+    }
+    return 0;
+}
+
+class AnswerRun {
+  public:
+    AnswerRun(const AnswerOptions& options, const AnswerSet& set, ProgressSink& sink,
+              const CancelToken& cancel)
+        : options_(options), set_(set), sink_(sink), cancel_(cancel), context_(options.context) {}
+
+    Result<AnswerReport> run();
+
+  private:
+    Status make_methods();
+    Status open_record();
+    Status plan();
+    Status prepare();
+    Status choose_reader();
+    Status open_readers();
+    Status answer();
+    Status answer_with(AnswerWorker& worker);
+    Status check_cancelled() const;
+    Result<Json> document();
+    Result<AnswerReport> finished_run();
+    Json methods_json() const;
+    Json method_json(size_t method, int64_t budget) const;
+
+    const AnswerOptions& options_;
+    const AnswerSet& set_;
+    ProgressSink& sink_;
+    const CancelToken& cancel_;
+    MethodContext context_;
+    Stopwatch watch_;
+    std::string index_directory_;
+    GeneratorOptions reader_options_;
+    ModelInfo reader_info_;
+    Json settings_;
+    std::vector<AnswerMethod> methods_;
+    std::unique_ptr<RunRecord> record_;
+    std::vector<std::vector<AnswerJob>> jobs_;  // per question
+    std::vector<IndexCost> costs_;              // per method
+    std::vector<std::unique_ptr<Reader>> readers_;
+    double reader_load_seconds_ = 0;
+    std::atomic<size_t> next_question_ = 0;
+    std::mutex mutex_;  // sink, first error
+    size_t wanted_ = 0, done_ = 0;
+    std::optional<Error> error_;
+    AnswerReport report_;
+};
+
+Status AnswerRun::check_cancelled() const {
+    if (!cancel_.cancelled()) return {};
+    return make_error(ErrorCode::kCancelled,
+                      "interrupted; the same command goes on from " + report_.directory);
+}
+
+Status AnswerRun::make_methods() {
+    using Kind = AnswerMethod::Kind;
+    const bool gold = std::any_of(set_.questions.begin(), set_.questions.end(),
+                                  [](const AnswerQuestion& q) { return !q.gold.empty(); });
+    for (const std::string& spec : options_.methods) {
+        S3ATTN_TRY(AnswerMethod method, make_answer_method(spec, context_));
+        if (method.kind == Kind::kGold && !gold) {
+            report_.notes.push_back("gold left out: these tasks do not mark their evidence");
+            continue;
+        }
+        if (method.has_budget() && options_.budgets.empty()) {
+            return make_error(ErrorCode::kInvalidArgument, spec + " needs --budgets");
+        }
+        // The others are compared with what full context makes the reader expect.
+        methods_.insert(method.kind == Kind::kFull ? methods_.begin() : methods_.end(),
+                        std::move(method));
+    }
+    if (methods_.empty()) return make_error(ErrorCode::kInvalidArgument, "no method is left");
+    costs_.resize(methods_.size());
+    return {};
+}
+
+Status AnswerRun::open_record() {
+    S3ATTN_TRY(settings_,
+               answer_settings(options_, set_, context_, reader_options_.context_tokens));
+    std::string& out = report_.directory;
+    out = options_.out;
+    if (out.empty()) {
+        out = "s3attn-eval/answers-" + fs::path(set_.path).stem().string() + "-" +
+              hash_bytes(dump_json(settings_)).substr(0, 8);
+    }
+    S3ATTN_TRY(record_, RunRecord::open(out, settings_));
+    report_.resumed = record_->rows().size();
+    index_directory_ = options_.index_directory.empty() ? out + "/index" : options_.index_directory;
+    return {};
+}
+
+// What is still to be answered.
+Status AnswerRun::plan() {
+    std::set<std::string> there;
+    for (const Json& row : record_->rows()) {
+        const Json budget = row.value("budget", Json());
+        there.insert(row_key(row.value("task", ""), row.value("id", ""), row.value("method", ""),
+                             budget.is_number() ? budget.get<int64_t>() : -1));
+    }
+    jobs_.resize(set_.questions.size());
+    for (size_t q = 0; q < set_.questions.size(); ++q) {
+        const AnswerQuestion& question = set_.questions[q];
+        for (size_t m = 0; m < methods_.size(); ++m) {
+            if (methods_[m].kind == AnswerMethod::Kind::kGold && question.gold.empty()) continue;
+            std::vector<int64_t> budgets{-1};
+            if (methods_[m].has_budget()) {
+                budgets.assign(options_.budgets.begin(), options_.budgets.end());
+            }
+            for (const int64_t budget : budgets) {
+                ++wanted_;
+                const std::string key =
+                    row_key(set_.tasks[question.task].name, question.id, methods_[m].name, budget);
+                if (there.contains(key)) {
+                    ++done_;
+                } else {
+                    jobs_[q].push_back({m, budget});
+                }
+            }
+        }
+    }
+    return {};
+}
+
+Status AnswerRun::prepare() {
+    std::vector<size_t> ranked;
+    for (size_t m = 0; m < methods_.size(); ++m) {
+        if (methods_[m].method != nullptr) ranked.push_back(m);
+    }
+    if (ranked.empty()) return {};
+    S3ATTN_TRY(const CountTokens count, scan_counter(context_));
+    std::set<size_t> collections;
+    for (const AnswerQuestion& question : set_.questions) collections.insert(question.collection);
+    uint64_t done = 0;
+    for (const size_t c : collections) {
+        S3ATTN_CHECK(check_cancelled());
+        sink_.update({"index", "", done++, collections.size(), "documents", 0});
+        const Collection& collection = set_.collections[c];
+        const std::string units = units_directory(index_directory_, collection);
+        S3ATTN_CHECK(UnitStore::build(collection, units, count));
+        for (const size_t m : ranked) {
+            S3ATTN_TRY(const IndexCost cost,
+                       methods_[m].method->prepare(collection, units,
+                                                   index_directory(index_directory_, collection),
+                                                   sink_, cancel_));
+            costs_[m].add(cost);
+        }
+    }
+    sink_.update({"index", "", collections.size(), collections.size(), "documents", 0});
+    return {};
+}
+
+Status AnswerRun::choose_reader() {
+    const EngineOptions& engine = options_.context.engine;
+    reader_options_.model_path = engine.reader.empty() ? engine.model : engine.reader;
+    S3ATTN_TRY(reader_info_, read_model_info(reader_options_.model_path));
+    reader_options_.context_tokens = engine.reader_context;
+    if (engine.reader_context == 0) {
+        const uint32_t trained = reader_info_.n_ctx_train;
+        reader_options_.context_tokens = trained == 0 ? 8192 : std::min(trained, kWidestWindow);
+    }
+    return {};
+}
+
+Status AnswerRun::open_readers() {
+    const ModelInfo& info = reader_info_;
+    GeneratorOptions& reader = reader_options_;
+    const uint32_t cores = options_.context.engine.threads != 0 ? options_.context.engine.threads
+                                                                : available_threads();
+    size_t open = 0;
+    for (const auto& jobs : jobs_) open += jobs.empty() ? 0 : 1;
+    // Keys and values in 16 bits. The weights are mapped, and so shared.
+    const uint64_t cache =
+        uint64_t{4} * info.n_layer * info.n_head_kv * info.d_head * reader.context_tokens;
+    const uint64_t fit = available_memory() / 10 * 7 / (cache + kReaderBytes);
+    uint64_t n = options_.parallel == 0 ? std::min<uint64_t>(cores, std::max<uint64_t>(fit, 1))
+                                        : options_.parallel;
+    n = std::clamp<uint64_t>(n, 1, std::max<size_t>(open, 1));
+    reader.threads = std::max<uint32_t>(cores / static_cast<uint32_t>(n), 1);
+    const Stopwatch watch;
+    for (uint64_t i = 0; i < n && open > 0; ++i) {
+        S3ATTN_TRY(std::unique_ptr<Reader> opened, open_llama_reader(reader));
+        readers_.push_back(std::move(opened));
+        if (i == 0) reader_load_seconds_ = watch.seconds();
+    }
+    return {};
+}
+
+Status AnswerRun::answer_with(AnswerWorker& worker) {
+    for (size_t q; (q = next_question_++) < set_.questions.size();) {
+        if (jobs_[q].empty()) continue;
+        const AnswerQuestion& question = set_.questions[q];
+        const Status answered = worker.answer(question, jobs_[q], [&](Json row) -> Status {
+            S3ATTN_CHECK(record_->add_row(std::move(row)));
+            const std::lock_guard lock(mutex_);
+            sink_.update(
+                {"answer", set_.tasks[question.task].name, ++done_, wanted_, "answers", 0});
+            if (error_) return *error_;
+            return check_cancelled();
+        });
+        if (answered.ok()) continue;
+        if (answered.error().code == ErrorCode::kCancelled) return answered;
+        return make_error(answered.error().code, set_.tasks[question.task].name + ", question '" +
+                                                     question.id +
+                                                     "': " + answered.error().message);
+    }
+    return {};
+}
+
+Status AnswerRun::answer() {
+    WorkerOptions worker;
+    worker.rerank = options_.rerank;
+    worker.likelihood = options_.likelihood;
+    worker.may_withhold = options_.may_withhold;
+    worker.measure_memory = readers_.size() == 1;
+    worker.index_directory = index_directory_;
+    std::vector<std::thread> threads;
+    for (auto& reader : readers_) {
+        threads.emplace_back([&, own = std::move(reader)]() mutable {
+            AnswerWorker worker_of_thread(set_, methods_, worker, std::move(own));
+            const Status status = answer_with(worker_of_thread);
+            if (status.ok()) return;
+            const std::lock_guard lock(mutex_);
+            if (!error_) error_ = status.error();
+            next_question_ = set_.questions.size();
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    if (error_) return *error_;
+    return {};
+}
+
+Json AnswerRun::method_json(size_t m, int64_t budget) const {
+    const AnswerMethod& method = methods_[m];
+    double retrieve = 0, prefill = 0, decode = 0;
+    uint64_t peak = 0;
+    size_t n = 0;
+    for (const Json& row : record_->rows()) {
+        const Json at = row.value("budget", Json());
+        if (row.value("method", "") != method.name ||
+            (at.is_number() ? at.get<int64_t>() : -1) != budget) {
+            continue;
+        }
+        ++n;
+        const Json seconds = row.value("seconds", Json::object());
+        retrieve += seconds.value("retrieve", 0.0);
+        prefill += seconds.value("prefill", 0.0);
+        decode += seconds.value("decode", 0.0);
+        peak = std::max(peak, row.value("peak_rss_bytes", uint64_t{0}));
+    }
+    const IndexCost& cost = costs_[m];
+    const double load =
+        reader_load_seconds_ + (method.method ? method.method->load_seconds() : 0.0);
+    return {{"name", method.name},
+            {"label", method.label},
+            {"budget", budget < 0 ? Json() : Json(budget)},
+            {"questions", n},
+            {"index_bytes", cost.bytes},
+            {"index_bytes_per_token",
+             cost.tokens == 0 ? 0.0
+                              : static_cast<double>(cost.bytes) / static_cast<double>(cost.tokens)},
+            {"index_seconds", cost.seconds},
+            {"peak_rss_bytes", std::max(peak, cost.peak_rss_bytes)},
+            {"stages",
+             {{"load", load},
+              {"scan", cost.stages.scan},
+              {"encode", cost.stages.encode},
+              {"index_write", cost.stages.index_write},
+              {"retrieve", retrieve},
+              {"prefill", prefill},
+              {"decode", decode}}}};
+}
+
+Json AnswerRun::methods_json() const {
+    Json out = Json::array();
+    for (size_t m = 0; m < methods_.size(); ++m) {
+        if (!methods_[m].has_budget()) {
+            out.push_back(method_json(m, -1));
+            continue;
+        }
+        for (const uint32_t budget : options_.budgets) out.push_back(method_json(m, budget));
+    }
+    return out;
+}
+
+Result<Json> AnswerRun::document() {
+    Json document = record_header("answers", settings_, options_.seed, record_->started());
+    document["data"] = {{"path", set_.path},
+                        {"xxh3", set_.hash},
+                        {"questions", set_.questions.size()},
+                        {"documents", set_.collections.size()}};
+    S3ATTN_TRY(document["model"], model_json(options_.context.engine.model));
+    S3ATTN_TRY(document["reader"], model_json(reader_options_.model_path));
+    document["adapter"] = answer_adapter(context_);
+    document["finished"] = now_utc();
+    document["seconds"] = watch_.seconds();
+    document["parallel"] = std::max<size_t>(readers_.size(), 1);
+    document["methods"] = methods_json();
+    std::string baseline = options_.baseline;
+    if (baseline.empty()) baseline = methods_.front().name;
+    document["baseline"] = baseline;
+    const AnswerSummary summary = summarize_answers(record_->rows(), baseline, options_.seed);
+    document["summary"] = summary.summary;
+    document["paired"] = summary.paired;
+    document["counts"] = summary.counts;
+    document["rows"] = Json::array();
+    for (const Json& row : record_->rows()) document["rows"].push_back(row);
+    return document;
+}
+
+// Nothing is left to do, and its index may be gone.
+Result<AnswerReport> AnswerRun::finished_run() {
+    S3ATTN_TRY(const std::string bytes, read_file(report_.directory + "/run.json", kMostRunBytes));
+    report_.document = Json::parse(bytes, nullptr, false);
+    if (!report_.document.is_object()) {
+        return make_error(ErrorCode::kCorrupt, report_.directory +
+                                                   "/run.json is damaged: remove it and "
+                                                   "run again");
+    }
+    report_.rows = record_->rows().size();
+    return std::move(report_);
+}
+
+Result<AnswerReport> AnswerRun::run() {
+    if (set_.questions.empty()) {
+        return make_error(ErrorCode::kInvalidArgument, "there is no question to answer");
+    }
+    S3ATTN_CHECK(make_methods());
+    S3ATTN_CHECK(choose_reader());
+    S3ATTN_CHECK(open_record());
+    S3ATTN_CHECK(plan());
+    if (record_->finished() && done_ == wanted_) return finished_run();
+    S3ATTN_CHECK(prepare());
+    S3ATTN_CHECK(open_readers());
+    S3ATTN_CHECK(answer());
+    S3ATTN_TRY(report_.document, document());
+    S3ATTN_CHECK(record_->finish(report_.document));
+    report_.rows = record_->rows().size();
+    if (options_.index_directory.empty()) {
+        methods_.clear();  // they may hold files of the index open
+        std::error_code ignored;
+        fs::remove_all(index_directory_, ignored);
+    }
+    return std::move(report_);
+}
+
+}  // namespace
+
+Result<AnswerReport> run_answers(const AnswerOptions& options, const AnswerSet& set,
+                                 ProgressSink& sink, const CancelToken& cancel) {
+    return AnswerRun(options, set, sink, cancel).run();
+}
+
+}  // namespace s3attn::eval
