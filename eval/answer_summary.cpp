@@ -119,6 +119,31 @@ std::map<Key, Values> collect(const std::vector<Json>& rows) {
     return all;
 }
 
+// Groups, methods and metrics as the rows have them first; the group over all tasks leads.
+std::vector<Key> in_row_order(const std::map<Key, Values>& all, const std::vector<Json>& rows) {
+    std::map<std::string, size_t> methods, metrics, tasks;
+    for (const Json& row : rows) {
+        methods.emplace(text_of(row, "method"), methods.size());
+        tasks.emplace(text_of(row, "task"), tasks.size());
+        if (!row.contains("metrics") || !row["metrics"].is_object()) continue;
+        for (const auto& metric : row["metrics"].items())
+            metrics.emplace(metric.key(), metrics.size());
+    }
+    const auto rank = [&](const Key& key) {
+        const std::string& group = key.group;
+        const auto task = tasks.find(group.substr(0, group.find(' ')));
+        const size_t place = group.starts_with(kAllTasks) ? 0
+                             : task == tasks.end()        ? tasks.size() + 1
+                                                          : task->second + 1;
+        return std::tuple(place, group, methods.at(key.method), key.budget, metrics.at(key.metric));
+    };
+    std::vector<Key> keys;
+    for (const auto& entry : all) keys.push_back(entry.first);
+    std::sort(keys.begin(), keys.end(),
+              [&](const Key& a, const Key& b) { return rank(a) < rank(b); });
+    return keys;
+}
+
 // Only the questions that both have.
 void keep_common(Values& a, Values& b) {
     for (auto* pair : {&a, &b}) {
@@ -166,7 +191,8 @@ AnswerSummary summarize_answers(const std::vector<Json>& rows, const std::string
                                 uint64_t seed) {
     AnswerSummary out;
     const std::map<Key, Values> all = collect(rows);
-    for (const auto& [key, values] : all) {
+    for (const Key& key : in_row_order(all, rows)) {
+        const Values& values = all.at(key);
         const Figures figures = bootstrap(values, nullptr, seed);
         out.summary.push_back({{"group", key.group},
                                {"method", key.method},

@@ -292,7 +292,10 @@ void AnswerWorker::add_evidence(const AnswerQuestion& question, const Evidence& 
 }
 
 Result<Json> AnswerWorker::row(const AnswerQuestion& question, const AnswerJob& job) {
-    if (options_.measure_memory) reset_peak_memory();
+    if (options_.measure_memory) {
+        reader_->release();  // of the method before
+        reset_peak_memory();
+    }
     const AnswerMethod& method = methods_[job.method];
     Json row{
         {"id", question.id}, {"task", set_.tasks[question.task].name}, {"group", question.group}};

@@ -93,7 +93,7 @@ Table paired_table(const std::vector<PairedFigure>& figures, const std::string& 
                 }
                 cell.text = (figure.difference > 0 ? "+" : "") +
                             interval(figure.difference, figure.low, figure.high);
-                cell.strong = figure.low > 0 || figure.high < 0;
+                cell.strong = figure.high > figure.low && (figure.low > 0 || figure.high < 0);
                 if (metric == "score" && figure.ratio > 0) {
                     share = short_number(100 * figure.ratio) + " %";
                 }
@@ -154,6 +154,10 @@ Table cost_table(const std::vector<MethodCost>& costs) {
     return table;
 }
 
+std::string whole(const Json& json, const char* name) {
+    return std::to_string(static_cast<int64_t>(number_field(json, name)));
+}
+
 Table count_table(const Json& counts) {
     Table table;
     table.title = "Prompts cut, answers withheld";
@@ -167,9 +171,9 @@ Table count_table(const Json& counts) {
         table.rows.push_back({{text_field(count, "task") + ": " +
                                method_at(text_field(count, "method"),
                                          budget.is_number_integer() ? budget.get<int64_t>() : -1)},
-                              {short_number(number_field(count, "rows"))},
-                              {short_number(number_field(count, "truncated"))},
-                              {short_number(number_field(count, "withheld"))}});
+                              {whole(count, "rows")},
+                              {whole(count, "truncated")},
+                              {whole(count, "withheld")}});
     }
     return table;
 }

@@ -41,12 +41,17 @@ class LlamaReader final : public Reader {
     const ModelInfo& info() const override { return info_; }
     const Tokenizer& tokenizer() const override { return *tokenizer_; }
     uint32_t context_tokens() const override { return options_.context_tokens; }
+    void release() override {
+        context_.reset();
+        cached_.clear();
+    }
 
     Result<uint32_t> count(const ReaderPrompt& prompt) const override {
         S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
         return static_cast<uint32_t>(ids.size());
     }
-    Result<ReaderAnswer> answer(const ReaderPrompt& prompt, const ReaderOptions& options) override {
+    Result<ReaderAnswer> answer(const ReaderPrompt& prompt,
+                                const AnsweringOptions& options) override {
         return guarded<ReaderAnswer>([&] { return run_answer(prompt, options); });
     }
     Result<Likelihood> likelihood(const ReaderPrompt& prompt, std::string_view continuation,
@@ -81,7 +86,7 @@ class LlamaReader final : public Reader {
         }
     }
     Result<std::vector<int32_t>> tokens_of(const ReaderPrompt& prompt) const;
-    Result<ReaderAnswer> run_answer(const ReaderPrompt& prompt, const ReaderOptions& options);
+    Result<ReaderAnswer> run_answer(const ReaderPrompt& prompt, const AnsweringOptions& options);
     Result<Likelihood> run_likelihood(const ReaderPrompt& prompt, std::string_view continuation,
                                       uint32_t max_tokens);
     // A context of at least `tokens`; with `anew` of the size that a fresh reader would make.
@@ -209,7 +214,7 @@ int32_t LlamaReader::likeliest(bool first_of_line) const {
 }
 
 Result<ReaderAnswer> LlamaReader::run_answer(const ReaderPrompt& prompt,
-                                             const ReaderOptions& options) {
+                                             const AnsweringOptions& options) {
     S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
     const uint64_t window = options_.context_tokens;
     const auto room = static_cast<uint32_t>(

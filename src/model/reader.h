@@ -20,7 +20,7 @@ struct ReaderPrompt {
     bool chat = true;  // as the user's message through the model's chat template; false: as it is
 };
 
-struct ReaderOptions {
+struct AnsweringOptions {
     uint32_t max_tokens = 64;
     // The answer ends before the first newline; its first token is neither a newline nor the end
     // (LongBench's rule for samsum).
@@ -52,13 +52,15 @@ class Reader {
     virtual Result<uint32_t> count(const ReaderPrompt& prompt) const = 0;
     // Greedy. kInvalidArgument when the prompt and one token do not fit the window.
     virtual Result<ReaderAnswer> answer(const ReaderPrompt& prompt,
-                                        const ReaderOptions& options) = 0;
+                                        const AnsweringOptions& options) = 0;
     // Of `continuation` behind the prompt, tokenized on its own. Only its first `max_tokens`
     // tokens count (0: as many as the window holds).
     virtual Result<Likelihood> likelihood(const ReaderPrompt& prompt, std::string_view continuation,
                                           uint32_t max_tokens) = 0;
     // Log-probability of every token of the vocabulary to come next.
     virtual Result<std::vector<float>> next_token(const ReaderPrompt& prompt) = 0;
+    // Gives the cache's memory back; the next call makes a new one.
+    virtual void release() = 0;
 };
 
 Result<std::unique_ptr<Reader>> open_llama_reader(const GeneratorOptions& options);
