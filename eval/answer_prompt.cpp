@@ -7,16 +7,13 @@
 namespace s3attn::eval {
 namespace {
 
-constexpr std::array kDeclining{"unanswerable",         "not mention",
-                                "no mention",           "no information",
-                                "not provide",          "not specified",
-                                "not stated",           "not given",
-                                "cannot be answered",   "can't be answered",
-                                "cannot answer",        "can't answer",
-                                "cannot be determined", "not enough information",
-                                "do not know",          "don't know",
-                                "does not say",         "do not say",
-                                "does not contain",     "do not contain"};
+constexpr std::array kDeclining{
+    "unanswerable",     "not possible",   "is unknown",           "not mention",
+    "no mention",       "no information", "not provide",          "not specified",
+    "not stated",       "not given",      "cannot be answered",   "can't be answered",
+    "cannot answer",    "can't answer",   "cannot be determined", "not enough information",
+    "do not know",      "don't know",     "does not say",         "do not say",
+    "does not contain", "do not contain"};
 
 bool continuation_byte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 

@@ -24,6 +24,13 @@ std::string printed(const char* format, double value) {
     return text;
 }
 
+// Where the metric's own name says it ("ev1024"), a budget beside it says nothing more.
+int64_t own_budget(const Json& entry) {
+    int64_t named = -1;
+    metric_family(text_field(entry, "metric"), named);
+    return named >= 0 ? -1 : budget_field(entry);
+}
+
 }  // namespace
 
 std::string text_field(const Json& json, const char* name) {
@@ -42,9 +49,9 @@ std::vector<Figure> figures_of(const Json& document) {
     std::vector<Figure> out;
     for (const Json& entry : list_of(document, "summary")) {
         out.push_back({text_field(entry, "group"), text_field(entry, "method"),
-                       text_field(entry, "metric"), budget_field(entry),
-                       number_field(entry, "mean"), number_field(entry, "low"),
-                       number_field(entry, "high"), static_cast<size_t>(number_field(entry, "n"))});
+                       text_field(entry, "metric"), own_budget(entry), number_field(entry, "mean"),
+                       number_field(entry, "low"), number_field(entry, "high"),
+                       static_cast<size_t>(number_field(entry, "n"))});
     }
     return out;
 }
@@ -56,7 +63,7 @@ std::vector<PairedFigure> paired_of(const Json& document) {
                             text_field(entry, "method"),
                             text_field(entry, "baseline"),
                             text_field(entry, "metric"),
-                            budget_field(entry),
+                            own_budget(entry),
                             number_field(entry, "difference"),
                             number_field(entry, "low"),
                             number_field(entry, "high"),

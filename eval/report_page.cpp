@@ -26,11 +26,12 @@ h5 { margin:.2em 0; font-size:.95rem; }
 .scroll { overflow-x:auto; } table { border-collapse:collapse; font-size:.86rem;
  font-variant-numeric:tabular-nums; } th,td { padding:4px 10px; border-bottom:1px solid var(--rule);
  text-align:right; white-space:nowrap; vertical-align:top; } th:first-child { text-align:left;
- white-space:normal; min-width:11em; max-width:26em; font-weight:500; } thead th { color:var(--soft);
+ white-space:normal; min-width:14em; max-width:26em; font-weight:500; } thead th { color:var(--soft);
  font-weight:600; } td strong { color:var(--c0); }
 .note,.place { color:var(--soft); font-size:.85rem; } dl { display:grid;
  grid-template-columns:max-content 1fr; gap:2px 16px; margin:.4em 0; font-size:.9rem; }
-dt { color:var(--soft); } dd { margin:0; overflow-wrap:anywhere; }
+dt { color:var(--soft); } dd { margin:0; min-width:0; overflow-wrap:anywhere; }
+ul.evidence,ol.evidence { padding-left:1.6em; }
 .plots { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr)); gap:20px; }
 figure { margin:0; background:var(--panel); border-radius:8px; padding:12px; }
 figcaption { font-weight:600; font-size:.92rem; margin-bottom:6px; }
@@ -45,7 +46,7 @@ details { margin:.5em 0; } summary { cursor:pointer; } .question { border:1px so
 .method { border-top:1px solid var(--rule); padding:8px 0; } .method p { margin:.2em 0; }
 .metric { display:inline-block; background:var(--panel); border-radius:4px; padding:0 6px;
  font-size:.82rem; margin:1px 0; font-variant-numeric:tabular-nums; }
-blockquote { margin:4px 0 8px; padding:6px 10px; background:var(--panel); border-radius:4px;
+blockquote { margin:4px 0 8px; min-width:0; padding:6px 10px; background:var(--panel); border-radius:4px;
  white-space:pre-wrap; overflow-wrap:anywhere; font-size:.9rem; max-height:22em; overflow:auto; }
 .answer { border-left:3px solid var(--c0); } .gold > blockquote { border-left:3px solid var(--gold); }
 mark { background:var(--mark); color:inherit; } code { font-size:.9em; overflow-wrap:anywhere; }
@@ -133,8 +134,20 @@ std::string first_group(const std::vector<Figure>& figures) {
     return groups.empty() ? "" : groups.front();
 }
 
+void sort_points(PlotSeries& series) {
+    std::sort(series.points.begin(), series.points.end(),
+              [](const PlotPoint& a, const PlotPoint& b) { return a.x < b.x; });
+}
+
+size_t place_of(const std::string& method, const std::vector<MethodCost>& costs) {
+    const auto found = std::find_if(costs.begin(), costs.end(),
+                                    [&](const MethodCost& cost) { return cost.name == method; });
+    return static_cast<size_t>(found - costs.begin());
+}
+
 // One line a method: evidence recall at each budget, or the score at each.
-Plot budget_plot(const std::vector<Figure>& figures, const std::string& group, bool retrieval) {
+Plot budget_plot(const std::vector<Figure>& figures, const std::string& group,
+                 const std::vector<MethodCost>& costs, bool retrieval) {
     Plot plot;
     plot.title = retrieval ? "Evidence recall against budget" : "Score against budget";
     plot.x_label = "tokens of evidence";
@@ -152,16 +165,18 @@ Plot budget_plot(const std::vector<Figure>& figures, const std::string& group, b
         points[figure.method].push_back({static_cast<double>(std::max<int64_t>(budget, 0)),
                                          figure.mean, figure.low, figure.high});
     }
+    // In the order of the other plots, for the same colours.
+    std::stable_sort(order.begin(), order.end(), [&](const std::string& a, const std::string& b) {
+        return place_of(a, costs) < place_of(b, costs);
+    });
     for (const std::string& method : order) {
-        auto& list = points[method];
-        std::sort(list.begin(), list.end(),
-                  [](const PlotPoint& a, const PlotPoint& b) { return a.x < b.x; });
-        plot.series.push_back({method, list});
+        plot.series.push_back({method, points[method]});
+        sort_points(plot.series.back());
     }
     return plot;
 }
 
-// One point a method (and budget): the main metric over something that it costs.
+// One line a method, a point a budget: the main metric over something that it costs.
 Plot cost_plot(const Json& document, const std::vector<Figure>& figures, const std::string& group,
                bool time) {
     const std::string metric = main_metric(document);
@@ -171,17 +186,20 @@ Plot cost_plot(const Json& document, const std::vector<Figure>& figures, const s
     plot.y_label = metric;
     plot.log_x = true;
     for (const MethodCost& cost : costs_of(document)) {
+        const double x = time ? cost.seconds_per_question : cost.bytes_per_token;
+        if (x < 0) continue;
         for (const Figure& figure : figures) {
             if (figure.group != group || figure.method != cost.name || figure.metric != metric ||
                 (cost.budget >= 0 && figure.budget != cost.budget)) {
                 continue;
             }
-            const double x = time ? cost.seconds_per_question : cost.bytes_per_token;
-            if (x < 0) continue;
-            plot.series.push_back({method_at(figure.method, figure.budget),
-                                   {{x, figure.mean, figure.low, figure.high}}});
+            if (plot.series.empty() || plot.series.back().name != cost.name) {
+                plot.series.push_back({cost.name, {}});
+            }
+            plot.series.back().points.push_back({x, figure.mean, figure.low, figure.high});
         }
     }
+    for (PlotSeries& series : plot.series) sort_points(series);
     return plot;
 }
 
@@ -189,7 +207,7 @@ std::string plots(const Json& document) {
     const std::vector<Figure> figures = figures_of(document);
     const std::string group = first_group(figures);
     const bool retrieval = main_metric(document) != "score";
-    const std::string drawn = svg_plot(budget_plot(figures, group, retrieval)) +
+    const std::string drawn = svg_plot(budget_plot(figures, group, costs_of(document), retrieval)) +
                               svg_plot(cost_plot(document, figures, group, false)) +
                               svg_plot(cost_plot(document, figures, group, true));
     if (drawn.empty()) return "";

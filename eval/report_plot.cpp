@@ -181,7 +181,7 @@ std::string svg_plot(const Plot& plot) {
     Axis x, y;
     x.log = plot.log_x;
     fit_axes(plot, x, y);
-    x.from = kLeft + (has_none ? 32 : 6), x.to = kWidth - kRight;
+    x.from = kLeft + (has_none ? 48 : 6), x.to = kWidth - kRight;
     y.from = kHeight - kBottom, y.to = kTop;
     std::string body = frame(plot, x, y, has_none), legend;
     for (size_t s = 0; s < plot.series.size(); ++s) {
