@@ -105,7 +105,7 @@ class Answers(ProgramTest):
         self.assertIn("Marta Solberg", html)
         self.assertIn("<mark>", html)
         self.assertIn('class="plot"', html)
-        self.assertNotIn("http", html)
+        self.assertNotIn("http://", html)
 
     def test_longbench_tasks_and_joined_runs(self):
         folder = self.longbench()
