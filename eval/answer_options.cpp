@@ -20,24 +20,28 @@ Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
     }
     Json tasks = Json::array();
     for (const AnswerTask& task : set.tasks) tasks.push_back(task.name);
-    return Json{{"data", std::filesystem::path(set.path).filename().string()},
-                {"data_hash", set.hash},
-                {"tasks", tasks},
-                {"limit", options.limit},
-                {"seed", options.seed},
-                {"methods", options.methods},
-                {"baseline", options.baseline},
-                {"budgets", options.budgets},
-                {"model", model["hash"]},
-                {"reader", reader["hash"]},
-                {"reader_context", window},
-                {"adapter", adapter},
-                {"chunk", engine.chunk_tokens == 0 ? 256 : engine.chunk_tokens},
-                {"scoring", context.search.scoring == Scoring::kEq7 ? "eq7" : "attention"},
-                {"max_features", context.search.max_features},
-                {"rerank", options.rerank},
-                {"likelihood", options.likelihood},
-                {"may_withhold", options.may_withhold}};
+    return Json{
+        {"data", std::filesystem::path(set.path).filename().string()},
+        {"data_hash", set.hash},
+        {"tasks", tasks},
+        {"limit", options.limit},
+        {"seed", options.seed},
+        {"methods", options.methods},
+        {"baseline", options.baseline},
+        {"budgets", options.budgets},
+        {"model", model["hash"]},
+        {"reader", reader["hash"]},
+        {"reader_context", window},
+        {"adapter", adapter},
+        {"chunk", engine.chunk_tokens == 0 ? 256 : engine.chunk_tokens},
+        {"scoring", context.search.scoring == Scoring::kEq7 ? "eq7" : "attention"},
+        {"max_features", context.search.max_features},
+        {"rounds", context.search.rounds},
+        {"round_query", context.search.round_query == RoundQuery::kAppend ? "append" : "evidence"},
+        {"round_weight", context.search.round_weight},
+        {"rerank", options.rerank},
+        {"likelihood", options.likelihood},
+        {"may_withhold", options.may_withhold}};
 }
 
 Json answer_adapter(const MethodContext& context) {

@@ -55,4 +55,31 @@ retrieval ruler 0.98 --data "$data/ruler/niah_multikey_3_4k_50.jsonl" --limit 3 
 retrieval kv 0.98 --data "$data/kv_retrieval/kv_75_100.jsonl" --limit 3 \
     --methods "bm25,dense,s3,hybrid"
 
+# answers NAME ARGUMENTS...
+answers() {
+    local name="$1"
+    shift
+    if [ ! -e "$2" ]; then
+        say "skipped: $name ($2 is not there)"
+        return 0
+    fi
+    say "== eval answers, $name =="
+    "$program" eval answers "$@" --out "$work/$name" --quiet >"$work/$name.txt" ||
+        { cat "$work/$name.txt" >&2; die "eval answers failed on $name"; }
+    sed -n '3,/^$/p;5,/^$/p' "$work/$name.txt" | head -n 12
+}
+
+answers passages --data "$data/hotpotqa/dev_100.jsonl" --limit 1 --max-answer 16 --budgets 256 \
+    --methods full,gold,none,bm25,dense-rerank,hybrid
+answers longbench --data "$data/longbench" --task all --limit 1 --budgets 256 --methods hybrid \
+    --no-likelihood
+if [ -d "$data/longbench/metric_fixture" ]; then
+    say "== eval score: LongBench's own figures =="
+    "$program" eval score "$data"/longbench/metric_fixture/*.jsonl \
+        --compare "$data/longbench/metric_fixture/result.json" ||
+        die "the metrics differ from LongBench's"
+fi
+say "== eval report =="
+"$program" eval report "$work"/*/ --out "$work/report.html"
+
 say "eval-smoke: passed in $(($(date +%s) - started)) s"
