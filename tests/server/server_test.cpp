@@ -60,12 +60,11 @@ TEST(Names, OnePathComponentOnly) {
 }
 
 TEST(FollowUp, PointsBackOrStandsAlone) {
-    const std::vector<ChatTurn> history = {{"system", "Be brief."},
-                                           {"user", "Who wrote the book?"},
-                                           {"assistant", "Leroux."}};
+    const std::vector<ChatTurn> history = {
+        {"system", "Be brief."}, {"user", "Who wrote the book?"}, {"assistant", "Leroux."}};
     const std::string before = "Who wrote the book?\n";
-    for (const char* question : {"When did he die?", "And the preface?", "Why?",
-                                 "What is that about?"}) {
+    for (const char* question :
+         {"When did he die?", "And the preface?", "Why?", "What is that about?"}) {
         EXPECT_EQ(retrieval_question(history, question), before + question);
     }
     for (const char* question : {"Who built the opera house in Paris?", "What does Erik sing?"}) {
