@@ -81,8 +81,13 @@ RC_GTEST_PROP(StopTexts, DoNotDependOnThePieces, ()) {
     const auto text = *rc::gen::container<std::string>(rc::gen::element('a', 'b', 'c'));
     const auto stops = *rc::gen::container<std::vector<std::string>>(
         rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::element('a', 'b', 'c'))));
-    size_t end = text.size();
-    for (const std::string& stop : stops) end = std::min(end, text.find(stop));
+    size_t end = text.size();  // the text ends before the first stop text that is complete
+    for (size_t n = 1; n <= text.size() && end == text.size(); ++n) {
+        for (const std::string& stop : stops) {
+            if (text.substr(0, n).ends_with(stop)) end = std::min(end, n - stop.size());
+        }
+        if (end < n) break;
+    }
     StopTexts filter(stops);
     std::string out;
     for (size_t at = 0; at < text.size() && !filter.stopped();) {
