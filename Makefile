@@ -13,8 +13,8 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-index bench-training \
-        eval-smoke docs clean help
+.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-index bench-serve \
+        bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -57,6 +57,9 @@ bench-training: all  ## what the shipped adapters retrieve, and how long trainin
 
 bench-index: all  ## measures the index at 100K, 1M and 10M tokens (some minutes, 4 GB of disk)
 	@python3 bench/index.py
+
+bench-serve: all  ## what the server adds to the engine, eight clients at once, the page's load
+	@python3 bench/serve.py
 
 docs: all  ## writes docs/cli.md from the program's own help
 	@scripts/gen_cli_docs.sh >docs/cli.md

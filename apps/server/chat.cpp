@@ -141,17 +141,19 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
 }
 
 std::string StopTexts::feed(std::string_view piece) {
-    if (stopped_) return {};
-    held_ += piece;
-    size_t end = std::string::npos, keep = 0;
-    for (const std::string& stop : texts_) {
-        end = std::min(end, held_.find(stop));
-        keep = std::max(keep, possible_begin(held_, stop));
-    }
-    if (end != std::string::npos) {
+    for (const char c : piece) {
+        if (stopped_) return {};
+        held_ += c;
+        size_t longest = 0;
+        for (const std::string& stop : texts_) {
+            if (held_.ends_with(stop)) longest = std::max(longest, stop.size());
+        }
+        if (longest == 0) continue;
         stopped_ = true;
-        return held_.substr(0, end);
+        return held_.substr(0, held_.size() - longest);
     }
+    size_t keep = 0;
+    for (const std::string& stop : texts_) keep = std::max(keep, possible_begin(held_, stop));
     std::string out = held_.substr(0, held_.size() - keep);
     held_.erase(0, out.size());
     return out;

@@ -73,7 +73,9 @@ std::string_view host_of(std::string_view host) {
 }
 
 bool is_loopback(std::string_view host) {
-    return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
+    if (host == "localhost" || host == "[::1]" || host == "::1") return true;
+    // A number, not a name such as 127.evil.example.
+    return host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
 }
 
 // Takes as long for any wrong key of the right length.

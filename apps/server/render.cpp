@@ -39,20 +39,23 @@ void add_place(const Service& service, size_t store, const Span& span, Json& jso
 
 double rounded(double value, double digits = 1e6) { return std::round(value * digits) / digits; }
 
-// Units [first, last) of one document, put into bins of equal numbers of bytes.
+// Units [first, last) of one document, spread over bins of equal numbers of bytes.
 Json document_heat(const std::vector<UnitAttention>& units, size_t first, size_t last) {
     const uint64_t bytes = std::max<uint64_t>(1, units[last - 1].byte_end);
     const size_t bins = std::min(kMostBins, last - first);
     std::vector<double> s3(bins), bm25(bins);
     double total = 0;
+    const double bytes_per_bin = static_cast<double>(bytes) / static_cast<double>(bins);
     for (size_t u = first; u < last; ++u) {
         const double begin = static_cast<double>(units[u].byte_begin);
-        const double middle = (begin + static_cast<double>(units[u].byte_end)) / 2;
-        const auto bin = std::min(
-            bins - 1,
-            static_cast<size_t>(middle / static_cast<double>(bytes) * static_cast<double>(bins)));
-        s3[bin] += units[u].score_s3;
-        bm25[bin] = std::max(bm25[bin], units[u].score_bm25);
+        const double end = std::max(begin + 1, static_cast<double>(units[u].byte_end));
+        for (size_t bin = static_cast<size_t>(begin / bytes_per_bin); bin < bins; ++bin) {
+            const double from = static_cast<double>(bin) * bytes_per_bin;
+            const double share = std::min(end, from + bytes_per_bin) - std::max(begin, from);
+            if (share <= 0) break;
+            s3[bin] += units[u].score_s3 * share / (end - begin);
+            bm25[bin] = std::max(bm25[bin], units[u].score_bm25);
+        }
         total += units[u].score_s3;
     }
     for (double& value : s3) value = rounded(value, 1e8);

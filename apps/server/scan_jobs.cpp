@@ -79,12 +79,13 @@ void ScanJobs::change(ScanStatus& status) {
 
 bool ScanJobs::has_room() const {
     const std::lock_guard lock(mutex_);
-    return !stopped_ && waiting_.size() < most_waiting_;
+    const bool idle = !running_ && waiting_.empty();
+    return !stopped_ && (idle || waiting_.size() < most_waiting_);
 }
 
 std::optional<ScanStatus> ScanJobs::submit(const ScanRequest& request, bool forced) {
     const std::lock_guard lock(mutex_);
-    if (stopped_ || (!forced && waiting_.size() >= most_waiting_)) return {};
+    if (stopped_ || (!forced && running_ && waiting_.size() >= most_waiting_)) return {};
     auto job = std::make_shared<Job>();
     job->request = request;
     job->cancel = std::make_shared<CancelToken>();

@@ -14,7 +14,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 
-from support import MODEL, PROGRAM, SOURCE, ProgramTest, book_path, run_json  # noqa: E402,F401
+from support import MODEL, PROGRAM, ProgramTest, book_path, run, run_json  # noqa: E402,F401
 
 FACTS = """\
 The lighthouse at Varden was built in 1881 by the engineer Ingrid Solberg. It stands on a rock of \

@@ -1,10 +1,11 @@
 """The HTTP interface: questions, documents, guards, what is wrong said clearly."""
 
 import json
+import socket
 import unittest
 import urllib.parse
 
-from serving import FACTS, QUESTION, Server, ServerTest, book_path, run_json
+from serving import FACTS, QUESTION, Server, ServerTest, book_path, run, run_json
 
 
 class Interface(ServerTest):
@@ -194,7 +195,8 @@ class Interface(ServerTest):
         self.assertTrue(server.alive())
 
     def test_other_sites_and_hosts_are_refused(self):
-        for headers, status in (({"Host": "evil.example"}, 403), ({"Origin": "http://evil"}, 403),
+        for headers, status in (({"Host": "evil.example"}, 403), ({"Host": "127.evil.example"}, 403),
+                                ({"Host": "127.0.0.1:99"}, 200), ({"Origin": "http://evil"}, 403),
                                 ({"Origin": "null"}, 403), ({"Host": "localhost"}, 200),
                                 ({"Origin": self.server.url}, 200)):
             self.assertEqual(self.server.get("/v1/models", headers=headers)[0], status, headers)
@@ -236,6 +238,16 @@ class Stores(ServerTest):
         self.assertIn("upload", content["error"]["message"])
         self.assertEqual(self.chat(server, "Who?")[0], 409)
         self.assertEqual(server.get("/v1/documents")[2]["data"], [])
+
+    def test_what_cannot_start_says_why(self):
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        self.assert_fails(run("serve", self.store, "--port", port), str(port), "--port")
+        self.assert_fails(run("serve", self.write("file.txt", "x")), "file.txt")
+        self.assert_fails(run("serve", self.store, "--reader", "none.gguf"), "none.gguf")
+        self.assert_fails(run("serve", self.store, "--port", 99999), "port", code=2)
+        self.assert_fails(run("serve"), "store", code=2)
 
     def test_several_stores_are_searched_together_or_by_name(self):
         first, second = self.directory / "a" / "x.s3", self.directory / "b.s3"

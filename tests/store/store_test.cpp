@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "store/inspect.h"
@@ -411,6 +413,44 @@ TEST_F(Store, UnknownIdsAreNotFound) {
     int pieces = 0;
     ASSERT_OK(read_document_text(store_, 1, [&](auto) { return ++pieces < 3; }));
     EXPECT_EQ(pieces, 3) << "stops when told to";
+}
+
+TEST_F(Store, RangesAreTheUnitsTheyTouch) {
+    index_document(*open_writer(store_), a_);
+    const std::string text = text_of(a_);
+    for (uint64_t begin = 0; begin < text.size(); begin += 7) {
+        for (const uint64_t end : {begin, begin + 1, begin + 40, uint64_t{UINT64_MAX}}) {
+            const auto range = read_document_range(store_, 1, begin, end, UINT64_MAX);
+            ASSERT_OK(range);
+            std::vector<uint64_t> expected, got;
+            for (uint32_t i = 0; i < a_.n_units; ++i) {
+                const Unit unit = unit_of(a_, i);
+                if (unit.byte_begin < end && unit.byte_end > begin) {
+                    expected.push_back(unit.byte_begin);
+                }
+            }
+            for (const UnitText& unit : range->units) {
+                got.push_back(unit.byte_begin);
+                EXPECT_EQ(unit.text, text.substr(unit.byte_begin, unit.byte_end - unit.byte_begin));
+            }
+            EXPECT_EQ(got, expected) << begin << " to " << end;
+            EXPECT_FALSE(range->cut);
+        }
+    }
+    const auto cut = read_document_range(store_, 1, 0, UINT64_MAX, 1);
+    ASSERT_OK(cut);
+    EXPECT_EQ(cut->units.size(), 1u) << "at least one";
+    EXPECT_TRUE(cut->cut);
+    EXPECT_EQ(read_document_range(store_, 99, 0, 1, 1).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(Store, UploadsBelongToTheServer) {
+    std::filesystem::create_directories(store_ + "/" + kUploadsFolder);
+    std::ofstream(store_ + "/" + kUploadsFolder + "/notes.txt") << "text";
+    EXPECT_EQ(list_documents(store_).error().code, ErrorCode::kNotFound) << "no store yet";
+    index_document(*open_writer(store_), a_);
+    ASSERT_OK(verify_store(store_));
+    EXPECT_TRUE(std::filesystem::exists(store_ + "/" + kUploadsFolder + "/notes.txt"));
 }
 
 }  // namespace

@@ -58,7 +58,8 @@ function drawHeat(canvas, heat) {
   values.forEach((value, i) => {
     const strength = Math.sqrt(value / most);
     pen.fillStyle = `rgba(${colour}, ${(0.06 + 0.94 * strength).toFixed(3)})`;
-    pen.fillRect(Math.floor(i * step), 0, Math.ceil(step), height);
+    const from = Math.round(i * step);
+    pen.fillRect(from, 0, Math.round((i + 1) * step) - from, height);
   });
 }
 
@@ -81,7 +82,7 @@ export function makeStrip(heat, name, spans, open) {
       onclick: () => open({ span }),
     }, String(span.number));
     const middle = (span.byte_begin + span.byte_end) / 2 / heat.bytes;
-    pin.style.left = `${(100 * Math.min(0.98, Math.max(0.02, middle))).toFixed(2)}%`;
+    pin.style.left = `${(100 * Math.min(0.97, Math.max(0.03, middle))).toFixed(2)}%`;
     strip.append(pin);
   }
   const draw = () => drawHeat(canvas, heat);
