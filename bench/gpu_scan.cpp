@@ -283,8 +283,8 @@ Status Bench::rival() {
 }
 
 Status Bench::run() {
-    S3ATTN_TRY(options_.device, choose_device(options_.device, built_with_cuda(), cuda_status(),
-                                              llama_cuda_status()));
+    S3ATTN_TRY(options_.device,
+               choose_device(options_.device, built_with_cuda(), cuda_status, llama_cuda_status));
     DeviceMonitor monitor(true);  // of an empty card with this process's context
     fs::create_directories(options_.work);
     S3ATTN_TRY(adapter_, load_adapter(options_.adapter));

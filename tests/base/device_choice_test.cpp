@@ -9,8 +9,13 @@ const Status kThere;
 const Status kMissing = make_error(ErrorCode::kUnsupported, "no card");
 const Status kOtherMissing = make_error(ErrorCode::kUnsupported, "no runtime");
 
+Result<Device> choose(Device wanted, bool built, const Status& card, const Status& runtime) {
+    return choose_device(
+        wanted, built, [&] { return card; }, [&] { return runtime; });
+}
+
 Device chosen(Device wanted, bool built, const Status& card, const Status& runtime) {
-    const auto device = choose_device(wanted, built, card, runtime);
+    const auto device = choose(wanted, built, card, runtime);
     EXPECT_TRUE(device.ok());
     return device.ok() ? *device : Device::kAuto;
 }
@@ -29,14 +34,21 @@ TEST(DeviceChoice, WithoutCudaAutoLeavesItToTheRuntime) {
 TEST(DeviceChoice, CpuNeedsNothing) {
     EXPECT_EQ(chosen(Device::kCpu, true, kThere, kThere), Device::kCpu);
     EXPECT_EQ(chosen(Device::kCpu, false, kMissing, kOtherMissing), Device::kCpu);
+    bool asked = false;
+    const auto ask = [&asked] {
+        asked = true;
+        return Status{};
+    };
+    ASSERT_TRUE(choose_device(Device::kCpu, true, ask, ask).ok());
+    EXPECT_FALSE(asked) << "the card is left alone";
 }
 
 TEST(DeviceChoice, CudaSaysWhatIsMissing) {
     EXPECT_EQ(chosen(Device::kCuda, true, kThere, kThere), Device::kCuda);
-    const auto no_card = choose_device(Device::kCuda, true, kMissing, kOtherMissing);
+    const auto no_card = choose(Device::kCuda, true, kMissing, kOtherMissing);
     ASSERT_FALSE(no_card.ok());
     EXPECT_EQ(no_card.error().message, "no card");
-    const auto no_runtime = choose_device(Device::kCuda, true, kThere, kOtherMissing);
+    const auto no_runtime = choose(Device::kCuda, true, kThere, kOtherMissing);
     ASSERT_FALSE(no_runtime.ok());
     EXPECT_EQ(no_runtime.error().message, "no runtime");
 }
