@@ -233,7 +233,6 @@ Status Bench::ask(Engine& engine, uint32_t thousands) {
     std::sort(ttft.begin(), ttft.end());
     tokens_.push_back(static_cast<uint32_t>(report.tokens));
     ask_seconds_.push_back(seconds);
-    rate_of_length_[thousands] = report.tokens_per_s;
     print(name + "_tokens", static_cast<double>(report.tokens), "tokens");
     print(name + "_index", indexed, "s");
     print(name + "_index_rate", report.tokens_per_s, "tokens/s");
@@ -298,6 +297,7 @@ Status Bench::run() {
     // Memory of the scan alone, before a reader is loaded.
     for (const uint32_t thousands : options_.lengths) {
         S3ATTN_TRY(const IndexReport report, index(*engine, "memory", thousands));
+        rate_of_length_[thousands] = report.tokens_per_s;
         print("scan_memory_" + length_name(thousands),
               static_cast<double>(report.device_memory_bytes) / (1 << 20), "MiB");
     }
