@@ -7,14 +7,16 @@ READER ?=
 CMAKE_FLAGS ?=
 SECONDS_EACH ?= 60
 export SECONDS_EACH
-export BUILD BUILD_TYPE JOBS MODEL READER CMAKE_FLAGS
+CUDA ?=
+CUDA_ARCH ?=
+export BUILD BUILD_TYPE JOBS MODEL READER CMAKE_FLAGS CUDA CUDA_ARCH
 # Set on the command line or in the environment, they reach the scripts (make exports both).
 ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-index bench-serve \
-        bench-training eval-smoke docs clean help
+.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
+        bench-serve bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -61,6 +63,9 @@ bench-index: all  ## measures the index at 100K, 1M and 10M tokens (some minutes
 bench-serve: all  ## what the server adds to the engine, eight clients at once, the page's load
 	@python3 bench/serve.py
 
+bench-gpu:  ## builds with CUDA, checks and measures it on a card of 80 GB (docs/gpu.md)
+	@python3 bench/gpu.py
+
 docs: all  ## writes docs/cli.md from the program's own help
 	@scripts/gen_cli_docs.sh >docs/cli.md
 
@@ -72,4 +77,4 @@ help:  ## this list
 	@echo
 	@echo "Variables: BUILD (folder), BUILD_TYPE, JOBS, CMAKE_FLAGS, CMAKE_PREFIX_PATH (a llama.cpp"
 	@echo "of your own), MODEL (a GGUF of your own), READER (a GGUF that answers in the demo),"
-	@echo "SECONDS_EACH (of each fuzz target)."
+	@echo "SECONDS_EACH (of each fuzz target), CUDA=1 and CUDA_ARCH (docs/gpu.md)."

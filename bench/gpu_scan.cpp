@@ -13,10 +13,14 @@
 #include "base/device_choice.h"
 #include "base/files.h"
 #include "base/timing.h"
+#include "engine/chunk_coder.h"
 #include "engine/device_monitor.h"
+#include "engine/fingerprint.h"
+#include "engine/indexer.h"
 #include "model/full_kv.h"
 #include "model/llama_model.h"
 #include "s3attn/engine.h"
+#include "store/store.h"
 
 namespace {
 
@@ -34,6 +38,7 @@ struct Options {
     std::vector<uint32_t> lengths = {8, 32, 64, 128};  // thousands of tokens
     uint32_t longest = 1000;
     double peak_tflops = 790;  // what the card's dense products reach
+    double ffn = 14336;        // width of the model's feed-forward layers
     bool full_kv = true;
 };
 
@@ -59,6 +64,9 @@ class Bench {
         return options_.work + "/" + length_name(thousands) + ".txt";
     }
     Status scan_rates(uint32_t chunk);
+    Status index_rate(Scanner& scanner, ChunkCoder& coder, const std::string& name,
+                      uint32_t thousands, bool report);
+    double arithmetic_limit() const;
     Status ask(Engine& engine, uint32_t thousands);
     Status longest(Engine& engine);
     Status rival();
@@ -73,6 +81,7 @@ class Bench {
     std::vector<uint32_t> tokens_;     // of each length
     std::vector<double> ask_seconds_;  // of each length
     std::map<uint32_t, double> rate_of_length_;
+    double index_rate_ = 0;  // of the last index_rate()
     Silent sink_;
     CancelToken cancel_;
 };
@@ -127,6 +136,42 @@ Result<IndexReport> Bench::index(Engine& engine, const std::string& name, uint32
     return engine.index(store, {text_of(thousands)}, {}, sink_, cancel_);
 }
 
+// The write path over an open scanner, as Engine::index() runs it.
+Status Bench::index_rate(Scanner& scanner, ChunkCoder& coder, const std::string& name,
+                         uint32_t thousands, bool report) {
+    const std::string store = options_.work + "/" + name + ".s3";
+    std::error_code ignored;
+    fs::remove_all(store, ignored);
+    StoreShape shape;
+    shape.n_slots = static_cast<uint32_t>(adapter_.slots.size());
+    shape.latents = adapter_.latents;
+    shape.k = adapter_.k;
+    S3ATTN_TRY(auto writer,
+               StoreWriter::open(store, make_fingerprint(model_, adapter_, scanner.chunk_tokens()),
+                                 shape, {uint64_t{256} << 20}));
+    IndexOptions options;
+    options.commit_tokens = 131072;
+    auto before = coder.timings_ms();
+    DeviceMonitor monitor(report);
+    const Stopwatch watch;
+    Indexer indexer(scanner, coder, *writer, options, sink_, cancel_);
+    const uint64_t size = fs::file_size(text_of(thousands));
+    S3ATTN_TRY(const FileOutcome outcome,
+               indexer.index_file(text_of(thousands), std::nullopt, 0, size));
+    S3ATTN_CHECK(indexer.finish());
+    const double seconds = watch.seconds();
+    monitor.stop();
+    if (!report) return {};
+    auto timings = indexer.timings_ms();
+    for (const auto& [stage, ms] : before) timings[stage] -= ms;
+    index_rate_ = static_cast<double>(outcome.tokens) / seconds;
+    print(name + "_index", index_rate_, "tokens/s");
+    print(name + "_busy", timings["scan"] / seconds / 1e3, "ratio");
+    print(name + "_utilization", monitor.utilization(), "ratio");
+    for (const auto& [stage, ms] : timings) print(name + "_ms_" + stage, ms, "ms");
+    return {};
+}
+
 Status Bench::scan_rates(uint32_t chunk) {
     const std::string name = "scan_chunk" + std::to_string(chunk);
     ScannerOptions scan;
@@ -135,25 +180,34 @@ Status Bench::scan_rates(uint32_t chunk) {
     scan.chunk_tokens = chunk;
     scan.device = options_.device;
     scan.deepest_layer = static_cast<int32_t>(adapter_.deepest_layer());
-    double plain = 0;
-    {
-        S3ATTN_TRY(auto scanner, open_llama_scanner(scan, &sink_));
-        S3ATTN_TRY(const std::string text, read_file(text_of(options_.lengths.back()), 64u << 20));
-        S3ATTN_TRY(const Tokens tokens, scanner->tokenizer().tokenize(text));
-        const std::span<const int32_t> ids(tokens.ids);
-        S3ATTN_TRY(plain, plain_rate(*scanner, ids.first(std::min<size_t>(ids.size(), 16384))));
-        S3ATTN_TRY(plain, plain_rate(*scanner, ids));
+    S3ATTN_TRY(auto scanner, open_llama_scanner(scan, &sink_));
+    std::unique_ptr<ChunkCoder> coder;
+    if (options_.device == Device::kCuda) {
+        S3ATTN_TRY(coder, make_device_coder(*scanner, adapter_));
+    } else {
+        coder = make_host_coder(*scanner, adapter_, 0);
     }
-    S3ATTN_TRY(auto engine, Engine::open(engine_options(chunk)));
-    S3ATTN_TRY(IndexReport report, index(*engine, name, options_.lengths.front()));
-    S3ATTN_TRY(report, index(*engine, name, options_.lengths.back()));
+    S3ATTN_TRY(const std::string text, read_file(text_of(options_.lengths.back()), 64u << 20));
+    S3ATTN_TRY(const Tokens tokens, scanner->tokenizer().tokenize(text));
+    const std::span<const int32_t> ids(tokens.ids);
+    double plain = 0;
+    S3ATTN_TRY(plain, plain_rate(*scanner, ids.first(std::min<size_t>(ids.size(), 16384))));
+    S3ATTN_CHECK(index_rate(*scanner, *coder, name, options_.lengths.front(), false));
+    S3ATTN_TRY(plain, plain_rate(*scanner, ids));
+    S3ATTN_CHECK(index_rate(*scanner, *coder, name, options_.lengths.back(), true));
     print(name + "_unobserved", plain, "tokens/s");
-    print(name + "_index", report.tokens_per_s, "tokens/s");
-    print(name + "_share", report.tokens_per_s / plain, "ratio");
-    print(name + "_busy", report.scan_busy, "ratio");
-    print(name + "_utilization", report.device_utilization, "ratio");
-    for (const auto& [stage, ms] : report.timings_ms) print(name + "_ms_" + stage, ms, "ms");
+    print(name + "_share", index_rate_ / plain, "ratio");
+    print(name + "_share_of_arithmetic_limit", index_rate_ / arithmetic_limit(), "ratio");
     return {};
+}
+
+// Tokens a second if nothing but the matrix products of the layers that run took time.
+double Bench::arithmetic_limit() const {
+    const double embd = double{1} * model_.n_head * model_.d_head;
+    const double kv = double{1} * model_.n_head_kv * model_.d_head;
+    const double attention = 2 * embd * embd + 2 * embd * kv, ffn = 3 * embd * options_.ffn;
+    const double flop = 2 * (adapter_.deepest_layer() * (attention + ffn) + embd * kv);
+    return options_.peak_tflops * 1e12 / flop;
 }
 
 Status Bench::ask(Engine& engine, uint32_t thousands) {
@@ -179,7 +233,6 @@ Status Bench::ask(Engine& engine, uint32_t thousands) {
     std::sort(ttft.begin(), ttft.end());
     tokens_.push_back(static_cast<uint32_t>(report.tokens));
     ask_seconds_.push_back(seconds);
-    rate_of_length_[thousands] = report.tokens_per_s;
     print(name + "_tokens", static_cast<double>(report.tokens), "tokens");
     print(name + "_index", indexed, "s");
     print(name + "_index_rate", report.tokens_per_s, "tokens/s");
@@ -229,8 +282,8 @@ Status Bench::rival() {
 }
 
 Status Bench::run() {
-    S3ATTN_TRY(options_.device, choose_device(options_.device, built_with_cuda(), cuda_status(),
-                                              llama_cuda_status()));
+    S3ATTN_TRY(options_.device,
+               choose_device(options_.device, built_with_cuda(), cuda_status, llama_cuda_status));
     DeviceMonitor monitor(true);  // of an empty card with this process's context
     fs::create_directories(options_.work);
     S3ATTN_TRY(adapter_, load_adapter(options_.adapter));
@@ -238,11 +291,13 @@ Status Bench::run() {
     S3ATTN_CHECK(make_texts());
     monitor.stop();
     print("device_memory_at_start", static_cast<double>(monitor.most_memory()) / (1 << 20), "MiB");
-    for (const uint32_t chunk : {1024u, 2048u}) S3ATTN_CHECK(scan_rates(chunk));
+    for (const uint32_t chunk : {256u, 1024u, 2048u}) S3ATTN_CHECK(scan_rates(chunk));
+    print("scan_arithmetic_limit", arithmetic_limit(), "tokens/s");
     S3ATTN_TRY(auto engine, Engine::open(engine_options(256)));
     // Memory of the scan alone, before a reader is loaded.
     for (const uint32_t thousands : options_.lengths) {
         S3ATTN_TRY(const IndexReport report, index(*engine, "memory", thousands));
+        rate_of_length_[thousands] = report.tokens_per_s;
         print("scan_memory_" + length_name(thousands),
               static_cast<double>(report.device_memory_bytes) / (1 << 20), "MiB");
     }
@@ -262,14 +317,13 @@ Status Bench::run() {
     }
     for (const uint32_t thousands : options_.lengths) S3ATTN_CHECK(ask(*engine, thousands));
     engine.reset();
-    S3ATTN_CHECK(scan_rates(256));
     return options_.full_kv ? rival() : Status{};
 }
 
 int usage() {
     std::fprintf(stderr,
                  "usage: gpu_scan MODEL.gguf ADAPTER CACHE WORK TEXT [--lengths K,K,...] "
-                 "[--longest K] [--no-full-kv] [--device cpu|cuda]\n"
+                 "[--longest K] [--no-full-kv] [--peak TFLOPS] [--device cpu|cuda]\n"
                  "K: thousands of tokens\n");
     return 2;
 }
@@ -292,6 +346,8 @@ int main(int argc, char** argv) {
             return usage();
         } else if (arg == "--longest") {
             options.longest = static_cast<uint32_t>(std::atoi(argv[++i]));
+        } else if (arg == "--peak") {
+            options.peak_tflops = std::atof(argv[++i]);
         } else if (arg == "--device") {
             options.device = std::string(argv[++i]) == "cpu" ? Device::kCpu : Device::kCuda;
         } else if (arg == "--lengths") {

@@ -4,7 +4,7 @@
 #   scripts/build.sh --asan     the unit tests with AddressSanitizer and UBSan, in $BUILD-asan
 #   scripts/build.sh --tsan     the tests that use threads with ThreadSanitizer, in $BUILD-tsan,
 #                               and runs them
-# Environment: BUILD, BUILD_TYPE, JOBS, CMAKE_PREFIX_PATH, MODEL, CMAKE_FLAGS.
+# Environment: BUILD, BUILD_TYPE, JOBS, CMAKE_PREFIX_PATH, MODEL, CMAKE_FLAGS, CUDA, CUDA_ARCH.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$S3ATTN_ROOT"
@@ -24,6 +24,12 @@ elif [ "${1:-}" = --tsan ]; then
     type=None
     flags=(-DS3ATTN_SANITIZE=thread -DS3ATTN_BENCH=OFF "-DCMAKE_CXX_FLAGS=-O1 -g1")
     targets=(base_tests store_tests)
+fi
+
+if [ -n "${CUDA:-}" ] && [ "$CUDA" != 0 ]; then
+    arch="${CUDA_ARCH:-90}"
+    [ "$arch" != 90 ] || arch=90a  # with the matrix instructions that only these cards have
+    flags+=(-DS3ATTN_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$arch-real")
 fi
 
 "$S3ATTN_ROOT/scripts/setup.sh" --env "$build/setup.env"

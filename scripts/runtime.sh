@@ -4,6 +4,11 @@ RUNTIME_VERSION=0.3.36
 RUNTIME_SHA256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
 # A native build would die with SIGILL on the next machine's processor; AVX2 and FMA stay on.
 RUNTIME_FLAGS="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DGGML_NATIVE=OFF"
+# CUDA=1: with CUDA, for the cards of compute capability CUDA_ARCH (90: H100 and H200).
+if [ -n "${CUDA:-}" ] && [ "$CUDA" != 0 ]; then
+    RUNTIME_FLAGS="$RUNTIME_FLAGS -DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF"
+    RUNTIME_FLAGS="$RUNTIME_FLAGS -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCH:-90}-real"
+fi
 # The packer forces this on after its own options; undone from inside llama.cpp's project() call.
 RUNTIME_INCLUDE="set(LLAMA_BUILD_COMMON OFF)"
 RUNTIME_LAYOUT=1  # raise when trim_runtime changes
@@ -100,9 +105,21 @@ trim_runtime() {  # PREFIX
     done <<<"$keep"
 }
 
+# nvcc, on the PATH or where CUDA's installer puts it; empty: there is none.
+find_nvcc() {
+    command -v nvcc 2>/dev/null || { [ -x /usr/local/cuda/bin/nvcc ] && echo /usr/local/cuda/bin/nvcc; } ||
+        true
+}
+
 build_runtime() {  # PREFIX
     local log="$S3ATTN_CACHE/llama-build.log"
     say "Building the model runtime (llama.cpp, once per machine; about 2 minutes on 2 cores)"
+    if [ -n "${CUDA:-}" ] && [ "$CUDA" != 0 ]; then
+        CUDACXX="${CUDACXX:-$(find_nvcc)}"
+        [ -n "$CUDACXX" ] || die "CUDA=1 needs nvcc: install CUDA's toolkit, or set CUDACXX to its path"
+        export CUDACXX
+        say "  with CUDA: about 4 minutes on 16 cores, 45 on 2"
+    fi
     say "  into $1"
     need_megabytes "$S3ATTN_CACHE" 1500 "building the runtime"
     make_work

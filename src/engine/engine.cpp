@@ -211,6 +211,7 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     monitor.stop();
     report.tokens = indexer.tokens_scanned();
     report.timings_ms = indexer.timings_ms();
+    if (!status.ok()) coder_.reset();  // it may hold codes of what was given up
     for (const auto& [stage, ms] : before) report.timings_ms[stage] -= ms;
     report.device = name_of(options_.device);
     report.scan_busy = report.timings_ms["scan"] / std::max(1e-3, seconds * 1e3);
@@ -291,8 +292,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
                           "no model: pass --model FILE.gguf, or run `make setup` for the default");
     }
     EngineOptions own = options;
-    S3ATTN_TRY(own.device, choose_device(options.device, built_with_cuda(), cuda_status(),
-                                         llama_cuda_status()));
+    S3ATTN_TRY(own.device,
+               choose_device(options.device, built_with_cuda(), cuda_status, llama_cuda_status));
     S3ATTN_TRY(ModelInfo model, read_model_info(options.model));
     std::string directory = options.adapter;
     if (directory.empty()) {

@@ -8,6 +8,8 @@
 #include <exception>
 #include <filesystem>
 #include <limits>
+#include <map>
+#include <mutex>
 
 #include "base/checked.h"
 #include "base/files.h"
@@ -242,6 +244,33 @@ std::string tokenizer_hash(const GgufHeader& header) {
     return hash_bytes(bytes);
 }
 
+Result<std::string> model_file_hash(const std::string& path) {
+    struct Known {
+        uintmax_t size;
+        std::filesystem::file_time_type written;
+        std::string hash;
+    };
+    static std::mutex mutex;
+    static std::map<std::string, Known> known;
+    std::error_code error;
+    const auto file = std::filesystem::absolute(path, error).string();
+    const auto size = std::filesystem::file_size(path, error);
+    const auto written = std::filesystem::last_write_time(path, error);
+    if (error) return hash_file(path);
+    {
+        const std::lock_guard lock(mutex);
+        const auto found = known.find(file);
+        if (found != known.end() && found->second.size == size &&
+            found->second.written == written) {
+            return found->second.hash;
+        }
+    }
+    S3ATTN_TRY(const std::string hash, hash_file(path));
+    const std::lock_guard lock(mutex);
+    known[file] = {size, written, hash};
+    return hash;
+}
+
 Result<ModelInfo> model_info_from_header(const GgufHeader& header) {
     ModelInfo info;
     info.name = std::filesystem::path(header.path()).filename().string();
@@ -309,7 +338,7 @@ Status check_has_keys(const GgufHeader& header, uint32_t layers) {
 Result<ModelInfo> read_model_info(const std::string& model_path) {
     S3ATTN_TRY(const GgufHeader header, GgufHeader::open(model_path));
     S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
-    S3ATTN_TRY(info.file_hash, hash_file(model_path));
+    S3ATTN_TRY(info.file_hash, model_file_hash(model_path));
     return info;
 }
 

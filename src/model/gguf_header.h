@@ -52,6 +52,10 @@ class GgufHeader {
 // XXH3-128 over the model's tokenizer.ggml.* fields: pieces, types, scores, merges, flags.
 std::string tokenizer_hash(const GgufHeader& header);
 
+// hash_file() of a model, computed once per process while the file stays as it is: reading a large
+// model through takes as long as loading it.
+Result<std::string> model_file_hash(const std::string& path);
+
 // Everything but file_hash.
 Result<ModelInfo> model_info_from_header(const GgufHeader& header);
 

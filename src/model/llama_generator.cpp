@@ -225,7 +225,7 @@ Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& 
     GeneratorOptions own = options;
     S3ATTN_TRY(const GgufHeader header, GgufHeader::open(own.model_path));
     S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
-    S3ATTN_TRY(info.file_hash, hash_file(own.model_path));
+    S3ATTN_TRY(info.file_hash, model_file_hash(own.model_path));
     if (own.context_tokens == 0) {
         own.context_tokens =
             info.n_ctx_train == 0 ? kDefaultWindow : std::min(kDefaultWindow, info.n_ctx_train);

@@ -44,10 +44,7 @@ class LlamaScanner final : public Scanner {
         : options_(options),
           tuning_(tuning),
           info_(std::move(info)),
-          sequences_(options.device == Device::kCuda
-                         ? std::clamp(options.device_batch_tokens / options.chunk_tokens, 1u, 64u)
-                         : 1),
-          batch_((options.chunk_tokens + 1) * sequences_) {}
+          batch_((options.chunk_tokens + 1) * tuning.sequences) {}
 
     // Loads weights from `path` (the original or its scan copy), of `layers` layers.
     Status load(const std::string& path, uint32_t layers);
@@ -58,7 +55,7 @@ class LlamaScanner final : public Scanner {
     Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                    Projection projection, const ProjectionSink& sink) override;
     uint32_t device_chunks() const override {
-        return options_.device == Device::kCuda ? sequences_ : 0;
+        return tuning_.keys_on_device || tuning_.sequences > 1 ? tuning_.sequences : 0;
     }
     Status capture_on_device(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                              const ProjectionSink& sink) override;
@@ -79,7 +76,6 @@ class LlamaScanner final : public Scanner {
     ScanTuning tuning_;
     ModelInfo info_;
     uint32_t layers_ = 0;
-    uint32_t sequences_;  // most of one pass
     std::optional<llama_token> bos_;
     KeyTap tap_;
     Batch batch_;
@@ -109,12 +105,13 @@ Status LlamaScanner::make_context() {
     const uint32_t rows = options_.chunk_tokens + (bos_ ? 1 : 0);
     // One graph per chunk: the tap counts on every row of a layer coming at once.
     // Several sequences have a cache each: 256 is the step in which llama.cpp sizes it.
-    params.n_ctx = sequences_ == 1 ? rows : (rows + 255) / 256 * 256 * sequences_;
-    params.n_batch = rows * sequences_;
+    const uint32_t sequences = tuning_.sequences;
+    params.n_ctx = sequences == 1 ? rows : (rows + 255) / 256 * 256 * sequences;
+    params.n_batch = rows * sequences;
     params.n_ubatch = params.n_batch;
-    params.n_seq_max = sequences_;
+    params.n_seq_max = sequences;
     params.kv_unified = false;
-    params.n_outputs_max = 1;  // a scan wants no logits: spare their buffer
+    params.n_outputs_max = sequences;  // a scan wants no logits: spare their buffer
     params.n_threads = static_cast<int32_t>(thread_count(options_.threads));
     params.n_threads_batch = params.n_threads;
     params.flash_attn_type = tuning_.flash_attention;
@@ -248,7 +245,7 @@ Status LlamaScanner::capture_on_device(std::span<const int32_t> tokens,
     KeyTap::Request request;
     request.layers = layers;
     request.sequences = static_cast<uint32_t>(std::max<size_t>(1, tokens.size() / chunk));
-    request.on_device = true;
+    request.on_device = tuning_.keys_on_device;
     request.sink = &sink;
     return run(tokens, request);
 }
@@ -273,12 +270,15 @@ Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request reques
 }
 
 // On a device matrix products run fastest in 16 bits, whatever the file's own weights are.
-ScanTuning device_tuning(const std::string& model_path) {
+ScanTuning device_tuning(const ScannerOptions& options) {
     ScanTuning tuning;
+    tuning.keys_on_device = true;
+    tuning.sequences =
+        std::clamp(options.device_batch_tokens / std::max(1u, options.chunk_tokens), 1u, 64u);
     tuning.copy_type = LLAMA_FTYPE_MOSTLY_F16;
     tuning.copy_label = "F16";
     tuning.flash_attention = LLAMA_FLASH_ATTN_TYPE_ENABLED;
-    const auto header = GgufHeader::open(model_path);
+    const auto header = GgufHeader::open(options.model_path);
     if (header.ok() && weight_type(*header) == GGML_TYPE_BF16) {
         tuning.copy_type = LLAMA_FTYPE_MOSTLY_BF16;
         tuning.copy_label = "BF16";
@@ -312,7 +312,7 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
     const uint32_t layers =
         options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
     S3ATTN_CHECK(check_has_keys(header, layers));
-    S3ATTN_TRY(info.file_hash, hash_file(options.model_path));
+    S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
 
     if (!options.cache_dir.empty()) {
         const ScanCopyRequest request{options.cache_dir, info.file_hash, layers,
@@ -338,7 +338,7 @@ Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& option
                                                     ProgressSink* sink) {
     if (options.device == Device::kCuda) {
         S3ATTN_CHECK(llama_cuda_status());
-        return open_tuned_scanner(options, device_tuning(options.model_path), sink);
+        return open_tuned_scanner(options, device_tuning(options), sink);
     }
     return open_tuned_scanner(options, ScanTuning{}, sink);
 }

@@ -69,9 +69,12 @@ bool is_whole(const std::string& path, const std::string& hash_path) {
 // Left by makers that were killed; the lock is ours, so nobody is writing them.
 void remove_stale_temporaries(const fs::path& copy) {
     std::error_code error;
-    const std::string prefix = copy.filename().string() + ".tmp.";
+    const std::string prefix = copy.filename().string() + ".";
     for (const auto& entry : fs::directory_iterator(copy.parent_path(), error)) {
-        if (entry.path().filename().string().starts_with(prefix)) {
+        const std::string name = entry.path().filename().string();
+        // Of the copy itself, and of the hash beside it.
+        if (name.starts_with(prefix) &&
+            name.find(".tmp.", prefix.size() - 1) != std::string::npos) {
             std::error_code ignored;
             fs::remove(entry.path(), ignored);
         }
@@ -124,6 +127,9 @@ Status make_copy(const GgufHeader& original, const ScanCopyRequest& request,
         if (loaded.ok()) break;
         if (keep_output) return loaded.error();
     }
+    // Now: a maker killed after the last rename would leave it behind, and nobody look for it.
+    std::error_code ignored;
+    fs::remove(slice.path, ignored);
     S3ATTN_CHECK(sync_file(converted.path));
     S3ATTN_TRY(const std::string hash, hash_file(converted.path));
     S3ATTN_CHECK(write_file_atomic(hash_path, hash));

@@ -16,6 +16,8 @@ struct ScanTuning {
     ggml_type kv_type = GGML_TYPE_F16;
     llama_ftype copy_type = LLAMA_FTYPE_MOSTLY_Q8_0;
     const char* copy_label = "Q8_0";  // in the copy's file name
+    uint32_t sequences = 1;           // chunks of one pass, at most
+    bool keys_on_device = false;      // delivered where they lie by capture_on_device()
 };
 
 Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,

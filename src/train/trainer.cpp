@@ -61,8 +61,8 @@ void remove_work(const TrainOptions& options, ProgressSink& sink) {
 // leaves them behind: they go when somebody asks for that adapter again.
 Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
     options.out = without_slash(options.out);
-    S3ATTN_TRY(options.device, choose_device(options.device, built_with_cuda(), cuda_status(),
-                                             llama_cuda_status()));
+    S3ATTN_TRY(options.device,
+               choose_device(options.device, built_with_cuda(), cuda_status, llama_cuda_status));
     const bool by_default = options.work.empty() && !options.out.empty();
     if (by_default) options.work = options.out + ".partial";
     const Status status =
@@ -109,8 +109,7 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
-    auto trained = run_training(*scanner, corpus, options, sink, cancel,
-                                model_writer(options));
+    auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     S3ATTN_CHECK(save_result(*trained, options));
     remove_work(options, sink);

@@ -72,6 +72,53 @@ class CaptureTest : public testing::TestWithParam<Case> {
     TinyWeights weights_;
 };
 
+// Several chunks as sequences of one pass give what each gives alone; a shorter rest too.
+TEST_P(CaptureTest, ChunksOfOnePassEqualChunksAlone) {
+    constexpr uint32_t kChunk = 24, kChunks = 3;
+    ScanTuning together;
+    together.sequences = kChunks;
+    auto many = open_scanner(path_, kChunk, together);
+    auto one = open_scanner(path_, kChunk);
+    ASSERT_TRUE(many && one);
+    EXPECT_EQ(one->device_chunks(), 0u);
+    ASSERT_EQ(many->device_chunks(), kChunks);
+    const std::vector<uint32_t> layers = {0, 2};
+    for (const uint32_t n : {kChunk * kChunks, kChunk * 2, 10u}) {
+        const auto tokens = random_tokens(n, n);
+        std::map<uint32_t, std::vector<float>> together_rows;
+        const auto collect = [&](const ProjectionView& v) -> Status {
+            for (uint32_t s = 0; s < v.n_sequences; ++s) {
+                for (uint32_t t = 0; t < v.n_tokens; ++t) {
+                    for (uint32_t h = 0; h < v.n_heads; ++h) {
+                        const float* row =
+                            v.data + s * v.sequence_stride + t * v.token_stride + h * v.head_stride;
+                        auto& rows = together_rows[v.layer];
+                        rows.insert(rows.end(), row, row + v.d_head);
+                    }
+                }
+            }
+            return {};
+        };
+        const Status status = many->capture_on_device(tokens, layers, collect);
+        ASSERT_TRUE(status.ok()) << status.error().message;
+        std::map<uint32_t, std::vector<float>> alone;
+        for (uint32_t at = 0; at < n; at += kChunk) {
+            const auto part = std::span(tokens).subspan(at, std::min(kChunk, n - at));
+            const Captured captured = capture_all(*one, part, layers);
+            for (const auto& [layer, rows] : captured.layers) {
+                alone[layer].insert(alone[layer].end(), rows.begin(), rows.end());
+            }
+        }
+        for (const uint32_t layer : layers) {
+            EXPECT_LT(max_difference(together_rows[layer], alone[layer]), 1e-3) << layer;
+        }
+    }
+    EXPECT_FALSE(many->capture_on_device(random_tokens(kChunk + 1, 1), layers,
+                                         [](const auto&) { return Status{}; })
+                     .ok())
+        << "chunks of one pass must be whole";
+}
+
 TEST_P(CaptureTest, StoppedEqualsUnstoppedBitForBit) {
     const TinyModel& model = GetParam().model;
     const auto tokens = random_tokens(96, 3);

@@ -79,6 +79,26 @@ std::vector<int32_t> some_tokens() {
     return tokens;
 }
 
+// What is in 16 bits already is cut, not converted: the same keys to the last bit.
+TEST_F(ScanCopyTest, SixteenBitsStayAsTheyAre) {
+    write_tiny_gguf(TinyModel{}, path_);
+    ScanTuning half;
+    half.copy_type = LLAMA_FTYPE_MOSTLY_F16;
+    half.copy_label = "F16";
+    ASSERT_TRUE(open(cache_, 3, half));
+    ASSERT_EQ(copies().size(), 1u);
+    path_ = copies().front().string();
+    auto original = open("", 1);
+    auto copy = open(dir_ / "cache2", 1, half);
+    ASSERT_TRUE(original && copy);
+    EXPECT_FALSE(notes_.mention("itself")) << notes_.lines.back();
+    const Captured a = capture_all(*original, some_tokens(), {0, 1});
+    const Captured b = capture_all(*copy, some_tokens(), {0, 1});
+    for (const uint32_t layer : {0u, 1u}) {
+        EXPECT_EQ(max_difference(a.layers.at(layer), b.layers.at(layer)), 0) << layer;
+    }
+}
+
 TEST_F(ScanCopyTest, EveryArchitectureKeepsItsKeys) {
     for (const char* arch : {"llama", "qwen2", "qwen3", "gemma3", "phi3", "smollm3"}) {
         SCOPED_TRACE(arch);
