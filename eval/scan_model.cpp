@@ -65,8 +65,8 @@ Status ScanModel::need_adapter() {
 Status ScanModel::need_scanner() {
     if (scanner_) return {};
     S3ATTN_CHECK(need_adapter());
-    S3ATTN_TRY(options_.device, choose_device(options_.device, built_with_cuda(), cuda_status(),
-                                              llama_cuda_status()));
+    S3ATTN_TRY(options_.device,
+               choose_device(options_.device, built_with_cuda(), cuda_status, llama_cuda_status));
     const Stopwatch watch;
     ScannerOptions options;
     options.device = options_.device;
