@@ -118,8 +118,7 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
         if (inner.failure()) fields.fail("stream_options", "is wrong inside");
     }
     options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
-    options.seed =
-        static_cast<uint32_t>(fields.integer("seed", 1, -(int64_t{1} << 53), int64_t{1} << 53));
+    options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
     const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, 1, 1 << 16);
     options.max_answer_tokens =
         static_cast<uint32_t>(fields.integer("max_completion_tokens", old_name, 1, 1 << 16));
