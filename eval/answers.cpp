@@ -190,6 +190,7 @@ Status AnswerRun::choose_reader() {
     reader_options_.model_path = engine.reader.empty() ? engine.model : engine.reader;
     S3ATTN_TRY(reader_info_, read_model_info(reader_options_.model_path));
     reader_options_.context_tokens = engine.reader_context;
+    reader_options_.device = engine.device;
     if (engine.reader_context == 0) {
         const uint32_t trained = reader_info_.n_ctx_train;
         reader_options_.context_tokens = trained == 0 ? 8192 : std::min(trained, kWidestWindow);

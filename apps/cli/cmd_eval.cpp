@@ -1,5 +1,8 @@
 #include "cmd_eval.h"
 
+#include <map>
+#include <vector>
+
 namespace s3attn::cli {
 
 void add_eval_command(Context& context) {
@@ -11,6 +14,27 @@ void add_eval_command(Context& context) {
     add_eval_answers(context, *eval);
     add_eval_score(context, *eval);
     add_eval_report(context, *eval);
+}
+
+void add_format_option(CLI::App& command, eval::DatasetOptions& data, const std::string& of_what) {
+    std::vector<std::string> formats = eval::dataset_formats();
+    formats.insert(formats.begin(), "auto");
+    command.add_option("--format", data.format, of_what + " (auto: by its first record)")
+        ->check(CLI::IsMember(formats))
+        ->type_name("NAME")
+        ->capture_default_str();
+}
+
+CLI::Option* add_haystack_option(CLI::App& command, eval::DatasetOptions& data,
+                                 const std::string& description) {
+    static const std::map<std::string, eval::Haystack> haystacks{
+        {"pooled", eval::Haystack::kPooled}, {"own", eval::Haystack::kOwn}};
+    return command
+        .add_option_function<std::string>(
+            "--haystack", [&data](const std::string& name) { data.haystack = haystacks.at(name); },
+            description)
+        ->check(CLI::IsMember({"pooled", "own"}))
+        ->type_name("KIND");
 }
 
 }  // namespace s3attn::cli

@@ -1,6 +1,5 @@
 // `s3attn eval answers`: LongBench's tasks, or questions of one's own, by every method.
 #include <cstdio>
-#include <map>
 
 #include "cmd_eval.h"
 #include "eval/answers.h"
@@ -64,8 +63,6 @@ int run(const AnswerArguments& arguments, const GlobalOptions& options, const Ca
 }
 
 void add_question_options(CLI::App& command, AnswerArguments& arguments) {
-    static const std::map<std::string, eval::Haystack> haystacks{
-        {"pooled", eval::Haystack::kPooled}, {"own", eval::Haystack::kOwn}};
     eval::DatasetOptions& data = arguments.data;
     data.haystack = eval::Haystack::kOwn;
     command
@@ -80,20 +77,10 @@ void add_question_options(CLI::App& command, AnswerArguments& arguments) {
                     "LongBench's tasks by name (hotpotqa, trec, ...; with _e: LongBench-E), or all")
         ->delimiter(',')
         ->type_name("NAME...");
-    std::vector<std::string> formats = eval::dataset_formats();
-    formats.insert(formats.begin(), "auto");
-    command
-        .add_option("--format", data.format, "of a file of questions (auto: by its first record)")
-        ->check(CLI::IsMember(formats))
-        ->type_name("NAME")
-        ->capture_default_str();
-    command
-        .add_option_function<std::string>(
-            "--haystack", [&data](const std::string& name) { data.haystack = haystacks.at(name); },
-            "of a file of questions: each searches its own documents (own), or all of the file's "
-            "(pooled)")
-        ->check(CLI::IsMember({"own", "pooled"}))
-        ->type_name("KIND")
+    add_format_option(command, data, "of a file of questions");
+    add_haystack_option(command, data,
+                        "of a file of questions: each searches its own documents (own), or all of "
+                        "the file's (pooled)")
         ->default_str("own");
     command
         .add_option("--max-answer", arguments.max_answer,

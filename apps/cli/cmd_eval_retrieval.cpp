@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 
 #include "cmd_eval.h"
 #include "eval/retrieval.h"
@@ -11,8 +10,6 @@
 
 namespace s3attn::cli {
 namespace {
-
-using eval::Haystack;
 
 struct RetrievalArguments {
     eval::RetrievalOptions options;
@@ -55,25 +52,15 @@ int run(RetrievalArguments arguments, const GlobalOptions& options, const Cancel
 }
 
 void add_data_options(CLI::App& command, RetrievalArguments& arguments) {
-    static const std::map<std::string, Haystack> haystacks{{"pooled", Haystack::kPooled},
-                                                           {"own", Haystack::kOwn}};
     eval::DatasetOptions& data = arguments.options.data;
     command.add_option("--data", data.path, "questions with marked evidence (JSON or JSON Lines)")
         ->required()
         ->type_name("FILE");
-    std::vector<std::string> formats = eval::dataset_formats();
-    formats.insert(formats.begin(), "auto");
-    command.add_option("--format", data.format, "of --data (auto: by its first record)")
-        ->check(CLI::IsMember(formats))
-        ->type_name("NAME")
-        ->capture_default_str();
-    command
-        .add_option_function<std::string>(
-            "--haystack", [&data](const std::string& name) { data.haystack = haystacks.at(name); },
-            "pooled: every distinct paragraph of the file, shuffled, as one document (the default "
-            "for files of paragraphs); own: each question searches its own documents")
-        ->check(CLI::IsMember({"pooled", "own"}))
-        ->type_name("KIND");
+    add_format_option(command, data, "of --data");
+    add_haystack_option(command, data,
+                        "pooled: every distinct paragraph of the file, shuffled, as one document "
+                        "(the default for files of paragraphs); own: each question searches its "
+                        "own documents");
     command.add_option("--extra", data.extra, "mix the paragraphs of these files in as well")
         ->type_name("FILE...");
     command.add_option("--limit", data.limit, "only the first so many questions (0: all)")

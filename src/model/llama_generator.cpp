@@ -3,18 +3,14 @@
 
 #include "base/files.h"
 #include "base/timing.h"
+#include "model/answering_model.h"
 #include "model/chat_prompt.h"
-#include "model/gguf_header.h"
-#include "model/llama_model.h"
-#include "model/llama_support.h"
-#include "model/llama_tokenizer.h"
 #include "model/utf8.h"
 
 namespace s3attn {
 namespace {
 
 constexpr uint32_t kPrefillBatch = 512, kDevicePrefillBatch = 2048;
-constexpr uint32_t kDefaultWindow = 8192;
 constexpr uint32_t kSmallestContext = 1024;
 
 // Holds back what may still change: the begin of a character, or of the stop text.
@@ -76,12 +72,11 @@ llama_sampler_ptr make_sampler(const GenerateOptions& options) {
 
 class LlamaGenerator final : public Generator {
   public:
-    LlamaGenerator(const GeneratorOptions& options, ModelInfo info, llama_model_ptr model,
-                   std::unique_ptr<LlamaTokenizer> tokenizer)
-        : options_(options),
-          info_(std::move(info)),
-          model_(std::move(model)),
-          tokenizer_(std::move(tokenizer)),
+    explicit LlamaGenerator(AnsweringModel opened)
+        : options_(std::move(opened.options)),
+          info_(std::move(opened.info)),
+          model_(std::move(opened.weights)),
+          tokenizer_(std::move(opened.tokenizer)),
           prompt_(model_.get(), tokenizer_.get()) {}
 
     const ModelInfo& info() const override { return info_; }
@@ -222,29 +217,8 @@ Result<GenerateResult> LlamaGenerator::run_chat(
 }  // namespace
 
 Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& options) {
-    GeneratorOptions own = options;
-    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(own.model_path));
-    S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
-    S3ATTN_TRY(info.file_hash, model_file_hash(own.model_path));
-    if (own.context_tokens == 0) {
-        own.context_tokens =
-            info.n_ctx_train == 0 ? kDefaultWindow : std::min(kDefaultWindow, info.n_ctx_train);
-    } else if (info.n_ctx_train != 0 && own.context_tokens > info.n_ctx_train) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "a window of " + std::to_string(own.context_tokens) +
-                              " tokens is more than " + own.model_path + " was trained for (" +
-                              std::to_string(info.n_ctx_train) + ").");
-    }
-    S3ATTN_TRY(llama_model_ptr model, load_llama_model(own.model_path, own.device));
-    if (llama_model_has_encoder(model.get()) || !llama_model_has_decoder(model.get())) {
-        return make_error(ErrorCode::kUnsupported,
-                          own.model_path + " (architecture " + info.architecture +
-                              ") cannot answer: choose a decoder-only language model.");
-    }
-    S3ATTN_TRY(auto tokenizer,
-               LlamaTokenizer::make(llama_model_get_vocab(model.get()), own.model_path));
-    return std::unique_ptr<Generator>(
-        std::make_unique<LlamaGenerator>(own, info, std::move(model), std::move(tokenizer)));
+    S3ATTN_TRY(AnsweringModel opened, open_answering_model(options));
+    return std::unique_ptr<Generator>(std::make_unique<LlamaGenerator>(std::move(opened)));
 }
 
 }  // namespace s3attn

@@ -4,10 +4,8 @@
 
 #include "base/files.h"
 #include "base/timing.h"
+#include "model/answering_model.h"
 #include "model/chat_prompt.h"
-#include "model/gguf_header.h"
-#include "model/llama_support.h"
-#include "model/llama_tokenizer.h"
 #include "model/reader.h"
 #include "model/utf8.h"
 
@@ -17,7 +15,6 @@ namespace {
 constexpr uint32_t kBatch = 512;
 constexpr uint32_t kScoreBatch = 32;  // positions whose logits are kept at once
 constexpr uint32_t kRoomToScore = 64;
-constexpr uint32_t kDefaultWindow = 8192;
 constexpr uint32_t kSmallestContext = 1024;
 
 double log_sum_exp(std::span<const float> logits) {
@@ -29,12 +26,11 @@ double log_sum_exp(std::span<const float> logits) {
 
 class LlamaReader final : public Reader {
   public:
-    LlamaReader(const GeneratorOptions& options, ModelInfo info, llama_model_ptr model,
-                std::unique_ptr<LlamaTokenizer> tokenizer)
-        : options_(options),
-          info_(std::move(info)),
-          model_(std::move(model)),
-          tokenizer_(std::move(tokenizer)),
+    explicit LlamaReader(AnsweringModel opened)
+        : options_(std::move(opened.options)),
+          info_(std::move(opened.info)),
+          model_(std::move(opened.weights)),
+          tokenizer_(std::move(opened.tokenizer)),
           chat_(model_.get(), tokenizer_.get()),
           vocab_(llama_model_get_vocab(model_.get())) {}
 
@@ -281,28 +277,8 @@ Result<Likelihood> LlamaReader::run_likelihood(const ReaderPrompt& prompt,
 }  // namespace
 
 Result<std::unique_ptr<Reader>> open_llama_reader(const GeneratorOptions& options) {
-    GeneratorOptions own = options;
-    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(own.model_path));
-    S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
-    S3ATTN_TRY(info.file_hash, hash_file(own.model_path));
-    const uint32_t trained = info.n_ctx_train == 0 ? kDefaultWindow : info.n_ctx_train;
-    if (own.context_tokens == 0) own.context_tokens = std::min(kDefaultWindow, trained);
-    if (own.context_tokens > trained) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "a window of " + std::to_string(own.context_tokens) +
-                              " tokens is more than " + own.model_path + " was trained for (" +
-                              std::to_string(trained) + ").");
-    }
-    S3ATTN_TRY(llama_model_ptr model, load_llama_model(own.model_path));
-    if (llama_model_has_encoder(model.get()) || !llama_model_has_decoder(model.get())) {
-        return make_error(ErrorCode::kUnsupported,
-                          own.model_path + " (architecture " + info.architecture +
-                              ") cannot answer: choose a decoder-only language model.");
-    }
-    S3ATTN_TRY(auto tokenizer,
-               LlamaTokenizer::make(llama_model_get_vocab(model.get()), own.model_path));
-    return std::unique_ptr<Reader>(
-        std::make_unique<LlamaReader>(own, info, std::move(model), std::move(tokenizer)));
+    S3ATTN_TRY(AnsweringModel opened, open_answering_model(options));
+    return std::unique_ptr<Reader>(std::make_unique<LlamaReader>(std::move(opened)));
 }
 
 }  // namespace s3attn
