@@ -53,15 +53,6 @@ std::string default_cache_dir() {
     return (home.empty() ? fs::temp_directory_path().string() : home + "/.cache") + "/s3attn";
 }
 
-std::string to_string(Method method) {
-    switch (method) {
-        case Method::kS3: return "s3";
-        case Method::kBm25: return "bm25";
-        case Method::kHybrid: return "hybrid";
-    }
-    return "hybrid";
-}
-
 void add_global_options(CLI::App& app, GlobalOptions& options) {
     EngineOptions& engine = options.engine;
     app.add_option("--model", engine.model,

@@ -37,6 +37,4 @@ void fill_defaults(GlobalOptions& options);
 // ${XDG_CACHE_HOME:-~/.cache}/s3attn
 std::string default_cache_dir();
 
-std::string to_string(Method method);
-
 }  // namespace s3attn::cli

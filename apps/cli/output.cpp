@@ -10,10 +10,6 @@
 namespace s3attn::cli {
 namespace {
 
-const char* to_string(OffsetSpace space) {
-    return space == OffsetSpace::kSource ? "source" : "extracted";
-}
-
 const char* to_string(FileOutcome::Kind kind) {
     switch (kind) {
         case FileOutcome::Kind::kIndexed: return "indexed";
@@ -37,35 +33,17 @@ std::string quoted(const std::string& text) {
     return out;
 }
 
-std::string dump(const Json& json, int indent) {
-    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
 Json to_json(const Span& span) {
     Json json;
-    json["doc_id"] = span.doc_id;
-    json["path"] = span.path;
-    json["offsets"] = to_string(span.offsets);
-    json["byte_begin"] = span.byte_begin;
-    json["byte_end"] = span.byte_end;
-    if (span.page > 0) {
-        json["page"] = span.page;
-    } else {
-        json["line_begin"] = span.line_begin;
-        json["line_end"] = span.line_end;
-    }
-    json["text"] = span.text;
-    json["score"] = span.score;
-    json["score_s3"] = span.score_s3;
-    json["score_bm25"] = span.score_bm25;
-    json["tokens"] = span.tokens;
+    apps::add_place(span, json);
+    apps::add_evidence(span, json);
     return json;
 }
 
 Json to_json(const SearchResult& result) {
     Json json;
     json["question"] = result.question;
-    json["method"] = cli::to_string(result.method);
+    json["method"] = apps::to_string(result.method);
     json["budget_tokens"] = result.budget_tokens;
     json["used_tokens"] = result.used_tokens;
     json["question_tokens"] = result.question_tokens;
@@ -143,17 +121,10 @@ Json to_json(const IndexReport& report) {
 }
 
 Json to_json(const DocumentInfo& document) {
-    return {{"doc_id", document.doc_id},
-            {"path", document.path},
-            {"format", document.format},
-            {"encoding", document.encoding},
-            {"offsets", to_string(document.offsets)},
-            {"source_bytes", document.source_bytes},
-            {"source_hash", document.source_hash},
-            {"tokens", document.tokens},
-            {"units", document.units},
-            {"complete", document.complete},
-            {"indexed_at", document.indexed_at}};
+    Json json;
+    apps::add_document(document, json);
+    json["source_hash"] = document.source_hash;
+    return json;
 }
 
 Json to_json(const VerifyReport& report) {

@@ -4,13 +4,15 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "json/result_json.h"
 #include "s3attn/engine.h"
 #include "s3attn/trainer.h"
 #include "s3attn/types.h"
 
 namespace s3attn::cli {
 
-using Json = nlohmann::ordered_json;
+using apps::dump;
+using apps::Json;
 
 Json to_json(const Span& span);
 Json to_json(const SearchResult& result);
@@ -26,8 +28,6 @@ Json to_json(const SweepReport& report);
 
 // Indents every line of a quoted text.
 std::string quoted(const std::string& text);
-// Bytes that are no valid UTF-8 are shown as U+FFFD.
-std::string dump(const Json& json, int indent);
 
 // "book.md, lines 12-15, bytes 300-720" or "paper.pdf, page 3, bytes ... of the extracted text".
 std::string location(const Span& span);

@@ -68,8 +68,4 @@ const char* reason_phrase(int status) {
     }
 }
 
-std::string dump(const Json& json, int indent) {
-    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace s3attn::server

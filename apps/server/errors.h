@@ -5,11 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "json/result_json.h"
 #include "s3attn/result.h"
 
 namespace s3attn::server {
 
-using Json = nlohmann::ordered_json;
+using apps::dump;
+using apps::Json;
 
 // What a request failed with.
 struct Failure {
@@ -27,8 +29,5 @@ Failure failure_of(const Error& error);
 Json error_json(const Failure& failure);
 std::string error_body(int status, const std::string& message);
 const char* reason_phrase(int status);
-
-// Bytes that are no valid UTF-8 come out as U+FFFD; never throws.
-std::string dump(const Json& json, int indent = -1);
 
 }  // namespace s3attn::server

@@ -8,33 +8,10 @@ namespace {
 
 constexpr size_t kMostBins = 480;  // of a document's heat map; a wide screen shows no more
 
-const char* to_string(Method method) {
-    switch (method) {
-        case Method::kS3: return "s3";
-        case Method::kBm25: return "bm25";
-        case Method::kHybrid: return "hybrid";
-    }
-    return "hybrid";
-}
-
-const char* to_string(OffsetSpace space) {
-    return space == OffsetSpace::kSource ? "source" : "extracted";
-}
-
 void add_place(const Service& service, size_t store, const Span& span, Json& json) {
     json["store"] = service.stores()[store].name;
-    json["doc_id"] = span.doc_id;
     json["name"] = service.name_of(store, span.path);
-    json["path"] = span.path;
-    json["offsets"] = to_string(span.offsets);
-    json["byte_begin"] = span.byte_begin;
-    json["byte_end"] = span.byte_end;
-    if (span.page > 0) {
-        json["page"] = span.page;
-    } else {
-        json["line_begin"] = span.line_begin;
-        json["line_end"] = span.line_end;
-    }
+    apps::add_place(span, json);
 }
 
 double rounded(double value, double digits = 1e6) { return std::round(value * digits) / digits; }
@@ -76,18 +53,10 @@ Json link_json(const AttentionLink& link) {
 }  // namespace
 
 Json document_json(const Service& service, size_t store, const DocumentInfo& document) {
-    return {{"store", service.stores()[store].name},
-            {"doc_id", document.doc_id},
-            {"name", service.name_of(store, document.path)},
-            {"path", document.path},
-            {"format", document.format},
-            {"encoding", document.encoding},
-            {"offsets", to_string(document.offsets)},
-            {"source_bytes", document.source_bytes},
-            {"tokens", document.tokens},
-            {"units", document.units},
-            {"complete", document.complete},
-            {"indexed_at", document.indexed_at}};
+    Json json = {{"store", service.stores()[store].name},
+                 {"name", service.name_of(store, document.path)}};
+    apps::add_document(document, json);
+    return json;
 }
 
 Json scan_json(const ScanStatus& status) {
@@ -111,7 +80,7 @@ Json scan_json(const ScanStatus& status) {
 Json found_json(const Service& service, const Found& found, const std::vector<uint32_t>& numbers) {
     const SearchResult& result = found.result;
     Json json = {{"question", result.question},
-                 {"method", to_string(result.method)},
+                 {"method", apps::to_string(result.method)},
                  {"evidence_found", result.evidence_found},
                  {"evidence_score", result.evidence_score},
                  {"evidence_floor", result.evidence_floor},
@@ -126,11 +95,7 @@ Json found_json(const Service& service, const Found& found, const std::vector<ui
         Json item;
         if (i < numbers.size()) item["number"] = numbers[i];
         add_place(service, found.stores[i], span, item);
-        item["text"] = span.text;
-        item["score"] = span.score;
-        item["score_s3"] = span.score_s3;
-        item["score_bm25"] = span.score_bm25;
-        item["tokens"] = span.tokens;
+        apps::add_evidence(span, item);
         json["spans"].push_back(std::move(item));
     }
     return json;

@@ -1,0 +1,27 @@
+// Results of the engine as JSON: what the command line and the server both print. Fields are added
+// to the object that is given, so that each can put its own in front.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "s3attn/engine.h"
+#include "s3attn/types.h"
+
+namespace s3attn::apps {
+
+using Json = nlohmann::ordered_json;
+
+const char* to_string(Method method);
+const char* to_string(OffsetSpace space);
+
+// Where a span stands: document, bytes, page or lines.
+void add_place(const Span& span, Json& json);
+// What it says, and why it was chosen.
+void add_evidence(const Span& span, Json& json);
+void add_document(const DocumentInfo& document, Json& json);
+
+// Bytes that are no valid UTF-8 are shown as U+FFFD. indent < 0: one line.
+std::string dump(const Json& json, int indent = -1);
+
+}  // namespace s3attn::apps
