@@ -61,7 +61,7 @@ bench-index: all  ## measures the index at 100K, 1M and 10M tokens (some minutes
 	@python3 bench/index.py
 
 bench-serve: all  ## what the server adds to the engine, eight clients at once, the page's load
-	@python3 bench/serve.py
+	@PYTHONPATH="$$(scripts/setup.sh --print-test-packages)" python3 bench/serve.py
 
 bench-gpu:  ## builds with CUDA, checks and measures it on a card of 80 GB (docs/gpu.md)
 	@python3 bench/gpu.py

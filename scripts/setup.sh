@@ -10,6 +10,7 @@
 #   scripts/setup.sh --embedder      also the embedder of `s3attn eval`'s dense baseline (80 MB)
 #   scripts/setup.sh --system        only the system packages
 #   scripts/setup.sh --test-packages also a browser and Python packages for the server's tests
+#   scripts/setup.sh --print-test-packages  the same, and prints the packages' folder on stdout
 #
 # Environment: XDG_CACHE_HOME (the cache is $XDG_CACHE_HOME/s3attn, by default ~/.cache/s3attn);
 # CMAKE_PREFIX_PATH (a llama.cpp found there is used and none is built); MODEL (a GGUF of your own:
@@ -35,6 +36,7 @@ while [ $# -gt 0 ]; do
         --print-prefix | --print-model) print="${1#--print-}" ;;
         --large) large=1 ;;
         --print-large) large=1 print=large ;;
+        --print-test-packages) test_packages=1 print=test-packages ;;
         --embedder) embedder=1 ;;
         --system) only_system=1 ;;
         --test-packages) test_packages=1 ;;
@@ -96,4 +98,5 @@ case "$print" in
     prefix) printf '%s\n' "$prefix" ;;
     model) printf '%s\n' "$model" ;;
     large) printf '%s\n' "$LARGE_MODEL" ;;
+    test-packages) printf '%s\n' "$(test_packages_folder)" ;;
 esac

@@ -46,8 +46,7 @@ struct Span {
     uint32_t line_begin = 0;  // 0 where the document has pages
     uint32_t line_end = 0;
     uint32_t page = 0;  // 0 where the document has lines
-    std::string
-        text;  // UTF-8; equals the source bytes where offsets == kSource and the source is UTF-8
+    std::string text;  // UTF-8; the source bytes where offsets == kSource and the source is UTF-8
     double score = 0;       // what the ranking used
     double score_s3 = 0;    // attention mass of the unit, 0 when the method did not use it
     double score_bm25 = 0;  // BM25 (larger is better), 0 likewise
@@ -56,8 +55,9 @@ struct Span {
 
 enum class Method { kS3, kBm25, kHybrid };
 enum class Scoring {
-    kAttention,  // method.md section 2: asymmetric weights, softmax over units (default)
+    kAttention,  // docs/retrieval.md: asymmetric weights, softmax over units (default)
     kEq7,        // S3-Attention, arXiv 2601.17702, Eq. 7: co-activation with the paper's IDF
+    kEq7NoIdf,   // the same without it: every shared feature counts alike (a control)
 };
 
 // What a further round of retrieval asks with.

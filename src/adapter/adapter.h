@@ -1,5 +1,5 @@
 // A model's retrieval adapter: chosen heads, means, one TopK SAE per KV head, the query side.
-// Source: docs/method.md; SAE as in S3-Attention (arXiv 2601.17702, Eq. 2-3).
+// Source: docs/training.md; SAE as in S3-Attention (arXiv 2601.17702, Eq. 2-3).
 //
 // Key side, per KV head slot g:    k^ = unit(k - mean_k),   z = TopK(ReLU(W_enc k^ + b_enc)),
 //                                  stored a_f = z_f / |sum_f z_f d_f|   (d_f: unit decoder rows)

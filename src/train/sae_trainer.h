@@ -1,4 +1,4 @@
-// Trains one TopK sparse autoencoder on unit-norm centred keys (docs/method.md section 2).
+// Trains one TopK sparse autoencoder on unit-norm centred keys (docs/training.md).
 //
 // Only the k active latents of a key receive gradients, so a step is one dense product (keys times
 // encoder) and sparse everything else. The work is split by rows in the forward half and by latents

@@ -1,4 +1,4 @@
-// Ranks paragraphs for questions as the index will (docs/method.md section 2), from keys in memory.
+// Ranks paragraphs for questions as the index will (docs/retrieval.md), from keys in memory.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ struct Scores {
     std::vector<double> mass, cosine;
 };
 
-// docs/method.md section 2, word for word.
+// The formula of docs/retrieval.md, word for word.
 Scores twin(const RetrievalSet& set, const std::vector<QueryHeadParams>& params, uint32_t q) {
     const uint32_t d = set.d;
     Scores out{std::vector<double>(set.units.size(), 0), std::vector<double>(set.units.size(), 0)};
