@@ -99,6 +99,15 @@ class Parser {
 
 }  // namespace
 
+const char* scoring_name(Scoring scoring) {
+    switch (scoring) {
+        case Scoring::kAttention: return "attention";
+        case Scoring::kEq7: return "eq7";
+        case Scoring::kEq7NoIdf: return "eq7-no-idf";
+    }
+    return "";
+}
+
 const std::vector<std::string>& method_names() {
     static const std::vector<std::string> names{"bm25", "dense",        "s3",     "hybrid",
                                                 "int4", "random-codes", "layer0", "lead",

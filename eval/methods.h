@@ -23,6 +23,9 @@ struct MethodContext {
     std::shared_ptr<ScanModel> model;  // filled by make_methods(); shared by all methods
 };
 
+// As `--scoring` names it.
+const char* scoring_name(Scoring scoring);
+
 // The names that stand alone: "bm25", "dense", "s3", "hybrid", "int4", "random-codes", "layer0",
 // "lead", "tail", "random".
 const std::vector<std::string>& method_names();

@@ -87,7 +87,7 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
         ->check(CLI::IsMember({0u}) | CLI::Range(16u, 32768u))
         ->capture_default_str();
     app.add_option("--reader-context", engine.reader_context,
-                   "window of the answering model in tokens (0: up to 8192)")
+                   "window of the answering model in tokens (0: up to 8192; eval answers: 32768)")
         ->envname("S3ATTN_READER_CONTEXT")
         ->capture_default_str();
     app.add_option("--cache-dir", engine.cache_dir,
@@ -123,14 +123,16 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
 
 void add_ranking_options(CLI::App& command, SearchOptions& options) {
     static const std::map<std::string, Scoring> scorings{{"attention", Scoring::kAttention},
-                                                         {"eq7", Scoring::kEq7}};
+                                                         {"eq7", Scoring::kEq7},
+                                                         {"eq7-no-idf", Scoring::kEq7NoIdf}};
     command
         .add_option_function<std::string>(
             "--scoring",
             [&options](const std::string& name) { options.scoring = scorings.at(name); },
-            "attention (default), or eq7: the formula printed in the S3-Attention paper")
+            "attention (default), eq7: the formula printed in the S3-Attention paper, or eq7-no-idf: "
+            "the same without its IDF")
         ->envname("S3ATTN_SCORING")
-        ->check(CLI::IsMember({"attention", "eq7"}))
+        ->check(CLI::IsMember({"attention", "eq7", "eq7-no-idf"}))
         ->type_name("NAME");
     command
         .add_option("--max-features", options.max_features,

@@ -16,7 +16,7 @@ class ScanCache;
 struct FeatureChoice;
 
 // Scores of one unit. S3: sum_j alpha_j sum_i u_ij softmax_P(T_j max_{t in P} w_ij . z_t), so all
-// units' scores sum to 1 (method.md section 2).
+// units' scores sum to 1 (docs/retrieval.md).
 struct ScoredUnit {
     int64_t unit_id = 0;
     double s3 = 0;
@@ -56,8 +56,9 @@ Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& que
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
                                  uint32_t threads, ScanCache* cache = nullptr);
 // The paper's Eq. 7: S[t] = sum_f 1[t in L[f]] w_f IDF(f), IDF = 1 / (log(1 + freq) + 1); a unit
-// scores its mean S over tokens.
-Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads);
+// scores its mean S over tokens. Without `idf` that factor is 1.
+Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads,
+                           bool idf = true);
 // The exhaustive twin of score_attention: plain loops, double precision. For tests.
 Result<S3Scores> score_attention_reference(const StoreReader& store, const QueryCodes& query);
 

@@ -1,5 +1,6 @@
 // S3-Attention (arXiv 2601.17702), Eq. 7: S[t] = sum_f 1[t in L[f]] w_f IDF(f). The paper leaves
 // the pooling over question tokens open; here w_f sums over them and over the heads of a slot.
+// Without IDF every feature counts alike: a control of what that factor brings.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -51,9 +52,10 @@ Result<std::vector<uint64_t>> feature_frequency(const StoreReader& store, uint32
     return std::move(counts[0]);
 }
 
-std::vector<double> feature_weights(const QueryCodes& query, uint32_t slot,
+// No frequencies: no IDF.
+std::vector<double> feature_weights(const QueryCodes& query, uint32_t slot, uint32_t latents,
                                     const std::vector<uint64_t>& frequency) {
-    std::vector<double> weight(frequency.size());
+    std::vector<double> weight(latents);
     for (const QueryCodes::Head& head : query.heads) {
         if (head.slot != slot) continue;
         for (size_t f = 0; f < weight.size(); ++f) {
@@ -61,7 +63,7 @@ std::vector<double> feature_weights(const QueryCodes& query, uint32_t slot,
             for (uint32_t i = 0; i < query.n_tokens; ++i) weight[f] += row[i];
         }
     }
-    for (size_t f = 0; f < weight.size(); ++f) {
+    for (size_t f = 0; f < frequency.size(); ++f) {
         weight[f] /= std::log(1.0 + static_cast<double>(frequency[f])) + 1.0;
     }
     return weight;
@@ -89,7 +91,8 @@ Status add_block(const BlockPlan& plan, uint32_t slot, const std::vector<double>
 
 }  // namespace
 
-Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads) {
+Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads,
+                           bool idf) {
     S3ATTN_CHECK(check_query(store, query));
     S3ATTN_TRY(const ScanPlan plan, plan_scan(store));
     const std::vector<UnitExtent>& units = store.live_units();
@@ -100,8 +103,12 @@ Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, ui
     for (uint32_t slot = 0; slot < store.shape().n_slots; ++slot) {
         const auto reads = [&](const QueryCodes::Head& head) { return head.slot == slot; };
         if (std::none_of(query.heads.begin(), query.heads.end(), reads)) continue;
-        S3ATTN_TRY(const auto frequency, feature_frequency(store, slot, pool));
-        const std::vector<double> weight = feature_weights(query, slot, frequency);
+        std::vector<uint64_t> frequency;
+        if (idf) {
+            S3ATTN_TRY(frequency, feature_frequency(store, slot, pool));
+        }
+        const std::vector<double> weight =
+            feature_weights(query, slot, store.shape().latents, frequency);
         std::vector<std::vector<double>> sums(plan.blocks.size());  // per run, then in order
         ErrorBoard errors(plan.blocks.size());
         pool.run(static_cast<uint32_t>(plan.blocks.size()), [&](uint32_t b) {

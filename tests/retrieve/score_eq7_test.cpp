@@ -23,8 +23,9 @@ TEST(ScoreEq7, ByHand) {
 
 RC_GTEST_PROP(ScoreEq7, EqualsPlainLoops, ()) {
     const CaseShape shape = random_shape();
+    const bool idf = *rc::gen::arbitrary<bool>();
     const Case c = random_case(*rc::gen::arbitrary<uint32_t>(), shape);
-    const auto fast = score_eq7(c.store, c.query, 2);
+    const auto fast = score_eq7(c.store, c.query, 2, idf);
     RC_ASSERT(fast.ok());
     std::vector<double> slow(c.store.extents.size());
     for (const auto& head : c.query.heads) {
@@ -51,8 +52,8 @@ RC_GTEST_PROP(ScoreEq7, EqualsPlainLoops, ()) {
                     continue;
                 }
                 for (uint32_t i = 0; i < shape.question; ++i) {
-                    slow[u] += head.weight[f * shape.question + i] / (std::log(1 + freq[f]) + 1) /
-                               unit.n_tokens;
+                    const double damped = idf ? std::log(1 + freq[f]) + 1 : 1;
+                    slow[u] += head.weight[f * shape.question + i] / damped / unit.n_tokens;
                 }
             }
         }
