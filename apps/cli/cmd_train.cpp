@@ -83,6 +83,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
         if (arguments.negatives == name_of(kind)) train.negatives = kind;
     }
     train.model = options.engine.model;
+    train.question_model = options.engine.reader;
     train.cache_dir = options.engine.cache_dir;
     train.threads = options.engine.threads;
     train.device = options.engine.device;
@@ -195,7 +196,7 @@ void add_query_options(CLI::App& command, TrainArguments& arguments) {
     command
         .add_option(
             "--model-questions", train.model_questions,
-            "train on so many questions that the model writes itself, in place of sentences")
+            "train on so many questions that the model (or --reader) writes, in place of sentences")
         ->capture_default_str();
 }
 

@@ -55,6 +55,7 @@ struct TrainOptions {
     uint32_t query_steps = 500;    // contrastive steps of the query side; 0: left at identity
     Negatives negatives = Negatives::kRandom;
     uint32_t model_questions = 0;  // training pairs whose sentence the model replaces by a question
+    std::string question_model;    // GGUF that writes them; empty: `model` itself
     uint32_t seed = 1;
     uint32_t threads = 0;
     Device device = Device::kAuto;  // of the scan and the autoencoders' training

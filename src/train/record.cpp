@@ -129,7 +129,10 @@ std::string command_line(const TrainOptions& o) {
     number("cloze-pairs", o.cloze_pairs);
     number("query-steps", o.query_steps);
     if (o.query_steps > 0) command += std::string(" --negatives ") + name_of(o.negatives);
-    if (o.model_questions > 0) number("model-questions", o.model_questions);
+    if (o.model_questions > 0) {
+        number("model-questions", o.model_questions);
+        if (!o.question_model.empty()) command += " --reader " + base_name(o.question_model);
+    }
     number("seed", o.seed);
     number("chunk", o.chunk_tokens);
     return command;

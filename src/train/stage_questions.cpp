@@ -36,6 +36,10 @@ Result<uint32_t> write_questions(TrainContext& context, ClozeSplit& cloze) {
     for (const ClozePair& pair : pairs.first(n)) paragraphs += hash_bytes(pair.paragraph);
     Origin origin = context.origin();
     origin.emplace_back("paragraphs", hash_bytes(paragraphs));
+    if (!context.options.question_model.empty()) {
+        S3ATTN_TRY(std::string writer, hash_file(context.options.question_model));
+        origin.emplace_back("question model", std::move(writer));
+    }
     std::vector<std::string> questions;
     if (const auto bytes = context.checkpoints.load("questions", origin)) {
         questions = questions_from(*bytes);

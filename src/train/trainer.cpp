@@ -75,13 +75,14 @@ Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
     return options;
 }
 
-// The model as the writer of questions; it is opened at the first one.
+// The model (or options.question_model) as the writer of questions; opened at the first one.
 QuestionWriter model_writer(const TrainOptions& options) {
     auto generator = std::make_shared<std::unique_ptr<Generator>>();
     return [&options, generator](const std::string& paragraph) -> Result<std::string> {
         if (!*generator) {
             GeneratorOptions open;
-            open.model_path = options.model;
+            open.model_path =
+                options.question_model.empty() ? options.model : options.question_model;
             open.threads = options.threads;
             open.context_tokens = 1024;
             open.device = options.device;

@@ -161,6 +161,18 @@ class Train(ProgramTest):
         record = json.loads((other / "adapter.json").read_text())["training"]
         self.assertEqual(record["query_side"]["negatives"], "bm25")
 
+    def test_questions_of_another_model(self):
+        work = ["--work", str(self.directory / "work"), "--keep-work"]
+        plain = ["train", "--corpus", str(self.corpus), *TINY[:-2], *work, "--query-steps", "1",
+                 "--model-questions", "1"]
+        done = run(*plain, "--out", self.out, "--reader", self.directory / "none.gguf")
+        self.assert_fails(done, "none.gguf")
+        reader = self.directory / "reader.gguf"
+        reader.symlink_to(MODEL)
+        run_json(*plain, "--out", self.out, "--reader", reader)
+        command = json.loads((self.out / "adapter.json").read_text())["training"]["command"]
+        self.assertIn("--model-questions 1 --reader reader.gguf", command)
+
     def test_bad_input(self):
         small = self.write("small.txt", self.corpus.read_text()[:6000])
         done = run("train", "--corpus", small, "--out", self.out)
