@@ -10,7 +10,9 @@
 
 #include "adapter/device_encoder.h"
 #include "adapter/encoder.h"
+#include "adapter/silent_slot.h"
 #include "base/timing.h"
+#include "model/finite_rows.h"
 
 namespace s3attn {
 namespace {
@@ -38,6 +40,7 @@ class HostCoder final : public ChunkCoder {
             const Stopwatch watch;
             for (uint32_t slot = 0; slot < adapter_.slots.size(); ++slot) {
                 if (adapter_.slots[slot].layer != keys.layer) continue;
+                S3ATTN_CHECK(check_finite(keys, adapter_.slots[slot].kv_head));
                 const RowsView rows{keys.data + adapter_.slots[slot].kv_head * keys.head_stride,
                                     keys.n_tokens, keys.d_head, keys.token_stride};
                 encoder_.encode(slot, rows, codes);
@@ -74,6 +77,7 @@ class DeviceCoder final : public ChunkCoder {
   public:
     DeviceCoder(Scanner& scanner, const Adapter& adapter, std::unique_ptr<DeviceKeyEncoder> encoder)
         : scanner_(scanner),
+          adapter_(adapter),
           encoder_(std::move(encoder)),
           layers_(adapter.key_layers()),
           worker_([this] { work(); }) {}
@@ -128,6 +132,7 @@ class DeviceCoder final : public ChunkCoder {
     Status collect();
 
     Scanner& scanner_;
+    const Adapter& adapter_;
     std::unique_ptr<DeviceKeyEncoder> encoder_;
     std::vector<uint32_t> layers_;
     mutable std::mutex mutex_;
@@ -170,6 +175,10 @@ Status DeviceCoder::scan(const std::vector<int32_t>& tokens) {
 Status DeviceCoder::collect() {
     CodeBatch codes;
     S3ATTN_CHECK(encoder_->take(codes));
+    if (const auto slot = silent_slot(codes, scanner_.chunk_tokens())) {
+        const KeySlot& silent = adapter_.slots[*slot];
+        return not_finite(Projection::kKey, silent.layer, silent.kv_head);
+    }
     const std::lock_guard lock(mutex_);
     done_.push_back(std::move(codes));
     changed_.notify_all();

@@ -7,6 +7,7 @@
 #include "base/timing.h"
 #include "engine/attention.h"
 #include "engine/explain.h"
+#include "model/finite_rows.h"
 #include "retrieve/evidence.h"
 #include "retrieve/rank.h"
 #include "retrieve/select.h"
@@ -46,6 +47,7 @@ Result<QueryCodes> Searcher::encode_question(const Tokens& tokens, Scoring scori
         const auto gather = [&](const ProjectionView& queries) -> Status {
             for (size_t j = 0; j < adapter.heads.size(); ++j) {
                 if (adapter.heads[j].layer != queries.layer) continue;
+                S3ATTN_CHECK(check_finite(queries, adapter.heads[j].query_head));
                 for (uint32_t t = 0; t < queries.n_tokens; ++t) {
                     const float* row = queries.data + t * queries.token_stride +
                                        adapter.heads[j].query_head * queries.head_stride;
@@ -63,7 +65,7 @@ Result<QueryCodes> Searcher::encode_question(const Tokens& tokens, Scoring scori
     codes.heads.resize(adapter.heads.size());
     for (uint32_t j = 0; j < adapter.heads.size(); ++j) {
         const RowsView view{rows[j].data(), n, d, d};
-        if (scoring == Scoring::kEq7) {
+        if (scoring != Scoring::kAttention) {
             encode_queries_eq7(adapter, j, view, codes);
         } else {
             encode_queries(adapter, j, view, codes);
@@ -89,8 +91,10 @@ Result<Searcher::Ranking> Searcher::rank_once(const std::string& question,
         ranking.timings_ms["question"] = query_watch.milliseconds();
         const Stopwatch score_watch;
         const ScoreOptions how{threads, options.max_features, nullptr, cache};
-        auto scored = options.scoring == Scoring::kEq7 ? score_eq7(store, ranking.codes, threads)
-                                                       : score_attention(store, ranking.codes, how);
+        auto scored = options.scoring == Scoring::kAttention
+                          ? score_attention(store, ranking.codes, how)
+                          : score_eq7(store, ranking.codes, threads,
+                                      options.scoring == Scoring::kEq7);
         S3ATTN_TRY(ranking.scores, std::move(scored));
         ranking.timings_ms["score"] = score_watch.milliseconds();
     }

@@ -45,6 +45,8 @@ Result<std::unique_ptr<Tokenizer>> open_llama_tokenizer(const std::string& model
 
 // Ok when the llama.cpp in use can run models on a CUDA device.
 Status llama_cuda_status();
+// What models opened for `device` run on: "CPU", or the card's own name ("CUDA: NVIDIA H200").
+std::string llama_device_name(Device device);
 
 // Routes llama.cpp's log lines to `sink` (level: 0 debug .. 3 error); nullptr silences them.
 using LogSink = void (*)(int level, const char* text);

@@ -269,19 +269,21 @@ Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request reques
     return captured;
 }
 
-// On a device matrix products run fastest in 16 bits, whatever the file's own weights are.
+// On a device matrix products run fastest in 16 bits, whatever the file's own weights are. BF16
+// unless they are F16: llama.cpp sums an F16 product in F16, where models with large activations
+// (Qwen2.5) overflow.
 ScanTuning device_tuning(const ScannerOptions& options) {
     ScanTuning tuning;
     tuning.keys_on_device = true;
     tuning.sequences =
         std::clamp(options.device_batch_tokens / std::max(1u, options.chunk_tokens), 1u, 64u);
-    tuning.copy_type = LLAMA_FTYPE_MOSTLY_F16;
-    tuning.copy_label = "F16";
+    tuning.copy_type = LLAMA_FTYPE_MOSTLY_BF16;
+    tuning.copy_label = "BF16";
     tuning.flash_attention = LLAMA_FLASH_ATTN_TYPE_ENABLED;
     const auto header = GgufHeader::open(options.model_path);
-    if (header.ok() && weight_type(*header) == GGML_TYPE_BF16) {
-        tuning.copy_type = LLAMA_FTYPE_MOSTLY_BF16;
-        tuning.copy_label = "BF16";
+    if (header.ok() && weight_type(*header) == GGML_TYPE_F16) {
+        tuning.copy_type = LLAMA_FTYPE_MOSTLY_F16;
+        tuning.copy_label = "F16";
     }
     return tuning;
 }

@@ -127,6 +127,11 @@ Status llama_cuda_status() {
                           "(`make CUDA=1`, docs/gpu.md)");
 }
 
+std::string llama_device_name(Device device) {
+    const ggml_backend_dev_t card = device == Device::kCpu ? nullptr : cuda_device();
+    return card == nullptr ? "CPU" : std::string("CUDA: ") + ggml_backend_dev_description(card);
+}
+
 Result<llama_model_ptr> load_llama_model(const std::string& path, Device device) {
     ensure_llama_backend();
     llama_model_params params = llama_model_default_params();

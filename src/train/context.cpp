@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "model/finite_rows.h"
 #include "train/pipeline_parts.h"
 
 namespace s3attn {
@@ -85,6 +86,7 @@ Status TrainContext::rows_of(const TokenText& text, const std::vector<HeadKey>& 
     S3ATTN_CHECK(
         capture_rows(scanner, text, missing, projection, out, token_progress(name.stage), cancel));
     for (const HeadKey& head : missing) {
+        if (!out.at(head).finite()) return not_finite(projection, head.layer, head.head);
         S3ATTN_CHECK(checkpoints.save(part(head), from, to_bytes(out.at(head))));
     }
     return {};

@@ -53,6 +53,11 @@ HalfRows HalfRows::from_stored(uint32_t d, std::vector<float> offset,
     return rows;
 }
 
+bool HalfRows::finite() const {
+    const auto real = [](uint16_t half) { return (half & 0x7c00u) != 0x7c00u; };
+    return std::all_of(data_.begin(), data_.end(), real);
+}
+
 std::vector<float> HalfRows::mean() const {
     std::vector<double> sum(d_, 0.0);
     std::vector<float> block(kBlock * d_);

@@ -28,6 +28,7 @@ class HalfRows {
                                 std::vector<uint16_t> halves);
     // Rows [begin, begin + n) as floats, one after the other.
     void read(size_t begin, size_t n, float* out) const;
+    bool finite() const;
     // Mean over all rows, and the mean squared distance from it per dimension.
     std::vector<float> mean() const;
     double variance(const std::vector<float>& mean) const;

@@ -4,10 +4,33 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <cmath>
+
 #include "capture_helpers.h"
+#include "model/finite_rows.h"
 
 namespace s3attn {
 namespace {
+
+TEST(CheckFinite, NamesTheHeadWhoseRowsAreNot) {
+    std::vector<float> rows(2 * 3 * 4, 1e30f);  // two tokens, three heads, four dimensions
+    ProjectionView view;
+    view.layer = 7;
+    view.data = rows.data();
+    view.n_tokens = 2;
+    view.n_heads = 3;
+    view.d_head = 4;
+    view.token_stride = 12;
+    view.head_stride = 4;
+    for (uint32_t head = 0; head < 3; ++head) EXPECT_TRUE(check_finite(view, head).ok());
+    for (const float bad : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+        rows[12 + 4 + 3] = bad;
+        EXPECT_TRUE(check_finite(view, 0).ok());
+        const Status status = check_finite(view, 1);
+        ASSERT_FALSE(status.ok());
+        EXPECT_NE(status.error().message.find("layer 7, head 1"), std::string::npos);
+    }
+}
 
 TEST(FakeTokenizer, EveryByteBelongsToOneToken) {
     for (const auto units : {FakeOptions::Units::kWords, FakeOptions::Units::kBytes}) {

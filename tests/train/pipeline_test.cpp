@@ -80,6 +80,24 @@ TEST(Pipeline, RecordTellsHowItWasMadeWithoutPathsOfTheMachine) {
     EXPECT_EQ(record["seed"], 1);
 }
 
+// As on a card, whose 16-bit sums may overflow for one text and not for another.
+TEST(Pipeline, RowsThatAreNotFiniteAreNamedAndNothingIsMade) {
+    for (const Projection broken : {Projection::kKey, Projection::kQuery}) {
+        QuietSink sink;
+        ChangedScanner scanner({}, [&](uint32_t, Projection p, uint32_t, std::span<float> row) {
+            const bool chosen = sink.stages.find("scan corpus") != std::string::npos;
+            if (chosen && p == broken) row[3] = std::nanf("");
+        });
+        const auto result = train(small_options(), scanner, sink);
+        ASSERT_FALSE(result.ok());
+        EXPECT_EQ(result.error().code, ErrorCode::kUnsupported);
+        EXPECT_THAT(result.error().message, HasSubstr("not finite"));
+        EXPECT_THAT(result.error().message,
+                    HasSubstr(broken == Projection::kKey ? "keys" : "queries"));
+        EXPECT_THAT(result.error().message, HasSubstr("--device cpu"));
+    }
+}
+
 TEST(Pipeline, DeterministicForASeed) {
     const TrainOptions options = small_options();
     const auto a = train(options), b = train(options);
