@@ -320,7 +320,8 @@ Json AnswerRun::methods_json() const {
 }
 
 Result<Json> AnswerRun::document() {
-    Json document = record_header("answers", settings_, options_.seed, record_->started());
+    Json document = record_header("answers", settings_, options_.seed, record_->started(),
+                                  options_.context.engine.device);
     document["data"] = {{"path", set_.path},
                         {"xxh3", set_.hash},
                         {"questions", set_.questions.size()},

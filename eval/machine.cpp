@@ -34,7 +34,7 @@ std::string field_of(const char* path, const std::string& key, char separator) {
 
 }  // namespace
 
-Json machine_json() {
+Json machine_json(Device device) {
     std::string system = field_of("/etc/os-release", "PRETTY_NAME", '=');
     utsname names{};
     if (uname(&names) == 0) {
@@ -45,7 +45,7 @@ Json machine_json() {
     return Json{{"cpu", field_of("/proc/cpuinfo", "model name", ':')},
                 {"cores", available_threads()},
                 {"memory_bytes", pages * page},
-                {"device", "CPU"},
+                {"device", llama_device_name(device)},
                 {"os", system}};
 }
 

@@ -51,7 +51,7 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"reader", reader},
                 {"adapter", adapter},
                 {"chunk", options.context.model->chunk_tokens()},
-                {"scoring", search.scoring == Scoring::kEq7 ? "eq7" : "attention"},
+                {"scoring", scoring_name(search.scoring)},
                 {"max_features", search.max_features},
                 {"rounds", search.rounds},
                 {"round_query", search.round_query == RoundQuery::kAppend ? "append" : "evidence"},
@@ -180,7 +180,8 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     }
 
     const std::vector<Json> rows = in_order(record->rows(), data, options.methods);
-    Json document = record_header("retrieval", settings, options.data.seed, record->started());
+    Json document = record_header("retrieval", settings, options.data.seed, record->started(),
+                                  options.context.engine.device);
     document["data"] = Json{{"path", options.data.path},
                             {"xxh3", data.hash},
                             {"questions", data.questions.size()},

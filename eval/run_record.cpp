@@ -119,14 +119,14 @@ Status RunRecord::finish(const Json& document) {
 }
 
 Json record_header(const std::string& task, const Json& options, uint64_t seed,
-                   const std::string& started) {
+                   const std::string& started, Device device) {
     return Json{{"format", "s3attn-eval"},
                 {"version", kRecordVersion},
                 {"task", task},
                 {"options", options},
                 {"git_commit", S3ATTN_GIT_COMMIT},
                 {"program_version", S3ATTN_PROGRAM_VERSION},
-                {"machine", machine_json()},
+                {"machine", machine_json(device)},
                 {"seed", seed},
                 {"started", started}};
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 
 namespace s3attn::eval {
 
@@ -55,9 +56,9 @@ class RunRecord {
 // {"format", "version", "task", "options", "git_commit", "program_version", "machine", "seed",
 // "started"}: the fields of run.json that are the same for every task.
 Json record_header(const std::string& task, const Json& options, uint64_t seed,
-                   const std::string& started);
-// Processor, cores, memory, device and system of this machine.
-Json machine_json();
+                   const std::string& started, Device device);
+// Processor, cores, memory and system of this machine, and the device that models run on.
+Json machine_json(Device device);
 // {"name", "path", "hash"} of a GGUF file.
 Result<Json> model_json(const std::string& path);
 
