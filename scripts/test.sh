@@ -13,7 +13,8 @@ export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" GOMP_SPINCOUNT="${GOMP_SPIN
 started=$(date +%s) passed=0 failed=0 skipped=0
 
 # Without them those tests are skipped, and say so.
-scripts/setup.sh --test-packages || say "some tests of the server will be skipped"
+scripts/setup.sh --test-packages --embedder ||
+    say "some tests of the server and of the dense baseline will be skipped"
 
 run_ctest() {  # CTEST-ARGUMENTS...
     local log="$build/ctest.log" line status
