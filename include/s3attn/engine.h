@@ -22,15 +22,15 @@
 namespace s3attn {
 
 struct EngineOptions {
-    std::string model;      // GGUF that scans (and, without `reader`, answers)
-    std::string adapter;    // adapter directory; empty: the one of `adapter_dirs` made for the model
+    std::string model;    // GGUF that scans (and, without `reader`, answers)
+    std::string adapter;  // adapter directory; empty: the one of `adapter_dirs` made for the model
     std::vector<std::string> adapter_dirs;  // searched for a matching adapter
-    std::string reader;     // GGUF that answers; empty: `model`
-    std::string cache_dir;  // scan copies are kept here; empty: no copy is made or used
-    uint32_t threads = 0;   // 0: all cores this process may use
-    uint32_t chunk_tokens = 0;        // tokens of one forward pass of the scan; 0: the store's, or 256
-    Device device = Device::kAuto;    // kCuda fails where there is none
-    uint32_t reader_context = 0;      // window of the reader in tokens; 0: up to 8192
+    std::string reader;                     // GGUF that answers; empty: `model`
+    std::string cache_dir;      // scan copies are kept here; empty: no copy is made or used
+    uint32_t threads = 0;       // 0: all cores this process may use
+    uint32_t chunk_tokens = 0;  // tokens of one forward pass of the scan; 0: the store's, or 256
+    Device device = Device::kAuto;  // kCuda fails where there is none
+    uint32_t reader_context = 0;    // window of the reader in tokens; 0: up to 8192
 };
 
 class Engine {
@@ -120,8 +120,8 @@ Result<ExportReport> export_store(const std::string& store, const std::string& f
 Result<VerifyReport> import_store(const std::string& file, const std::string& store);
 
 struct MergeReport {
-    uint64_t added = 0, replaced = 0, unchanged = 0;  // documents
-    uint64_t tokens = 0;                              // copied in this run
+    uint64_t added = 0, replaced = 0, unchanged = 0;      // documents
+    uint64_t tokens = 0;                                  // copied in this run
     uint64_t documents = 0, store_tokens = 0, bytes = 0;  // of the store after it
     bool cancelled = false;  // stopped by the CancelToken; committed work is kept
 };
@@ -136,8 +136,8 @@ Result<MergeReport> merge_stores(const std::string& store, const std::vector<std
 
 struct FeatureOccurrence {
     int64_t doc_id = 0;
-    uint64_t position = 0;   // token position in the store
-    double activation = 0;   // as stored, 1 to 255
+    uint64_t position = 0;      // token position in the store
+    double activation = 0;      // as stored, 1 to 255
     std::string path, context;  // the unit's text
     uint64_t byte_begin = 0;    // of the unit, in the document
     uint32_t unit_token = 0;    // which token of the unit
@@ -155,14 +155,15 @@ struct InspectReport {
     uint64_t documents = 0, units = 0, tokens = 0, segments = 0, postings = 0;
     uint64_t catalog_bytes = 0, segment_bytes = 0;
     uint32_t heads = 0, latents = 0, k = 0;
-    std::vector<uint64_t> posting_length_histogram;  // [i]: features with 2^(i-1) < length <= 2^i; [0]: 0
+    // [i]: features with 2^(i-1) < length <= 2^i; [0]: those without a posting.
+    std::vector<uint64_t> posting_length_histogram;
     std::vector<std::pair<uint32_t, uint64_t>> densest;  // (head slot * latents + latent, length)
-    uint64_t dead_features = 0;   // of heads * latents: without a posting
+    uint64_t dead_features = 0;                          // of heads * latents: without a posting
     uint64_t dense_features = 0;  // with postings at more than a tenth of the tokens
     std::vector<std::pair<std::string, uint64_t>> parts;  // with `stats`: what bytes are for
     // When a feature was asked for.
-    uint64_t feature_postings = 0;  // at tokens of live documents
-    double mean_activation = 0;     // over these
+    uint64_t feature_postings = 0;               // at tokens of live documents
+    double mean_activation = 0;                  // over these
     std::vector<FeatureOccurrence> occurrences;  // the strongest first
     std::vector<TokenPreference> likes;  // by summed activation, over the strongest 1,000 places
 };

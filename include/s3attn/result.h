@@ -1,5 +1,6 @@
 // Result<T>: how every call of the library reports failure. The library never prints, aborts or
-// exits; it returns the value or an Error whose message names the file, the place and the next step.
+// exits; it returns the value or an Error whose message names the file, the place and the next
+// step.
 #pragma once
 
 #include <optional>
@@ -104,9 +105,9 @@ inline Error make_error(ErrorCode code, std::string message) {
     declaration = std::move(name).value()
 
 // S3ATTN_CHECK(f()): return f()'s Error from the enclosing function if it failed.
-#define S3ATTN_CHECK(expression)                                            \
-    do {                                                                    \
-        if (auto s3attn_status = (expression); !s3attn_status.ok()) {       \
-            return s3attn_status.error();                                   \
-        }                                                                   \
+#define S3ATTN_CHECK(expression)                                      \
+    do {                                                              \
+        if (auto s3attn_status = (expression); !s3attn_status.ok()) { \
+            return s3attn_status.error();                             \
+        }                                                             \
     } while (false)

@@ -46,8 +46,8 @@ struct Span {
     uint32_t line_begin = 0;  // 0 where the document has pages
     uint32_t line_end = 0;
     uint32_t page = 0;  // 0 where the document has lines
-    std::string text;  // UTF-8; the source bytes where offsets == kSource and the source is UTF-8
-    double score = 0;       // what the ranking used
+    std::string text;   // UTF-8; the source bytes where offsets == kSource and the source is UTF-8
+    double score = 0;   // what the ranking used
     double score_s3 = 0;    // attention mass of the unit, 0 when the method did not use it
     double score_bm25 = 0;  // BM25 (larger is better), 0 likewise
     uint32_t tokens = 0;  // as the budget counts them: of the reader, or without one of the scanner
@@ -170,11 +170,11 @@ struct AskResult {
 };
 
 struct IndexOptions {
-    bool recursive = true;            // directories
+    bool recursive = true;  // directories
     // A commit point at least every so many tokens; 0: 16,384 on a CPU, 131,072 on a device, where
     // each point is a moment without work.
     uint32_t commit_tokens = 0;
-    uint32_t memory_mib = 256;        // most memory of the index builder; the model's comes on top
+    uint32_t memory_mib = 256;  // most memory of the index builder; the model's comes on top
     // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
@@ -199,11 +199,11 @@ struct IndexReport {
     uint64_t store_tokens = 0;   // all live tokens of the store
     uint64_t peak_rss_bytes = 0;
     std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
-    bool cancelled = false;        // stopped by the CancelToken; committed work is kept
+    bool cancelled = false;                    // stopped by the CancelToken; committed work is kept
     // On a CUDA device: the share of the time in which forward passes ran, and what the driver says
     // of the card meanwhile (mean share of time with a kernel running, most memory in use by all
     // processes; below 0 and 0 where the driver does not tell).
-    std::string device = "cpu";    // "cpu", "cuda", or "auto" in a build without CUDA
+    std::string device = "cpu";  // "cpu", "cuda", or "auto" in a build without CUDA
     double scan_busy = 0;
     double device_utilization = -1;
     uint64_t device_memory_bytes = 0;

@@ -6,9 +6,9 @@
 
 namespace s3attn {
 
-// `built`: this program has CUDA code. card() and runtime(): whether a card it can use is there, and
-// whether the model runtime can use one; not called where the answer does not matter, for to ask a
-// card takes some of its memory. Only a build without CUDA leaves kAuto as it is.
+// `built`: this program has CUDA code. card() and runtime(): whether a card it can use is there,
+// and whether the model runtime can use one; not called where the answer does not matter, for to
+// ask a card takes some of its memory. Only a build without CUDA leaves kAuto as it is.
 template <class Card, class Runtime>
 Result<Device> choose_device(Device wanted, bool built, const Card& card, const Runtime& runtime) {
     if (wanted == Device::kCuda) {

@@ -4,14 +4,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <vector>
-
-#include <xxhash.h>
 
 namespace s3attn {
 namespace {
@@ -84,8 +83,7 @@ Result<std::string> read_file(const std::string& path, uint64_t max_bytes) {
 Status write_file_atomic(const std::string& path, std::string_view bytes) {
     const std::string temporary = path + ".tmp." + std::to_string(::getpid());
     {
-        Descriptor file{
-            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+        Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
         if (file.fd < 0) return errno_error("cannot create", temporary);
         Status status = write_all(file.fd, bytes, temporary);
         if (status.ok() && ::fsync(file.fd) != 0) status = errno_error("cannot sync", temporary);
@@ -109,9 +107,7 @@ Status sync_file(const std::string& path) {
     return {};
 }
 
-Status sync_directory(const std::string& path) {
-    return sync_file(path.empty() ? "." : path);
-}
+Status sync_directory(const std::string& path) { return sync_file(path.empty() ? "." : path); }
 
 Result<std::string> hash_file(const std::string& path) {
     std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
@@ -140,8 +136,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::string& path) {
     if (size == 0) return std::shared_ptr<MappedFile>(new MappedFile(nullptr, 0));
     void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd, 0);
     if (data == MAP_FAILED) return errno_error("cannot map", path);
-    return std::shared_ptr<MappedFile>(
-        new MappedFile(static_cast<const std::byte*>(data), size));
+    return std::shared_ptr<MappedFile>(new MappedFile(static_cast<const std::byte*>(data), size));
 }
 
 void MappedFile::forget_pages() const {

@@ -91,10 +91,10 @@ Result<Searcher::Ranking> Searcher::rank_once(const std::string& question,
         ranking.timings_ms["question"] = query_watch.milliseconds();
         const Stopwatch score_watch;
         const ScoreOptions how{threads, options.max_features, nullptr, cache};
-        auto scored = options.scoring == Scoring::kAttention
-                          ? score_attention(store, ranking.codes, how)
-                          : score_eq7(store, ranking.codes, threads,
-                                      options.scoring == Scoring::kEq7);
+        auto scored =
+            options.scoring == Scoring::kAttention
+                ? score_attention(store, ranking.codes, how)
+                : score_eq7(store, ranking.codes, threads, options.scoring == Scoring::kEq7);
         S3ATTN_TRY(ranking.scores, std::move(scored));
         ranking.timings_ms["score"] = score_watch.milliseconds();
     }

@@ -21,16 +21,16 @@ struct ScoredUnit {
     int64_t unit_id = 0;
     double s3 = 0;
     double bm25 = 0;
-    double score = 0;  // what the ranking used
+    double score = 0;    // what the ranking used
     double lexical = 0;  // the part of `score` that BM25 brought
 };
 
 // Raw evidence signal, before the softmax makes everything relative: the best unit's
 // sum_j alpha_j sum_i u_ij max_t (w_ij . z_t), a weighted mean cosine in [-1, 1].
 struct S3Scores {
-    std::vector<double> mass;    // per live unit, order of StoreReader::live_units()
-    double best_cosine = 0;      // max over units of the weighted mean cosine
-    bool calibrated = true;      // false: Eq. 7, which has no cosine to hold against a floor
+    std::vector<double> mass;  // per live unit, order of StoreReader::live_units()
+    double best_cosine = 0;    // max over units of the weighted mean cosine
+    bool calibrated = true;    // false: Eq. 7, which has no cosine to hold against a floor
     // Per lane, [head][question token]: log of what its softmax divides by, so that a unit's share
     // of the lane is exp(T_j max_t (w_ij . z_t) - log_total). Empty when not calibrated.
     std::vector<double> log_total;

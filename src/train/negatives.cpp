@@ -48,8 +48,9 @@ class WordIndex {
         const int opened = sqlite3_open(":memory:", &raw);
         db_.reset(raw);
         if (opened != SQLITE_OK) return failed();
-        S3ATTN_CHECK(run("CREATE VIRTUAL TABLE p USING fts5(text, content='', "
-                         "tokenize='porter unicode61')"));
+        S3ATTN_CHECK(
+            run("CREATE VIRTUAL TABLE p USING fts5(text, content='', "
+                "tokenize='porter unicode61')"));
         S3ATTN_CHECK(run("BEGIN"));
         S3ATTN_TRY(const Statement insert, prepare("INSERT INTO p(rowid, text) VALUES (?1, ?2)"));
         for (size_t i = 0; i < pairs.size(); ++i) {
@@ -62,8 +63,9 @@ class WordIndex {
         most_ = static_cast<int64_t>(kCommonWordShare * static_cast<double>(pairs.size())) + 1;
         S3ATTN_TRY(count_, prepare("SELECT count(*) FROM (SELECT 1 FROM p WHERE p MATCH ?1 "
                                    "LIMIT ?2)"));
-        S3ATTN_TRY(search_,
-                   prepare("SELECT rowid FROM p WHERE p MATCH ?1 ORDER BY bm25(p), rowid LIMIT ?2"));
+        S3ATTN_TRY(
+            search_,
+            prepare("SELECT rowid FROM p WHERE p MATCH ?1 ORDER BY bm25(p), rowid LIMIT ?2"));
         return {};
     }
 

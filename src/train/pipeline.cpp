@@ -108,8 +108,7 @@ Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions&
                                       std::vector<SaeReport> saes, StageClock& clock) {
     TrainedAdapter result;
     result.adapter = std::move(adapter);
-    S3ATTN_TRY(const QuerySide query,
-               fit_query_side(context, corpus, prepared, result.adapter));
+    S3ATTN_TRY(const QuerySide query, fit_query_side(context, corpus, prepared, result.adapter));
     clock.end("query side and calibration");
     TrainReport& report = result.report;
     describe_heads(context, prepared.chosen, report);
@@ -125,8 +124,8 @@ Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions&
 Result<TrainedAdapter> run_training(Scanner& scanner, const Corpus& corpus,
                                     const TrainOptions& options, ProgressSink& sink,
                                     const CancelToken& cancel, const QuestionWriter& writer) {
-    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}, {},
-                         writer};
+    TrainContext context{scanner, options, sink,  cancel, ThreadPool(options.threads),
+                         {},      {},      writer};
     S3ATTN_CHECK(open_checkpoints(context));
     StageClock clock(context);
     S3ATTN_TRY(Prepared prepared, prepare(context, corpus, clock));

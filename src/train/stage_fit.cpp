@@ -139,9 +139,8 @@ RetrievalSet coded_training_set(TrainContext& context, TrainingRows& rows, const
         rows.keys.erase(key);
     }
     for (const QueryHead& head : adapter.heads) {
-        set.heads.push_back(
-            {head.slot,
-             unit_queries(rows.queries.at({head.layer, head.query_head}), head.mean_query)});
+        set.heads.push_back({head.slot, unit_queries(rows.queries.at({head.layer, head.query_head}),
+                                                     head.mean_query)});
     }
     return set;
 }
@@ -153,13 +152,14 @@ Result<QueryTrainOptions> query_options(TrainContext& context, const Corpus& cor
     train.seed = context.options.seed;
     if (context.options.negatives == Negatives::kRandom) return train;
     const std::span<const ClozePair> pairs(cloze.pairs);
-    S3ATTN_TRY(train.hard, hard_negatives(
-                               corpus, pairs.subspan(cloze.n_held_out), context.options.negatives,
-                               [&](uint64_t done, uint64_t total) {
-                                   context.sink.update({"find negatives", std::string(), done,
-                                                        total, "questions", 0});
-                               },
-                               context.cancel));
+    S3ATTN_TRY(
+        train.hard,
+        hard_negatives(
+            corpus, pairs.subspan(cloze.n_held_out), context.options.negatives,
+            [&](uint64_t done, uint64_t total) {
+                context.sink.update({"find negatives", std::string(), done, total, "questions", 0});
+            },
+            context.cancel));
     return train;
 }
 

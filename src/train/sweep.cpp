@@ -83,8 +83,8 @@ Result<SweepResult> run_sweep(Scanner& scanner, const Corpus& corpus, const Trai
                               const CancelToken& cancel, const QuestionWriter& writer) {
     const std::vector<TrainOptions> all = combinations(options, sweep);
     S3ATTN_CHECK(check_all(all));
-    TrainContext context{scanner, options, sink, cancel, ThreadPool(options.threads), {}, {},
-                         writer};
+    TrainContext context{scanner, options, sink,  cancel, ThreadPool(options.threads),
+                         {},      {},      writer};
     S3ATTN_CHECK(open_checkpoints(context));
     StageClock clock(context);
     S3ATTN_TRY(Prepared prepared, prepare(context, corpus, clock));

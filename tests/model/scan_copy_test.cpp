@@ -79,23 +79,35 @@ std::vector<int32_t> some_tokens() {
     return tokens;
 }
 
+ScanTuning sixteen_bits(llama_ftype type, const char* label) {
+    ScanTuning tuning;
+    tuning.copy_type = type;
+    tuning.copy_label = label;
+    return tuning;
+}
+const ScanTuning kF16 = sixteen_bits(LLAMA_FTYPE_MOSTLY_F16, "F16");
+const ScanTuning kBf16 = sixteen_bits(LLAMA_FTYPE_MOSTLY_BF16, "BF16");  // of cards
+
 // What is in 16 bits already is cut, not converted: the same keys to the last bit.
 TEST_F(ScanCopyTest, SixteenBitsStayAsTheyAre) {
-    write_tiny_gguf(TinyModel{}, path_);
-    ScanTuning half;
-    half.copy_type = LLAMA_FTYPE_MOSTLY_F16;
-    half.copy_label = "F16";
-    ASSERT_TRUE(open(cache_, 3, half));
-    ASSERT_EQ(copies().size(), 1u);
-    path_ = copies().front().string();
-    auto original = open("", 1);
-    auto copy = open(dir_ / "cache2", 1, half);
-    ASSERT_TRUE(original && copy);
-    EXPECT_FALSE(notes_.mention("itself")) << notes_.lines.back();
-    const Captured a = capture_all(*original, some_tokens(), {0, 1});
-    const Captured b = capture_all(*copy, some_tokens(), {0, 1});
-    for (const uint32_t layer : {0u, 1u}) {
-        EXPECT_EQ(max_difference(a.layers.at(layer), b.layers.at(layer)), 0) << layer;
+    const std::string whole = path_;
+    for (const ScanTuning& half : {kF16, kBf16}) {
+        SCOPED_TRACE(half.copy_label);
+        path_ = whole;
+        write_tiny_gguf(TinyModel{}, path_);
+        ASSERT_TRUE(open(cache_, 3, half));
+        ASSERT_EQ(copies().size(), 1u);
+        path_ = copies().front().string();
+        auto original = open("", 1);
+        auto copy = open(dir_ / "cache2", 1, half);
+        ASSERT_TRUE(original && copy);
+        EXPECT_FALSE(notes_.mention("itself")) << notes_.lines.back();
+        const Captured a = capture_all(*original, some_tokens(), {0, 1});
+        const Captured b = capture_all(*copy, some_tokens(), {0, 1});
+        for (const uint32_t layer : {0u, 1u}) {
+            EXPECT_EQ(max_difference(a.layers.at(layer), b.layers.at(layer)), 0) << layer;
+        }
+        fs::remove_all(cache_);
     }
 }
 
@@ -108,7 +120,8 @@ TEST_F(ScanCopyTest, EveryArchitectureKeepsItsKeys) {
         write_tiny_gguf(model, path_);
         auto original = open("", 2);
         auto copy = open(cache_, 2);
-        ASSERT_TRUE(original && copy);
+        auto for_cards = open(cache_, 2, kBf16);
+        ASSERT_TRUE(original && copy && for_cards);
         EXPECT_FALSE(notes_.mention("itself")) << notes_.lines.back();
         EXPECT_EQ(copy->info().file_hash, original->info().file_hash);
         EXPECT_EQ(copy->info().tokenizer_hash, original->info().tokenizer_hash);
@@ -116,8 +129,10 @@ TEST_F(ScanCopyTest, EveryArchitectureKeepsItsKeys) {
         for (const Projection projection : {Projection::kKey, Projection::kQuery}) {
             const Captured a = capture_all(*original, some_tokens(), {0, 1, 2}, projection);
             const Captured b = capture_all(*copy, some_tokens(), {0, 1, 2}, projection);
+            const Captured c = capture_all(*for_cards, some_tokens(), {0, 1, 2}, projection);
             for (const uint32_t layer : {0u, 1u, 2u}) {
                 EXPECT_GE(worst_cosine(a.layers.at(layer), b.layers.at(layer), 32), 0.99);
+                EXPECT_GE(worst_cosine(a.layers.at(layer), c.layers.at(layer), 32), 0.99);
             }
         }
         for (const auto& file : copies()) {

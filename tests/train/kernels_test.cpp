@@ -30,7 +30,7 @@ class KernelTest : public testing::TestWithParam<const Kernels*> {
 
 TEST_P(KernelTest, MultiplyEqualsPlainLoops) {
     for (const auto& [d, rows, n] : {std::tuple(1u, 1u, 1u), std::tuple(64u, 13u, 50u),
-                                    std::tuple(7u, 6u, 16u), std::tuple(80u, 25u, 33u)}) {
+                                     std::tuple(7u, 6u, 16u), std::tuple(80u, 25u, 33u)}) {
         const auto x = random_values(rows * d, 1), columns = random_values(n * d, 2);
         PackedColumns packed;
         packed.pack(columns.data(), n, d);
