@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/files.h"
+#include "eval/json_text.h"
 #include "eval/records.h"
 
 namespace s3attn::eval {
@@ -55,7 +56,9 @@ Result<Json> table_entry(const std::string& directory, const std::string& name,
     S3ATTN_TRY(const std::string path,
                find_file(directory, name, {"", "config", "..", "../config"}));
     S3ATTN_TRY(const std::string bytes, read_file(path, kMostJsonBytes));
-    const Json table = Json::parse(bytes, nullptr, false);
+    const auto parsed = parse_json(bytes);
+    if (!parsed.ok()) return make_error(ErrorCode::kCorrupt, path + ": " + parsed.error().message);
+    const Json& table = *parsed;
     if (!table.is_object()) return make_error(ErrorCode::kCorrupt, path + ": no JSON object");
     if (!table.contains(task)) {
         return make_error(ErrorCode::kNotFound, path + ": has no entry \"" + task + "\"");

@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "eval/dataset_formats.h"
+#include "eval/json_text.h"
 
 namespace s3attn::eval {
 namespace {
@@ -34,6 +35,7 @@ bool on_border(const std::string& text, uint64_t at) {
 
 Status add_range(const Record& record, const Json& entry, std::vector<Block>& documents) {
     const size_t n = entry.is_array() ? entry.size() : 0;
+    const std::string shown = "evidence " + shortened(dump_json(entry), 80);
     if ((n != 2 && n != 3) || (n == 2 && documents.size() > 1)) {
         return bad_record(record, documents.size() > 1
                                       ? "a piece of evidence is not [document, begin, end]"
@@ -41,20 +43,19 @@ Status add_range(const Record& record, const Json& entry, std::vector<Block>& do
     }
     for (const Json& number : entry) {
         if (!number.is_number_unsigned()) {
-            return bad_record(record, "evidence " + dump_json(entry) + ": not whole numbers");
+            return bad_record(record, shown + ": not whole numbers");
         }
     }
     const size_t document = n == 3 ? entry[0].get<size_t>() : 0;
     const auto begin = entry[n - 2].get<uint64_t>(), end = entry[n - 1].get<uint64_t>();
     if (document >= documents.size()) {
-        return bad_record(record, "evidence " + dump_json(entry) + ": there are " +
-                                      std::to_string(documents.size()) +
+        return bad_record(record, shown + ": there are " + std::to_string(documents.size()) +
                                       " documents, counted from 0");
     }
     const std::string& text = documents[document].text;
     if (begin >= end || end > text.size()) {
-        return bad_record(record, "evidence " + dump_json(entry) + " is no byte range of a " +
-                                      "document of " + std::to_string(text.size()) + " bytes");
+        return bad_record(record, shown + " is no byte range of a " + "document of " +
+                                      std::to_string(text.size()) + " bytes");
     }
     if (!on_border(text, begin) || !on_border(text, end)) {
         return bad_record(record, "evidence " + dump_json(entry) +

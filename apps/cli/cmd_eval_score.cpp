@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "cmd_eval.h"
+#include "eval/json_text.h"
 #include "eval/metrics/metrics.h"
 #include "eval/run_record.h"
 
@@ -46,7 +47,12 @@ Result<std::map<std::string, Sum>> score_file(const std::string& path, const std
         begin = end + 1;
         ++number;
         if (line.find_first_not_of(" \t\r") == line.npos) continue;
-        const Json row = Json::parse(line, nullptr, false);
+        const auto parsed = eval::parse_json(line);
+        if (!parsed.ok()) {
+            return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(number) +
+                                                       ": " + parsed.error().message);
+        }
+        const Json& row = *parsed;
         std::vector<std::string> answers, classes;
         if (!row.is_object() || !row.contains("pred") || !row["pred"].is_string() ||
             !row.contains("answers") || !strings_of(row["answers"], answers)) {
@@ -75,7 +81,9 @@ Result<std::map<std::string, Sum>> score_file(const std::string& path, const std
 // Prints what LongBench printed beside ours; returns the number of differences.
 Result<size_t> compare(const std::string& path, const std::map<std::string, std::string>& ours) {
     S3ATTN_TRY(const std::string bytes, read_file(path, kMostBytes));
-    const Json expected = Json::parse(bytes, nullptr, false);
+    const auto parsed = eval::parse_json(bytes);
+    if (!parsed.ok()) return make_error(ErrorCode::kCorrupt, path + ": " + parsed.error().message);
+    const Json& expected = *parsed;
     if (!expected.is_object()) return make_error(ErrorCode::kCorrupt, path + ": no JSON object");
     size_t different = 0;
     for (const auto& [task, score] : ours) {

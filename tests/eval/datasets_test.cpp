@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "eval/run_record.h"
@@ -155,6 +156,38 @@ TEST_F(Datasets, BadLinesAreNamed) {
     EXPECT_NE(error_of(from(" \n")), "");
     const std::string twice = R"({"id":"x","document":"abc","question":"Q?","evidence":[[0,3]]})";
     EXPECT_NE(error_of(from(twice + "\n" + twice)).find("line 1"), std::string::npos);
+}
+
+// An error is one short line with the place in the file, whatever the file holds.
+TEST_F(Datasets, NestingAndLengthAreBounded) {
+    const std::string open(500'000, '['), close(500'000, ']');
+    for (const std::string& deep : std::vector<std::string>{
+             R"({"document":"a","question":"Q","evidence":)" + open + close + "}",
+             R"({"document":"a","question":"Q","evidence":[[1,)" + open + close + "]]}",
+             R"({"id":)" + open + close + R"(,"document":"a","question":"Q","evidence":[[0,1]]})",
+             open + close, open}) {
+        EXPECT_NE(error_of(from(deep)).find("nested too deeply"), std::string::npos);
+    }
+    const std::string good = R"({"document":"abc","question":"Q?","evidence":[[0,3]]})",
+                      x(1 << 20, 'x');
+    for (const std::string& line : std::vector<std::string>{
+             R"({"document":")" + x, R"({"document":"a","question":"Q","evidence":[["&",3]]})",
+             R"({"ordered_kv_records":[],"key":")" + x + "\"}"}) {
+        std::string full = line;
+        if (const size_t at = full.find('&'); at != std::string::npos) full.replace(at, 1, x);
+        const std::string message = error_of(from(good + "\n" + full));
+        EXPECT_NE(message.find("line 2"), std::string::npos);
+        EXPECT_LT(message.size(), 700u);
+        EXPECT_EQ(message.find("exception"), std::string::npos) << message;
+    }
+    // An object over many lines: the place is that of the mistake.
+    std::string pretty = Json::parse(kSquad).dump(1);
+    const auto at = static_cast<ptrdiff_t>(pretty.find("\"text\""));
+    const auto line = std::count(pretty.begin(), pretty.begin() + at, '\n') + 1;
+    pretty.erase(static_cast<size_t>(at), 1);
+    EXPECT_NE(error_of(from(pretty, "squad.json")).find("line " + std::to_string(line) + ","),
+              std::string::npos)
+        << error_of(from(pretty, "squad.json"));
 }
 
 TEST_F(Datasets, ExtraFilesAreMixedIn) {
