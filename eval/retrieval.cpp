@@ -106,7 +106,11 @@ Result<Totals> build_units(const RetrievalOptions& options, const std::string& i
         S3ATTN_CHECK(UnitStore::build(collection, directory, count));
         S3ATTN_TRY(const auto units, UnitStore::open(directory));
         if (units->size() == 0) {
-            return make_error(ErrorCode::kInvalidArgument, "the documents hold no text");
+            const auto asked =
+                std::find_if(data.questions.begin(), data.questions.end(),
+                             [c](const EvalQuestion& q) { return q.collection == c; });
+            return make_error(ErrorCode::kInvalidArgument,
+                              "the documents of question '" + asked->id + "' hold no text");
         }
         totals.documents += collection.documents.size();
         totals.units += units->size();
