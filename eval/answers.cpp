@@ -90,6 +90,7 @@ Status AnswerRun::check_cancelled() const {
 
 Status AnswerRun::make_methods() {
     using Kind = AnswerMethod::Kind;
+    S3ATTN_CHECK(check_lists(options_.methods, options_.budgets));
     const bool gold = std::any_of(set_.questions.begin(), set_.questions.end(),
                                   [](const AnswerQuestion& q) { return !q.gold.empty(); });
     for (const std::string& spec : options_.methods) {
@@ -106,6 +107,13 @@ Status AnswerRun::make_methods() {
                         std::move(method));
     }
     if (methods_.empty()) return make_error(ErrorCode::kInvalidArgument, "no method is left");
+    const bool known = std::any_of(methods_.begin(), methods_.end(), [this](const auto& method) {
+        return method.name == options_.baseline;
+    });
+    if (!options_.baseline.empty() && !known) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--baseline " + options_.baseline + " is not among the methods");
+    }
     costs_.resize(methods_.size());
     return {};
 }

@@ -174,6 +174,14 @@ class Eval(ProgramTest):
         self.assert_fails(run("eval", "retrieval"), "--data", code=2)
         self.assert_fails(run("eval"), "subcommand", code=2)
         self.assert_fails(run(*self.retrieval("--budgets", "0")), "budgets", code=2)
+        self.assert_fails(run(*self.retrieval("--limit", "-1")), "--limit", "-1", code=2)
+        self.assert_fails(run(*self.retrieval("--seed", "-3")), "--seed", "-3", code=2)
+        self.assert_fails(run(*self.retrieval("--round-weight", "nan")), "round-weight", code=2)
+        self.assert_fails(run(*self.retrieval("--budgets", "64,64")), "64", "twice")
+        config = self.write("deep.toml", f'[eval.retrieval]\nmethods = "{"rrf(" * 200_000}bm25"\n')
+        done = run("--config", config, "eval", "retrieval", "--data", self.data)
+        self.assert_fails(done, "nested too deeply")
+        self.assertLess(len(done.stderr), 1000)
 
     def test_bm25_against_bm25s(self):
         sys.path[:0] = glob.glob(str(CACHE / "bm25s-*"))
