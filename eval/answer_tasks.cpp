@@ -187,8 +187,8 @@ Status add_longbench_task(const std::string& directory, const std::string& name,
     task.line_spans = !task.chat;
     task.longbench = true;
     task.metric = *metric;
-    S3ATTN_TRY(const std::vector<Record> records, read_records(path));
-    S3ATTN_TRY(const std::string hash, hash_file(path));
+    std::string hash;
+    S3ATTN_TRY(const std::vector<Record> records, read_records(path, hash));
     std::set<std::string> ids;
     for (size_t i = 0; i < records.size(); ++i) {
         std::string context;

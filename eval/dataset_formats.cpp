@@ -76,8 +76,8 @@ Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& 
     if (format != "auto" && std::find(known.begin(), known.end(), format) == known.end()) {
         return make_error(ErrorCode::kInvalidArgument, "there is no format '" + format + "'");
     }
-    S3ATTN_TRY(const std::vector<Record> records, read_records(path));
     RawDataset dataset;
+    S3ATTN_TRY(const std::vector<Record> records, read_records(path, dataset.hash));
     dataset.format = format == "auto" ? detect(records.front().json) : format;
     if (dataset.format.empty()) {
         return bad_record(records.front(),

@@ -37,6 +37,7 @@ struct RawDataset {
     std::vector<RawQuestion> questions;
     std::vector<std::string> loose;  // blocks that belong to no question
     DocumentFiles files;
+    std::string hash;  // of the file of questions
 };
 
 // `format`: "auto" or a name of dataset_formats().

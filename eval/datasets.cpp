@@ -189,20 +189,18 @@ Collection make_collection(std::vector<std::string> documents) {
 
 Result<Dataset> load_dataset(const DatasetOptions& options) {
     S3ATTN_TRY(RawDataset raw, read_raw_dataset(options.path, options.format));
-    S3ATTN_TRY(const std::string hash_of_file, hash_file(options.path));
-    std::string hashes = hash_of_file;
+    std::string hashes = raw.hash;
     std::vector<RawDataset> extra;
     for (const std::string& path : options.extra) {
         S3ATTN_TRY(RawDataset other, read_raw_dataset(path, "auto"));
+        hashes += other.hash;
         extra.push_back(std::move(other));
-        S3ATTN_TRY(const std::string hash, hash_file(path));
-        hashes += hash;
         add_hashes(extra.back().files, hashes);
     }
     add_hashes(raw.files, hashes);
     Dataset dataset;
     dataset.format = raw.format;
-    dataset.hash = hashes == hash_of_file ? hashes : hash_bytes(hashes);
+    dataset.hash = hashes == raw.hash ? hashes : hash_bytes(hashes);
     const bool pooled = options.haystack == Haystack::kPooled ||
                         (options.haystack == Haystack::kDefault && raw.paragraphs);
     if (!pooled && !options.extra.empty()) {

@@ -23,8 +23,9 @@ Result<std::vector<Record>> read_array(const std::string& path, Json array) {
 
 }  // namespace
 
-Result<std::vector<Record>> read_records(const std::string& path) {
+Result<std::vector<Record>> read_records(const std::string& path, std::string& hash) {
     S3ATTN_TRY(const std::string bytes, read_file(path, kMaxBytes));
+    hash = hash_bytes(bytes);
     std::string_view text = bytes;
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     const size_t first = text.find_first_not_of(" \t\r\n");

@@ -161,6 +161,18 @@ class Eval(ProgramTest):
         self.assertNotIn("rounds", once["timings_ms"])
         self.assert_fails(run(*ask, "--rounds", "0"), "rounds", code=2)
 
+    def test_questions_from_a_pipe(self):
+        """A pipe gives its bytes once; its hash tells one data set from another all the same."""
+        more = self.retrieval("--budgets", "64", data="/dev/stdin", methods="lead")
+        done = run(*more, stdin=self.data.read_text("utf-8"))
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        there = self.record()["data"]["xxh3"]
+        from_file = self.retrieval(methods="lead", out=self.directory / "file")
+        self.assertEqual(run(*from_file).returncode, 0)
+        self.assertEqual(there, self.record(self.directory / "file")["data"]["xxh3"])
+        changed = "".join(json.dumps(row) + "\n" for row in self.rows[:2])
+        self.assert_fails(run(*more, stdin=changed), "other options", "data_hash")
+
     def test_bad_input(self):
         bad = self.write("bad.jsonl", json.dumps(self.rows[0]) + "\n{\"question\": 3}\n")
         self.assert_fails(run(*self.retrieval(data=bad)), "bad.jsonl", "line 2")
