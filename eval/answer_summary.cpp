@@ -6,6 +6,8 @@
 #include <set>
 #include <tuple>
 
+#include "eval/report_figures.h"
+
 namespace s3attn::eval {
 namespace {
 
@@ -170,8 +172,8 @@ Json counts_of(const std::vector<Json>& rows) {
     for (const Json& row : rows) {
         Count& count = counts[{text_of(row, "task"), text_of(row, "method"), budget_of(row)}];
         ++count.rows;
-        count.truncated += row.value("truncated", false) ? 1 : 0;
-        count.withheld += row.value("withheld", false) ? 1 : 0;
+        count.truncated += flag_field(row, "truncated") ? 1 : 0;
+        count.withheld += flag_field(row, "withheld") ? 1 : 0;
     }
     Json out = Json::array();
     for (const auto& [key, count] : counts) {

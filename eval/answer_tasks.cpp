@@ -4,8 +4,10 @@
 #include <array>
 #include <filesystem>
 #include <random>
+#include <set>
 
 #include "base/files.h"
+#include "eval/json_text.h"
 #include "eval/records.h"
 
 namespace s3attn::eval {
@@ -55,7 +57,9 @@ Result<Json> table_entry(const std::string& directory, const std::string& name,
     S3ATTN_TRY(const std::string path,
                find_file(directory, name, {"", "config", "..", "../config"}));
     S3ATTN_TRY(const std::string bytes, read_file(path, kMostJsonBytes));
-    const Json table = Json::parse(bytes, nullptr, false);
+    const auto parsed = parse_json(bytes);
+    if (!parsed.ok()) return make_error(ErrorCode::kCorrupt, path + ": " + parsed.error().message);
+    const Json& table = *parsed;
     if (!table.is_object()) return make_error(ErrorCode::kCorrupt, path + ": no JSON object");
     if (!table.contains(task)) {
         return make_error(ErrorCode::kNotFound, path + ": has no entry \"" + task + "\"");
@@ -158,6 +162,11 @@ Status add_longbench_task(const std::string& directory, const std::string& name,
         return make_error(ErrorCode::kInvalidArgument,
                           "no task '" + name + "'; known are (with _e for LongBench-E):" + known);
     }
+    for (const AnswerTask& task : set.tasks) {
+        if (task.name == name) {
+            return make_error(ErrorCode::kInvalidArgument, "task '" + name + "' is named twice");
+        }
+    }
     const std::string base = base_name(name);
     S3ATTN_TRY(const std::string path, find_file(directory, name + ".jsonl", {"", "data", "mini"}));
     S3ATTN_TRY(const Json prompt, table_entry(directory, "dataset2prompt.json", base));
@@ -178,11 +187,15 @@ Status add_longbench_task(const std::string& directory, const std::string& name,
     task.line_spans = !task.chat;
     task.longbench = true;
     task.metric = *metric;
-    S3ATTN_TRY(const std::vector<Record> records, read_records(path));
-    S3ATTN_TRY(const std::string hash, hash_file(path));
+    std::string hash;
+    S3ATTN_TRY(const std::vector<Record> records, read_records(path, hash));
+    std::set<std::string> ids;
     for (size_t i = 0; i < records.size(); ++i) {
         std::string context;
         S3ATTN_TRY(AnswerQuestion question, longbench_question(records[i], i, task, context));
+        // Rows are told apart by their ids.
+        if (!ids.insert(question.id).second) question.id += "#" + std::to_string(i);
+        ids.insert(question.id);
         question.task = set.tasks.size();
         question.collection = set.collections.size();
         set.collections.push_back(make_collection({std::move(context)}));

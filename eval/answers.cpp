@@ -14,12 +14,12 @@
 #include "base/timing.h"
 #include "eval/answer_summary.h"
 #include "eval/answer_worker.h"
+#include "eval/report.h"
 
 namespace s3attn::eval {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr uint64_t kMostRunBytes = uint64_t{4} << 30;
 constexpr uint32_t kWidestWindow = 32768;        // without --reader-context
 constexpr uint64_t kReaderBytes = 300ull << 20;  // of a context besides its cache
 
@@ -90,6 +90,7 @@ Status AnswerRun::check_cancelled() const {
 
 Status AnswerRun::make_methods() {
     using Kind = AnswerMethod::Kind;
+    S3ATTN_CHECK(check_lists(options_.methods, options_.budgets));
     const bool gold = std::any_of(set_.questions.begin(), set_.questions.end(),
                                   [](const AnswerQuestion& q) { return !q.gold.empty(); });
     for (const std::string& spec : options_.methods) {
@@ -106,6 +107,13 @@ Status AnswerRun::make_methods() {
                         std::move(method));
     }
     if (methods_.empty()) return make_error(ErrorCode::kInvalidArgument, "no method is left");
+    const bool known = std::any_of(methods_.begin(), methods_.end(), [this](const auto& method) {
+        return method.name == options_.baseline;
+    });
+    if (!options_.baseline.empty() && !known) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--baseline " + options_.baseline + " is not among the methods");
+    }
     costs_.resize(methods_.size());
     return {};
 }
@@ -347,13 +355,11 @@ Result<Json> AnswerRun::document() {
 
 // Nothing is left to do, and its index may be gone.
 Result<AnswerReport> AnswerRun::finished_run() {
-    S3ATTN_TRY(const std::string bytes, read_file(report_.directory + "/run.json", kMostRunBytes));
-    report_.document = Json::parse(bytes, nullptr, false);
-    if (!report_.document.is_object()) {
-        return make_error(ErrorCode::kCorrupt, report_.directory +
-                                                   "/run.json is damaged: remove it and "
-                                                   "run again");
+    auto run = read_run(report_.directory);
+    if (!run.ok()) {
+        return make_error(run.error().code, run.error().message + "; remove it and run again");
     }
+    report_.document = std::move(run->document);
     report_.rows = record_->rows().size();
     return std::move(report_);
 }

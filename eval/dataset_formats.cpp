@@ -38,7 +38,7 @@ Status add_record(const Record& record, const std::string& path, RawDataset& dat
     const auto read = [&]() -> Result<RawQuestion> {
         if (dataset.format == "kv") return read_kv(record);
         if (dataset.format == "ruler") return read_ruler(record);
-        if (dataset.format == "plain") return read_plain(record, path);
+        if (dataset.format == "plain") return read_plain(record, path, dataset.files);
         if (dataset.format == "musique") return read_musique(record);
         if (dataset.format == "squad") return read_flat_squad(record);
         return read_hotpot(record);
@@ -62,8 +62,8 @@ const std::vector<std::string>& dataset_formats() {
 
 Block paragraph_block(const std::string& title, const std::string& text, bool gold) {
     Block block;
-    block.text = title.empty() ? text : title + "\n" + text;
-    const size_t head = block.text.size() - text.size();
+    block.own_text = title.empty() ? text : title + "\n" + text;
+    const size_t head = block.own_text.size() - text.size();
     const size_t first = text.find_first_not_of(" \t\r\n\v\f");
     if (gold && first != std::string::npos) {
         block.gold.emplace_back(head + first, head + text.find_last_not_of(" \t\r\n\v\f") + 1);
@@ -76,8 +76,8 @@ Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& 
     if (format != "auto" && std::find(known.begin(), known.end(), format) == known.end()) {
         return make_error(ErrorCode::kInvalidArgument, "there is no format '" + format + "'");
     }
-    S3ATTN_TRY(const std::vector<Record> records, read_records(path));
     RawDataset dataset;
+    S3ATTN_TRY(const std::vector<Record> records, read_records(path, dataset.hash));
     dataset.format = format == "auto" ? detect(records.front().json) : format;
     if (dataset.format.empty()) {
         return bad_record(records.front(),

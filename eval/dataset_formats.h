@@ -1,6 +1,8 @@
 // From the records of each official format to questions over blocks of text.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,10 +12,15 @@
 
 namespace s3attn::eval {
 
+// Documents that questions name by file, read once however many questions there are.
+using DocumentFiles = std::map<std::string, std::shared_ptr<const std::string>>;  // by path
+
 // A paragraph or a whole document as a question brings it.
 struct Block {
-    std::string text;
-    std::vector<std::pair<uint64_t, uint64_t>> gold;  // byte ranges of `text` that are evidence
+    std::string own_text;
+    std::vector<std::pair<uint64_t, uint64_t>> gold;    // byte ranges that are evidence
+    std::shared_ptr<const std::string> file = nullptr;  // in place of own_text
+    const std::string& text() const { return file ? *file : own_text; }
 };
 
 struct RawQuestion {
@@ -29,6 +36,8 @@ struct RawDataset {
     bool paragraphs = true;  // blocks are paragraphs; false: whole documents
     std::vector<RawQuestion> questions;
     std::vector<std::string> loose;  // blocks that belong to no question
+    DocumentFiles files;
+    std::string hash;  // of the file of questions
 };
 
 // `format`: "auto" or a name of dataset_formats().
@@ -41,7 +50,7 @@ Result<RawQuestion> read_flat_squad(const Record& record);
 Result<std::vector<RawQuestion>> read_squad(const Record& record, std::vector<std::string>& loose);
 Result<RawQuestion> read_ruler(const Record& record);
 Result<RawQuestion> read_kv(const Record& record);
-Result<RawQuestion> read_plain(const Record& record, const std::string& path);
+Result<RawQuestion> read_plain(const Record& record, const std::string& path, DocumentFiles& files);
 
 // The text and its range without white space at either end, under a title (which may be empty).
 Block paragraph_block(const std::string& title, const std::string& text, bool gold);

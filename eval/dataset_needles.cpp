@@ -1,9 +1,12 @@
 // Whole documents with marked places: RULER's needles, key-value retrieval, and the plain format
 // for texts of one's own.
+#include <cctype>
 #include <filesystem>
+#include <optional>
 
 #include "base/files.h"
 #include "eval/dataset_formats.h"
+#include "eval/json_text.h"
 
 namespace s3attn::eval {
 namespace {
@@ -18,14 +21,64 @@ std::string id_of(const Json& record, std::initializer_list<const char*> names) 
     return "";
 }
 
-// The sentence or line that holds bytes [begin, end): a needle is one such.
-std::pair<uint64_t, uint64_t> sentence_around(const std::string& text, size_t begin, size_t end) {
-    const size_t line = begin == 0 ? std::string::npos : text.rfind('\n', begin - 1);
-    const size_t stop = begin < 2 ? std::string::npos : text.rfind(". ", begin - 2);
-    size_t from = 0;
-    if (line != std::string::npos) from = line + 1;
-    if (stop != std::string::npos) from = std::max(from, stop + 2);
-    return {from, end < text.size() && text[end] == '.' ? end + 1 : end};
+bool ends_sentence(std::string_view before) {
+    for (size_t size = 0; size != before.size();) {
+        size = before.size();
+        for (const char* closing : {" ", "\"", "'", ")", "]", "\xE2\x80\x9D", "\xE2\x80\x99"}) {
+            if (before.ends_with(closing)) before.remove_suffix(std::string_view(closing).size());
+        }
+    }
+    return before.ends_with('.') || before.ends_with('?') || before.ends_with('!');
+}
+
+// Where the sentence or line begins that goes on at `at`. RULER puts needles between the sentences
+// of essays, which also end in "?", "!" and quotes.
+size_t sentence_begin(std::string_view text, size_t at) {
+    for (size_t i = at; i > 0; --i) {
+        if (text[i - 1] == '\n') return i;
+        if (text[i - 1] == ' ' && ends_sentence(text.substr(0, i - 1))) return i;
+    }
+    return 0;
+}
+
+bool in_word(std::string_view text, size_t at) {
+    if (at >= text.size()) return false;
+    const auto c = static_cast<unsigned char>(text[at]);
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c >= 0x80;
+}
+
+// How well bytes [at, end) look like the value that a needle for the question states:
+// "One of the special magic numbers for KEY is: VALUE." Words may stand elsewhere, too, and numbers
+// inside longer ones.
+int needle_rank(std::string_view text, size_t at, size_t end, std::string_view question) {
+    if ((at > 0 && in_word(text, at - 1)) || in_word(text, end)) return 0;
+    const size_t begin = sentence_begin(text, at);
+    const std::string_view head = text.substr(begin, at - begin);
+    constexpr std::string_view kFor = " for ", kIs = " is: ";
+    if (!head.ends_with(kIs)) return 1;
+    const size_t key = head.find(kFor);
+    if (key == head.npos || key + kFor.size() + kIs.size() > head.size()) return 2;
+    const std::string_view name =
+        head.substr(key + kFor.size(), head.size() - kIs.size() - key - kFor.size());
+    return question.find(name) == question.npos ? 2 : 3;
+}
+
+// The sentence or line of the needle with this value, as bytes of the text.
+std::optional<std::pair<uint64_t, uint64_t>> find_needle(const std::string& text,
+                                                         const std::string& value,
+                                                         std::string_view question) {
+    if (value.empty()) return std::nullopt;
+    int best = -1;
+    size_t found = 0;
+    for (size_t at = text.find(value); at != text.npos && best < 3;
+         at = text.find(value, at + value.size())) {
+        const int rank = needle_rank(text, at, at + value.size(), question);
+        if (rank > best) best = rank, found = at;
+    }
+    if (best < 0) return std::nullopt;
+    const size_t end = found + value.size();
+    return std::pair<uint64_t, uint64_t>{sentence_begin(text, found),
+                                         end < text.size() && text[end] == '.' ? end + 1 : end};
 }
 
 bool on_border(const std::string& text, uint64_t at) {
@@ -34,6 +87,7 @@ bool on_border(const std::string& text, uint64_t at) {
 
 Status add_range(const Record& record, const Json& entry, std::vector<Block>& documents) {
     const size_t n = entry.is_array() ? entry.size() : 0;
+    const std::string shown = "evidence " + shortened(dump_json(entry), 80);
     if ((n != 2 && n != 3) || (n == 2 && documents.size() > 1)) {
         return bad_record(record, documents.size() > 1
                                       ? "a piece of evidence is not [document, begin, end]"
@@ -41,20 +95,19 @@ Status add_range(const Record& record, const Json& entry, std::vector<Block>& do
     }
     for (const Json& number : entry) {
         if (!number.is_number_unsigned()) {
-            return bad_record(record, "evidence " + dump_json(entry) + ": not whole numbers");
+            return bad_record(record, shown + ": not whole numbers");
         }
     }
     const size_t document = n == 3 ? entry[0].get<size_t>() : 0;
     const auto begin = entry[n - 2].get<uint64_t>(), end = entry[n - 1].get<uint64_t>();
     if (document >= documents.size()) {
-        return bad_record(record, "evidence " + dump_json(entry) + ": there are " +
-                                      std::to_string(documents.size()) +
+        return bad_record(record, shown + ": there are " + std::to_string(documents.size()) +
                                       " documents, counted from 0");
     }
-    const std::string& text = documents[document].text;
+    const std::string& text = documents[document].text();
     if (begin >= end || end > text.size()) {
-        return bad_record(record, "evidence " + dump_json(entry) + " is no byte range of a " +
-                                      "document of " + std::to_string(text.size()) + " bytes");
+        return bad_record(record, shown + " is no byte range of a " + "document of " +
+                                      std::to_string(text.size()) + " bytes");
     }
     if (!on_border(text, begin) || !on_border(text, end)) {
         return bad_record(record, "evidence " + dump_json(entry) +
@@ -90,16 +143,16 @@ Result<RawQuestion> read_ruler(const Record& record) {
     }
     Block block;
     const size_t from = first == std::string::npos ? 0 : first + 1;
-    block.text = input.substr(from, asked - std::min(asked, from));
+    block.own_text = input.substr(from, asked - std::min(asked, from));
     for (const Json& output : outputs) {
         if (!output.is_string()) return bad_record(record, "an output is no string");
         const auto value = output.get<std::string>();
         question.answers.push_back(value);
-        const size_t at = block.text.find(value);
-        if (at == std::string::npos || value.empty()) {
+        const auto needle = find_needle(block.own_text, value, question.question);
+        if (!needle) {
             return bad_record(record, "the input does not hold the output \"" + value + "\"");
         }
-        block.gold.push_back(sentence_around(block.text, at, at + value.size()));
+        block.gold.push_back(*needle);
     }
     question.blocks.push_back(std::move(block));
     return question;
@@ -118,14 +171,14 @@ Result<RawQuestion> read_kv(const Record& record) {
         if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
             return bad_record(record, "a record is not [key, value]");
         }
-        block.text += i == 0 ? '{' : ' ';
-        const size_t begin = block.text.size();
-        block.text += dump_json(pair[0]) + ": " + dump_json(pair[1]);
+        block.own_text += i == 0 ? '{' : ' ';
+        const size_t begin = block.own_text.size();
+        block.own_text += dump_json(pair[0]) + ": " + dump_json(pair[1]);
         if (pair[0] == key) {
-            block.gold.emplace_back(begin, block.text.size());
+            block.gold.emplace_back(begin, block.own_text.size());
             question.answers.push_back(pair[1].get<std::string>());
         }
-        block.text += i + 1 < pairs.size() ? ",\n" : "}";
+        block.own_text += i + 1 < pairs.size() ? ",\n" : "}";
     }
     if (block.gold.empty()) return bad_record(record, "no record has the key \"" + key + "\"");
     question.question = "Key: \"" + key + "\"\nCorresponding value:";
@@ -133,7 +186,8 @@ Result<RawQuestion> read_kv(const Record& record) {
     return question;
 }
 
-Result<RawQuestion> read_plain(const Record& record, const std::string& path) {
+Result<RawQuestion> read_plain(const Record& record, const std::string& path,
+                               DocumentFiles& files) {
     const Json& json = record.json;
     RawQuestion question;
     question.id = id_of(json, {"id"});
@@ -143,10 +197,14 @@ Result<RawQuestion> read_plain(const Record& record, const std::string& path) {
     S3ATTN_TRY(question.question, string_field(record, json, "question"));
     if (json.contains("document_file")) {
         S3ATTN_TRY(const std::string name, string_field(record, json, "document_file"));
-        const auto file = std::filesystem::path(path).parent_path() / name;
-        auto text = read_file(file.string(), kMaxDocumentBytes);
-        if (!text.ok()) return bad_record(record, text.error().message);
-        question.blocks.push_back({*std::move(text), {}});
+        const auto file = (std::filesystem::path(path).parent_path() / name).string();
+        auto& known = files[file];
+        if (known == nullptr) {
+            auto text = read_file(file, kMaxDocumentBytes);
+            if (!text.ok()) return bad_record(record, text.error().message);
+            known = std::make_shared<const std::string>(*std::move(text));
+        }
+        question.blocks.push_back({"", {}, known});
     } else if (json.contains("documents")) {
         if (!json["documents"].is_array() || json["documents"].empty()) {
             return bad_record(record, "\"documents\" is no list of texts");

@@ -1,5 +1,6 @@
 // Paragraphs with titles and supporting facts: HotpotQA, 2WikiMultihopQA, MuSiQue; and SQuAD with
 // answer offsets.
+#include <algorithm>
 #include <set>
 
 #include "eval/dataset_formats.h"
@@ -113,9 +114,9 @@ Status mark_answer(const Record& record, const std::string& id, const Json& star
                    const std::string& answer, Block& block) {
     const std::string where = id.empty() ? "" : "question " + id + ": ";
     if (!start.is_number_unsigned()) return bad_record(record, where + "no answer offset");
-    const size_t begin = byte_of_code_point(block.text, start.get<uint64_t>());
+    const size_t begin = byte_of_code_point(block.text(), start.get<uint64_t>());
     if (answer.empty() || begin == std::string::npos ||
-        block.text.compare(begin, answer.size(), answer) != 0) {
+        block.text().compare(begin, answer.size(), answer) != 0) {
         return bad_record(record, where + "the context does not hold \"" + answer +
                                       "\" at character " + dump_json(start));
     }
@@ -129,9 +130,21 @@ Result<RawQuestion> read_squad_question(const Record& record, const Json& json,
     question.place = record.place;
     question.id = json.is_object() ? id_of(json) : "";
     S3ATTN_TRY(question.question, string_field(record, json, "question"));
+    const std::string where = question.id.empty() ? "" : "question " + question.id + ": ";
+    if (question.question.find_first_not_of(" \t\r\n") == std::string::npos) {
+        return bad_record(record, where + "the question is empty");
+    }
     Block block{context, {}};
     const Json& answers = json.value("answers", Json());
-    if (!answers.is_array()) return bad_record(record, "no list \"answers\"");
+    if (!answers.is_array()) return bad_record(record, where + "no list \"answers\"");
+    const bool marked = json.contains("is_impossible") && json["is_impossible"].is_boolean();
+    if (marked) question.group = "answerable";
+    // SQuAD 2.0: nothing in the context answers it. The right thing to say is what LongBench's
+    // qasper has as its answer to such questions.
+    if (answers.empty()) {
+        question.group = "unanswerable";
+        question.answers.emplace_back("unanswerable");
+    }
     for (const Json& answer : answers) {
         S3ATTN_TRY(const std::string text, string_field(record, answer, "text"));
         question.answers.push_back(text);
@@ -142,6 +155,15 @@ Result<RawQuestion> read_squad_question(const Record& record, const Json& json,
     }
     question.blocks.push_back(std::move(block));
     return question;
+}
+
+// Steps of MuSiQue's decomposition whose paragraph is not there.
+size_t missing_steps(const Json& record) {
+    const Json& steps = record.value("question_decomposition", Json());
+    if (!steps.is_array()) return 0;
+    return static_cast<size_t>(std::count_if(steps.begin(), steps.end(), [](const Json& step) {
+        return step.is_object() && step.value("paragraph_support_idx", Json()).is_null();
+    }));
 }
 
 }  // namespace
@@ -184,6 +206,12 @@ Result<RawQuestion> read_musique(const Record& record) {
         const Json& supporting = paragraph.value("is_supporting", Json());
         if (!supporting.is_boolean()) return bad_record(record, "no \"is_supporting\"");
         question.blocks.push_back(paragraph_block(title, text, supporting.get<bool>()));
+    }
+    if (record.json.contains("answerable") && record.json["answerable"] == false) {
+        // MuSiQue-Full asks each question twice under one id, the second time without some of the
+        // paragraphs that answer it.
+        if (!question.id.empty()) question.id += "#unanswerable";
+        question.gold_missing = std::max<size_t>(missing_steps(record.json), 1);
     }
     return question;
 }

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "eval/dataset_formats.h"
+#include "eval/metrics_retrieval.h"
 #include "eval/python_random.h"
 
 namespace s3attn::eval {
@@ -82,7 +83,7 @@ void pool_questions(const RawDataset& raw, const std::vector<RawDataset>& extra,
     Pool pool;
     const auto add_all = [&pool](const RawDataset& source) {
         for (const RawQuestion& question : source.questions) {
-            for (const Block& block : question.blocks) pool.add(block.text);
+            for (const Block& block : question.blocks) pool.add(block.text());
         }
         for (const std::string& block : source.loose) pool.add(block);
     };
@@ -92,7 +93,7 @@ void pool_questions(const RawDataset& raw, const std::vector<RawDataset>& extra,
     for (size_t i = 0; i < raw.questions.size(); ++i) {
         EvalQuestion question = question_of(raw.questions[i], i);
         for (const Block& block : raw.questions[i].blocks) {
-            const uint64_t at = pool.begin_of(block.text);
+            const uint64_t at = pool.begin_of(block.text());
             for (const auto& [begin, end] : block.gold) {
                 question.gold.push_back({0, at + begin, at + end});
             }
@@ -117,7 +118,7 @@ void own_questions(const RawDataset& raw, Dataset& dataset) {
                 question.gold.push_back(
                     {documents.size() - 1, document.size() + begin, document.size() + end});
             }
-            document += raw.paragraphs ? without_end_space(block.text) : block.text;
+            document += raw.paragraphs ? without_end_space(block.text()) : block.text();
         }
         Collection collection = make_collection(std::move(documents));
         const auto [place, added] = known.emplace(collection.id, dataset.collections.size());
@@ -141,6 +142,41 @@ Status check_ids(const RawDataset& raw, const Dataset& dataset) {
     return {};
 }
 
+// A run goes on only over the same texts, also where they stand in files of their own.
+void add_hashes(const DocumentFiles& files, std::string& hashes) {
+    for (const auto& [path, text] : files) hashes += hash_bytes(*text);
+}
+
+bool holds_text(const Collection& collection) {
+    return std::any_of(
+        collection.documents.begin(), collection.documents.end(), [](const std::string& document) {
+            return !covers({0, 0, document.size()}, {}, document);  // more than white space
+        });
+}
+
+// What could never be searched for, or would be found whatever a method retrieves.
+Status check_documents(const RawDataset& raw, const Dataset& dataset) {
+    std::vector<bool> empty;
+    for (const Collection& collection : dataset.collections) {
+        empty.push_back(!holds_text(collection));
+    }
+    for (size_t i = 0; i < dataset.questions.size(); ++i) {
+        const EvalQuestion& question = dataset.questions[i];
+        const auto& documents = dataset.collections[question.collection].documents;
+        if (empty[question.collection]) {
+            return make_error(ErrorCode::kCorrupt,
+                              raw.questions[i].place + ": the documents hold no text");
+        }
+        for (const Gold& gold : question.gold) {
+            if (!covers(gold, {}, documents[gold.document])) continue;
+            return make_error(ErrorCode::kCorrupt, raw.questions[i].place +
+                                                       ": a piece of evidence is nothing but white "
+                                                       "space");
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Collection make_collection(std::vector<std::string> documents) {
@@ -153,17 +189,18 @@ Collection make_collection(std::vector<std::string> documents) {
 
 Result<Dataset> load_dataset(const DatasetOptions& options) {
     S3ATTN_TRY(RawDataset raw, read_raw_dataset(options.path, options.format));
-    S3ATTN_TRY(std::string hashes, hash_file(options.path));
+    std::string hashes = raw.hash;
     std::vector<RawDataset> extra;
     for (const std::string& path : options.extra) {
         S3ATTN_TRY(RawDataset other, read_raw_dataset(path, "auto"));
+        hashes += other.hash;
         extra.push_back(std::move(other));
-        S3ATTN_TRY(const std::string hash, hash_file(path));
-        hashes += hash;
+        add_hashes(extra.back().files, hashes);
     }
+    add_hashes(raw.files, hashes);
     Dataset dataset;
     dataset.format = raw.format;
-    dataset.hash = options.extra.empty() ? hashes : hash_bytes(hashes);
+    dataset.hash = hashes == raw.hash ? hashes : hash_bytes(hashes);
     const bool pooled = options.haystack == Haystack::kPooled ||
                         (options.haystack == Haystack::kDefault && raw.paragraphs);
     if (!pooled && !options.extra.empty()) {
@@ -176,6 +213,7 @@ Result<Dataset> load_dataset(const DatasetOptions& options) {
         own_questions(raw, dataset);
     }
     S3ATTN_CHECK(check_ids(raw, dataset));
+    S3ATTN_CHECK(check_documents(raw, dataset));
     set_groups(raw, dataset.questions);
     if (options.limit > 0 && options.limit < dataset.questions.size()) {
         dataset.questions.resize(options.limit);

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "engine/indexer.h"
+#include "eval/json_text.h"
 #include "eval/run_record.h"
 
 namespace s3attn::eval {
@@ -61,8 +62,13 @@ Status walk_units(const std::string& path, const OnHeader& on_header, const OnUn
 std::optional<IndexCost> load_cost(const std::string& index) {
     const auto bytes = read_file(index + "/cost.json", 1u << 20);
     if (!bytes.ok()) return std::nullopt;
-    const Json json = Json::parse(*bytes, nullptr, false);
-    if (!json.is_object()) return std::nullopt;
+    const auto parsed = parse_json(*bytes);
+    if (!parsed.ok() || !parsed->is_object()) return std::nullopt;
+    const Json& json = *parsed;
+    // Another program's file, or a damaged one: the index is made anew.
+    for (const Json& value : json) {
+        if (!value.is_number()) return std::nullopt;
+    }
     IndexCost cost;
     cost.bytes = json.value("bytes", uint64_t{0});
     cost.tokens = json.value("tokens", uint64_t{0});

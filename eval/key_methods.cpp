@@ -5,6 +5,7 @@
 #include "adapter/encoder.h"
 #include "engine/searcher.h"
 #include "eval/index_files.h"
+#include "eval/json_text.h"
 #include "eval/key_file.h"
 #include "eval/method_parts.h"
 #include "eval/run_record.h"
@@ -150,7 +151,8 @@ Status save_means(const std::string& path, const LayerMeans& means) {
 
 Result<LayerMeans> load_means(const std::string& path, const ModelInfo& info) {
     S3ATTN_TRY(const std::string bytes, read_file(path, 64u << 20));
-    const Json json = Json::parse(bytes, nullptr, false);
+    const auto parsed = parse_json(bytes);
+    const Json json = parsed.ok() ? *parsed : Json();
     LayerMeans means;
     const auto read = [&](const char* name, uint32_t heads, auto& out) {
         if (!json.is_object() || !json.contains(name) || json[name].size() != heads) return false;

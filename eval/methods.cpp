@@ -4,18 +4,23 @@
 #include <charconv>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
+#include "eval/json_text.h"
 #include "eval/method_parts.h"
 #include "model/llama_model.h"
 
 namespace s3attn::eval {
 namespace {
 
+constexpr size_t kMostShownBytes = 80;
+constexpr int kMaxFusionDepth = 16;  // the parser and the methods recurse
 constexpr size_t kRememberedCounts = 200'000;
 
 Error not_understood(const std::string& spec, const std::string& why) {
-    return make_error(ErrorCode::kInvalidArgument, "method '" + spec + "': " + why);
+    return make_error(ErrorCode::kInvalidArgument, "method '" + shortened(spec, kMostShownBytes) +
+                                                       "': " + shortened(why, 4 * kMostShownBytes));
 }
 
 // Recursive descent over "rrf(bm25,sum(s3:4,dense:1))".
@@ -63,6 +68,7 @@ class Parser {
 
     Result<std::unique_ptr<Method>> parse_fusion(const std::string& name, size_t begin) {
         if (peek() != '(') return not_understood(spec_, name + " wants methods in parentheses");
+        if (++depth_ > kMaxFusionDepth) return not_understood(spec_, "nested too deeply");
         std::vector<FusionPart> parts;
         do {
             ++at_;
@@ -78,6 +84,7 @@ class Parser {
         } while (peek() == ',');
         if (peek() != ')') return not_understood(spec_, "a ')' is missing");
         ++at_;
+        --depth_;
         if (parts.size() < 2) return not_understood(spec_, name + " wants at least two methods");
         return make_fusion(spec_.substr(begin, at_ - begin),
                            name == "rrf" ? Fusion::kReciprocalRank : Fusion::kWeightedSum,
@@ -95,6 +102,7 @@ class Parser {
     const std::string& spec_;
     MethodContext& context_;
     size_t at_ = 0;
+    int depth_ = 0;
 };
 
 }  // namespace
@@ -118,6 +126,23 @@ const std::vector<std::string>& method_names() {
 Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodContext& context) {
     if (!context.model) context.model = std::make_shared<ScanModel>(context.engine);
     return Parser(spec, context).parse_all();
+}
+
+Status check_lists(const std::vector<std::string>& methods, const std::vector<uint32_t>& budgets) {
+    std::set<std::string> names;
+    for (const std::string& method : methods) {
+        if (names.insert(method).second) continue;
+        return make_error(ErrorCode::kInvalidArgument,
+                          "a method is named twice: '" + shortened(method, kMostShownBytes) + "'");
+    }
+    std::set<uint32_t> numbers;
+    for (const uint32_t budget : budgets) {
+        if (budget == 0) return make_error(ErrorCode::kInvalidArgument, "a budget is 0");
+        if (numbers.insert(budget).second) continue;
+        return make_error(ErrorCode::kInvalidArgument,
+                          "a budget is given twice: " + std::to_string(budget));
+    }
+    return {};
 }
 
 std::vector<std::string> split_methods(const std::string& list) {

@@ -30,9 +30,12 @@ const char* scoring_name(Scoring scoring);
 // "lead", "tail", "random".
 const std::vector<std::string>& method_names();
 
-// "bm25", "layer0:3", "rrf(bm25,dense)", "sum(s3:4,bm25:1)"; nested as you like. kInvalidArgument
+// "bm25", "layer0:3", "rrf(bm25,dense)", "sum(s3:4,bm25:1)"; nested up to 16 deep. kInvalidArgument
 // says which part is not understood.
 Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodContext& context);
+
+// kInvalidArgument for a method or a budget that is named twice: rows are told apart by them.
+Status check_lists(const std::vector<std::string>& methods, const std::vector<uint32_t>& budgets);
 
 // Splits "bm25,rrf(bm25,dense)" at the commas outside parentheses.
 std::vector<std::string> split_methods(const std::string& list);

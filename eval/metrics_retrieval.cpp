@@ -15,8 +15,12 @@ size_t space_length(std::string_view text, uint64_t at) {
     if (rest.starts_with("\xC2\xA0") || rest.starts_with("\xC2\x85")) return 2;
     const bool general = rest.starts_with("\xE2\x80") && rest.size() == 3;
     const auto third = static_cast<unsigned char>(general ? rest[2] : 0);
-    if (general && ((third >= 0x80 && third <= 0x8A) || third == 0xA8 || third == 0xA9)) return 3;
-    return rest == "\xE3\x80\x80" ? 3 : 0;
+    if (general &&
+        ((third >= 0x80 && third <= 0x8A) || third == 0xA8 || third == 0xA9 || third == 0xAF)) {
+        return 3;
+    }
+    if (at == 0 && rest == "\xEF\xBB\xBF") return 3;  // a byte order mark is in no unit
+    return rest == "\xE3\x80\x80" || rest == "\xE2\x81\x9F" || rest == "\xE1\x9A\x80" ? 3 : 0;
 }
 
 uint64_t skip_space(std::string_view text, uint64_t at) {

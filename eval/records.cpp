@@ -1,26 +1,20 @@
 #include "eval/records.h"
 
 #include "base/files.h"
+#include "eval/json_text.h"
 
 namespace s3attn::eval {
 namespace {
 
 constexpr uint64_t kMaxBytes = 4ull << 30;
 
-std::string parse_error(std::string_view text) {
-    try {
-        const Json parsed = Json::parse(text);
-        return parsed.is_object() ? "" : "not a JSON object";
-    } catch (const Json::parse_error& error) {
-        return error.what();
-    }
-}
+constexpr size_t kMostMessageBytes = 400;  // a value that a message quotes may be a whole document
 
-Result<std::vector<Record>> read_array(const std::string& path, const Json& array) {
+Result<std::vector<Record>> read_array(const std::string& path, Json array) {
     if (array.empty()) return make_error(ErrorCode::kCorrupt, path + " holds no records");
     std::vector<Record> records;
     for (size_t i = 0; i < array.size(); ++i) {
-        Record record{array[i], path + ", record " + std::to_string(i + 1)};
+        Record record{std::move(array[i]), path + ", record " + std::to_string(i + 1)};
         if (!record.json.is_object()) return bad_record(record, "not a JSON object");
         records.push_back(std::move(record));
     }
@@ -29,8 +23,9 @@ Result<std::vector<Record>> read_array(const std::string& path, const Json& arra
 
 }  // namespace
 
-Result<std::vector<Record>> read_records(const std::string& path) {
+Result<std::vector<Record>> read_records(const std::string& path, std::string& hash) {
     S3ATTN_TRY(const std::string bytes, read_file(path, kMaxBytes));
+    hash = hash_bytes(bytes);
     std::string_view text = bytes;
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     const size_t first = text.find_first_not_of(" \t\r\n");
@@ -38,11 +33,10 @@ Result<std::vector<Record>> read_records(const std::string& path) {
         return make_error(ErrorCode::kCorrupt, path + " holds no records");
     }
     if (text[first] == '[') {
-        const Json whole = Json::parse(text, nullptr, false);
-        if (!whole.is_array()) {
-            return make_error(ErrorCode::kCorrupt, path + ": " + parse_error(text));
-        }
-        return read_array(path, whole);
+        auto whole = parse_json(text);
+        if (!whole.ok())
+            return make_error(ErrorCode::kCorrupt, path + ": " + whole.error().message);
+        return read_array(path, *std::move(whole));
     }
     std::vector<Record> records;
     size_t number = 1;
@@ -51,23 +45,27 @@ Result<std::vector<Record>> read_records(const std::string& path) {
         const std::string_view line = text.substr(begin, end - begin);
         begin = end + 1;
         if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-        Json json = Json::parse(line, nullptr, false);
-        if (!json.is_object()) {
-            // An object spread over lines is one record.
-            if (records.empty()) {
-                Json whole = Json::parse(text, nullptr, false);
-                if (whole.is_object()) return std::vector<Record>{{std::move(whole), path}};
+        const std::string place = path + ", line " + std::to_string(number);
+        auto json = parse_json(line);
+        // An object spread over lines is one record, and what is wrong in it may stand far below.
+        if (!json.ok() && records.empty() && ends_too_soon(json.error())) {
+            json = parse_json(text);
+            if (!json.ok()) {
+                return make_error(ErrorCode::kCorrupt, path + ": " + json.error().message);
             }
-            return make_error(ErrorCode::kCorrupt,
-                              path + ", line " + std::to_string(number) + ": " + parse_error(line));
+            return std::vector<Record>{{*std::move(json), path}};
         }
-        records.push_back({std::move(json), path + ", line " + std::to_string(number)});
+        if (!json.ok()) return make_error(ErrorCode::kCorrupt, place + ": " + json.error().message);
+        if (!json->is_object())
+            return make_error(ErrorCode::kCorrupt, place + ": not a JSON object");
+        records.push_back({*std::move(json), place});
     }
     return records;
 }
 
 Error bad_record(const Record& record, const std::string& what) {
-    return make_error(ErrorCode::kCorrupt, record.place + ": " + what);
+    return make_error(ErrorCode::kCorrupt,
+                      record.place + ": " + shortened(what, kMostMessageBytes));
 }
 
 Result<std::string> string_field(const Record& record, const Json& object,

@@ -17,7 +17,8 @@ struct Record {
 
 // A file whose first character is '[' is an array of records; one that is a single object is one
 // record; anything else is JSON Lines. Empty lines are passed over. kCorrupt names the place.
-Result<std::vector<Record>> read_records(const std::string& path);
+// `hash`: XXH3-128 of the bytes that were read (a pipe gives them but once).
+Result<std::vector<Record>> read_records(const std::string& path, std::string& hash);
 
 // kCorrupt: "<place>: <what>".
 Error bad_record(const Record& record, const std::string& what);

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "eval/answer_summary.h"
+#include "eval/json_text.h"
 #include "eval/report_figures.h"
 
 namespace s3attn::eval {
@@ -76,7 +77,10 @@ void join_methods(Json& into, const Json& from) {
         }
         (*same)["peak_rss_bytes"] =
             std::max(number_field(*same, "peak_rss_bytes"), number_field(method, "peak_rss_bytes"));
-        if (!method.contains("stages") || !same->contains("stages")) continue;
+        if (!method.contains("stages") || !same->contains("stages") ||
+            !(*same)["stages"].is_object()) {
+            continue;
+        }
         for (const auto& [stage, seconds] : method["stages"].items()) {
             if (seconds.is_number())
                 add_numbers((*same)["stages"], method["stages"], stage.c_str());
@@ -122,7 +126,9 @@ Result<ReportRun> read_run(const std::string& directory) {
                                       ": it has no run.json (`s3attn eval ... --out` makes one)");
     }
     S3ATTN_TRY(const std::string bytes, read_file(path, kMostRunBytes));
-    ReportRun run{{directory}, Json::parse(bytes, nullptr, false)};
+    auto parsed = parse_json(bytes);
+    if (!parsed.ok()) return make_error(ErrorCode::kCorrupt, path + ": " + parsed.error().message);
+    ReportRun run{{directory}, *std::move(parsed)};
     const Json& document = run.document;
     if (!document.is_object() || text_field(document, "format") != "s3attn-eval") {
         return make_error(ErrorCode::kCorrupt, path + ": no run record of `s3attn eval`");
@@ -136,6 +142,12 @@ Result<ReportRun> read_run(const std::string& directory) {
         if (!document.contains(name) || !document[name].is_array()) {
             return make_error(ErrorCode::kCorrupt,
                               path + ": \"" + name + "\" is missing or no list");
+        }
+        for (const Json& entry : document[name]) {
+            if (!entry.is_object()) {
+                return make_error(ErrorCode::kCorrupt,
+                                  path + ": an entry of \"" + name + "\" is no object");
+            }
         }
     }
     if (!document.contains("data") || !document["data"].is_object()) {

@@ -45,6 +45,10 @@ double number_field(const Json& json, const char* name, double otherwise) {
                : otherwise;
 }
 
+bool flag_field(const Json& json, const char* name) {
+    return json.is_object() && json.contains(name) && json[name] == true;
+}
+
 std::vector<Figure> figures_of(const Json& document) {
     std::vector<Figure> out;
     for (const Json& entry : list_of(document, "summary")) {

@@ -45,6 +45,7 @@ std::vector<std::string> groups_of(const std::vector<Figure>& figures);
 
 std::string text_field(const Json& json, const char* name);
 double number_field(const Json& json, const char* name, double otherwise = 0);
+bool flag_field(const Json& json, const char* name);  // false where it is no true
 // For people: "full", "hybrid, 1,024 tokens".
 std::string method_at(const std::string& method, int64_t budget);
 // ".123" with three digits; "12.3" for larger values.

@@ -114,7 +114,7 @@ std::string method_html(const Json& row, const std::vector<Extent>& gold) {
                    ? "<p class=\"note\">no answer</p>"
                    : "<blockquote class=\"answer\">" + escape_html(answer) + "</blockquote>";
     }
-    if (row.value("truncated", false)) {
+    if (flag_field(row, "truncated")) {
         out += "<p class=\"note\">The prompt of " +
                short_number(number_field(row, "whole_tokens")) +
                " tokens lost its middle: " + short_number(number_field(row, "prompt_tokens")) +

@@ -75,14 +75,7 @@ Status check_options(const RetrievalOptions& options) {
     if (options.methods.empty() || options.budgets.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "no methods, or no budgets");
     }
-    const std::set<std::string> distinct(options.methods.begin(), options.methods.end());
-    if (distinct.size() != options.methods.size()) {
-        return make_error(ErrorCode::kInvalidArgument, "a method is named twice");
-    }
-    for (const uint32_t budget : options.budgets) {
-        if (budget == 0) return make_error(ErrorCode::kInvalidArgument, "a budget is 0");
-    }
-    return {};
+    return check_lists(options.methods, options.budgets);
 }
 
 // Numbers of what a run is about, for people and for the record.
@@ -106,7 +99,11 @@ Result<Totals> build_units(const RetrievalOptions& options, const std::string& i
         S3ATTN_CHECK(UnitStore::build(collection, directory, count));
         S3ATTN_TRY(const auto units, UnitStore::open(directory));
         if (units->size() == 0) {
-            return make_error(ErrorCode::kInvalidArgument, "the documents hold no text");
+            const auto asked =
+                std::find_if(data.questions.begin(), data.questions.end(),
+                             [c](const EvalQuestion& q) { return q.collection == c; });
+            return make_error(ErrorCode::kInvalidArgument,
+                              "the documents of question '" + asked->id + "' hold no text");
         }
         totals.documents += collection.documents.size();
         totals.units += units->size();

@@ -162,7 +162,7 @@ Json method_json(const MethodRun& run, const RunRecord& record, const IndexCost&
     uint64_t peak = retrieve_peak;
     for (const Json& row : record.rows()) {
         if (row.value("method", std::string()) != run.method.name()) continue;
-        if (row.contains("seconds")) retrieve += row["seconds"]["retrieve"].get<double>();
+        if (row.contains("seconds")) retrieve += row["seconds"].value("retrieve", 0.0);
         if (row.contains("peak_rss_bytes")) {
             peak = std::max(peak, row["peak_rss_bytes"].get<uint64_t>());
         }

@@ -1,13 +1,16 @@
 #include "eval/run_record.h"
 
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
 
 #include "base/files.h"
 #include "eval/git_commit.h"
+#include "eval/json_text.h"
 
 namespace s3attn::eval {
 namespace {
@@ -34,6 +37,47 @@ Status same_options(const Json& found, const Json& wanted, const std::string& di
     return {};
 }
 
+bool numbers(const Json& object) {
+    return object.is_object() && std::all_of(object.begin(), object.end(),
+                                             [](const Json& value) { return value.is_number(); });
+}
+
+// A figure that is no number (0 / 0) is written as null.
+bool figures(const Json& object) {
+    return object.is_object() && std::all_of(object.begin(), object.end(), [](const Json& value) {
+               return value.is_number() || value.is_null();
+           });
+}
+
+// What keeps a row from being one that a run has written; empty: nothing. Whoever reads rows relies
+// on it.
+std::string row_fault(const Json& row) {
+    if (!row.is_object()) return "no JSON object";
+    const auto wrong = [&row](const char* name, auto right) {
+        return row.contains(name) && !right(row[name]);
+    };
+    for (const char* name : {"id", "method", "task", "group", "bucket"}) {
+        if (wrong(name, [](const Json& value) { return value.is_string(); })) {
+            return "\"" + std::string(name) + "\" is no text";
+        }
+    }
+    if (wrong("metrics", figures)) return "\"metrics\" are no numbers";
+    if (wrong("seconds", numbers)) return "\"seconds\" are no numbers";
+    for (const char* name : {"truncated", "withheld"}) {
+        if (wrong(name, [](const Json& value) { return value.is_boolean(); })) {
+            return "\"" + std::string(name) + "\" is neither true nor false";
+        }
+    }
+    if (wrong("peak_rss_bytes", [](const Json& value) { return value.is_number_unsigned(); })) {
+        return "\"peak_rss_bytes\" is no number of bytes";
+    }
+    // Rows of one question have these three; the others tell about a method as a whole.
+    if (row.contains("id") && (!row.contains("method") || !row.contains("metrics"))) {
+        return "a row without \"method\" or \"metrics\"";
+    }
+    return "";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RunRecord>> RunRecord::open(const std::string& directory,
@@ -48,7 +92,8 @@ Result<std::unique_ptr<RunRecord>> RunRecord::open(const std::string& directory,
     const std::string options_path = directory + "/options.json";
     if (fs::exists(options_path, error)) {
         S3ATTN_TRY(const std::string bytes, read_file(options_path, 16u << 20));
-        const Json saved = Json::parse(bytes, nullptr, false);
+        const auto parsed = parse_json(bytes);
+        const Json saved = parsed.ok() ? *parsed : Json();
         if (!saved.is_object() || !saved.contains("options") || !saved["options"].is_object() ||
             !saved.contains("started") || !saved["started"].is_string()) {
             return make_error(ErrorCode::kCorrupt,
@@ -69,8 +114,8 @@ Result<std::unique_ptr<RunRecord>> RunRecord::open(const std::string& directory,
             options_path,
             dump_json(Json{{"started", record->started_}, {"options", options}}, 1) + "\n"));
     }
-    record->finished_ = fs::exists(directory + "/run.json", error);
     S3ATTN_CHECK(record->load_rows());
+    record->finished_ = fs::exists(directory + "/run.json", error);
     return record;
 }
 
@@ -78,29 +123,39 @@ RunRecord::~RunRecord() {
     if (file_ != nullptr) std::fclose(file_);
 }
 
+Status RunRecord::lock_rows(const std::string& path) {
+    file_ = std::fopen(path.c_str(), "ab");
+    if (file_ == nullptr) return errno_error("cannot write", path);
+    // The lock ends with the process, however that ends. A file system without locks has none.
+    if (::flock(::fileno(file_), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return make_error(ErrorCode::kBusy, "another run works in " + directory_ +
+                                                ": wait for it, or give another --out");
+    }
+    return {};
+}
+
 Status RunRecord::load_rows() {
     const std::string path = directory_ + "/rows.jsonl";
+    S3ATTN_CHECK(lock_rows(path));
     std::error_code error;
     if (fs::exists(path, error)) {
         S3ATTN_TRY(const std::string bytes, read_file(path, kMaxRowsBytes));
         size_t begin = 0, line = 1;
         for (size_t end; (end = bytes.find('\n', begin)) != std::string::npos; ++line) {
-            Json row = Json::parse(bytes.begin() + static_cast<ptrdiff_t>(begin),
-                                   bytes.begin() + static_cast<ptrdiff_t>(end), nullptr, false);
-            if (!row.is_object()) {
+            auto row = parse_json(std::string_view(bytes).substr(begin, end - begin));
+            const std::string fault = row.ok() ? row_fault(*row) : row.error().message;
+            if (!fault.empty()) {
                 return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(line) +
-                                                           ": no JSON object; remove " +
-                                                           directory_ + " and run again");
+                                                           ": " + fault + "; remove " + directory_ +
+                                                           " and run again");
             }
-            rows_.push_back(std::move(row));
+            rows_.push_back(*std::move(row));
             begin = end + 1;
         }
         // The line that a killed run was writing.
         if (begin < bytes.size()) fs::resize_file(path, begin, error);
         if (error) return make_error(ErrorCode::kIo, path + ": " + error.message());
     }
-    file_ = std::fopen(path.c_str(), "ab");
-    if (file_ == nullptr) return errno_error("cannot write", path);
     return {};
 }
 

@@ -24,7 +24,9 @@ inline constexpr int kRecordVersion = 1;
 class RunRecord {
   public:
     // Makes `directory`, or goes on in it. `options` is a flat object of everything that decides
-    // the result; kMismatch names the first one that differs from those of the run found there.
+    // the result; kMismatch names the first one that differs from those of the run found there,
+    // kCorrupt the line of rows.jsonl that no run can have written; kBusy: another process is at
+    // it.
     static Result<std::unique_ptr<RunRecord>> open(const std::string& directory,
                                                    const Json& options);
     ~RunRecord();
@@ -45,6 +47,7 @@ class RunRecord {
 
   private:
     RunRecord() = default;
+    Status lock_rows(const std::string& path);
     Status load_rows();
     std::string directory_, started_;
     bool resumed_ = false, finished_ = false;

@@ -29,6 +29,7 @@ Table make_table(const std::vector<Json>& rows) {
         const auto method = row["method"].get<std::string>();
         if (!group.empty()) remember(table.groups, group);
         for (const auto& [metric, value] : row["metrics"].items()) {
+            if (!value.is_number()) continue;
             remember(table.metrics, metric);
             const auto number = value.get<double>();
             const auto id = row["id"].get<std::string>();

@@ -2,9 +2,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "base/files.h"
 #include "cmd_eval.h"
+#include "eval/json_text.h"
 #include "eval/metrics/metrics.h"
 #include "eval/run_record.h"
 
@@ -24,6 +26,7 @@ struct Sum {
     size_t n = 0;
     void add(double score) { sum += score, ++n; }
 };
+using Sums = std::map<std::string, Sum>;  // of a task, and of a task and a length
 
 bool strings_of(const Json& value, std::vector<std::string>& out) {
     if (!value.is_array()) return false;
@@ -34,11 +37,10 @@ bool strings_of(const Json& value, std::vector<std::string>& out) {
     return true;
 }
 
-// Scores of one file: over all rows, and for LongBench-E also by length.
-Result<std::map<std::string, Sum>> score_file(const std::string& path, const std::string& task,
-                                              bool print_rows) {
+// Adds the scores of one file: over all rows, and for LongBench-E also by length.
+Status score_file(const std::string& path, const std::string& task, bool print_rows, Sums& sums) {
     S3ATTN_TRY(const std::string bytes, read_file(path, kMostBytes));
-    std::map<std::string, Sum> sums;
+    const size_t before = sums[task].n;
     size_t number = 0;
     for (size_t begin = 0; begin < bytes.size();) {
         const size_t end = std::min(bytes.find('\n', begin), bytes.size());
@@ -46,7 +48,12 @@ Result<std::map<std::string, Sum>> score_file(const std::string& path, const std
         begin = end + 1;
         ++number;
         if (line.find_first_not_of(" \t\r") == line.npos) continue;
-        const Json row = Json::parse(line, nullptr, false);
+        const auto parsed = eval::parse_json(line);
+        if (!parsed.ok()) {
+            return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(number) +
+                                                       ": " + parsed.error().message);
+        }
+        const Json& row = *parsed;
         std::vector<std::string> answers, classes;
         if (!row.is_object() || !row.contains("pred") || !row["pred"].is_string() ||
             !row.contains("answers") || !strings_of(row["answers"], answers)) {
@@ -62,27 +69,59 @@ Result<std::map<std::string, Sum>> score_file(const std::string& path, const std
         const double score =
             eval::longbench_score(task, row["pred"].get<std::string>(), answers, classes);
         if (print_rows) std::printf("%.17g\n", score);
-        sums[""].add(score);
-        if (task.ends_with("_e") && row.contains("length") && row["length"].is_number()) {
+        sums[task].add(score);
+        if (task.ends_with("_e")) {
+            if (!row.contains("length") || !row["length"].is_number()) {
+                return make_error(ErrorCode::kCorrupt,
+                                  path + ", line " + std::to_string(number) +
+                                      ": LongBench-E is scored by length, and here is no number "
+                                      "\"length\"");
+            }
             const double length = row["length"].get<double>();
-            sums[length < 4000 ? "0-4k" : length < 8000 ? "4-8k" : "8k+"].add(score);
+            sums[task + (length < 4000 ? " 0-4k" : length < 8000 ? " 4-8k" : " 8k+")].add(score);
         }
     }
-    if (sums.empty()) return make_error(ErrorCode::kCorrupt, path + ": holds no predictions");
-    return sums;
+    if (sums[task].n == before) {
+        return make_error(ErrorCode::kCorrupt, path + ": holds no predictions");
+    }
+    return {};
+}
+
+// LongBench's figure of "hotpotqa", or of "hotpotqa_e 0-4k": {"hotpotqa": {"0-4k": 44.9, ...}}, as
+// its eval.py --e writes it. nullopt where the file has none.
+std::optional<double> their_score(const Json& result, const std::string& name) {
+    const size_t space = name.find(' ');
+    std::string task = name.substr(0, space);
+    if (!result.contains(task) && task.ends_with("_e")) task.resize(task.size() - 2);
+    if (!result.contains(task)) return std::nullopt;
+    const Json* value = &result[task];
+    if (space != name.npos) {
+        const std::string bucket = name.substr(space + 1);
+        if (!value->is_object() || !value->contains(bucket)) return std::nullopt;
+        value = &(*value)[bucket];
+    }
+    return value->is_number() ? std::optional(value->get<double>()) : std::nullopt;
+}
+
+// LongBench-E has no figure over all lengths; tasks are the ones with buckets beside them.
+bool has_buckets(const std::map<std::string, std::string>& printed, const std::string& task) {
+    const auto next = printed.upper_bound(task + " ");
+    return next != printed.end() && next->first.starts_with(task + " ");
 }
 
 // Prints what LongBench printed beside ours; returns the number of differences.
 Result<size_t> compare(const std::string& path, const std::map<std::string, std::string>& ours) {
     S3ATTN_TRY(const std::string bytes, read_file(path, kMostBytes));
-    const Json expected = Json::parse(bytes, nullptr, false);
+    const auto parsed = eval::parse_json(bytes);
+    if (!parsed.ok()) return make_error(ErrorCode::kCorrupt, path + ": " + parsed.error().message);
+    const Json& expected = *parsed;
     if (!expected.is_object()) return make_error(ErrorCode::kCorrupt, path + ": no JSON object");
     size_t different = 0;
     for (const auto& [task, score] : ours) {
         char theirs[48] = "-";
-        if (expected.contains(task) && expected[task].is_number()) {
-            std::snprintf(theirs, sizeof theirs, "%.2f", expected[task].get<double>());
-        }
+        const std::optional<double> found = their_score(expected, task);
+        if (!found && has_buckets(ours, task)) continue;
+        if (found) std::snprintf(theirs, sizeof theirs, "%.2f", *found);
         const bool same = score == theirs;
         different += same ? 0 : 1;
         std::printf("%-22s %8s %8s  %s\n", task.c_str(), score.c_str(), theirs,
@@ -92,8 +131,8 @@ Result<size_t> compare(const std::string& path, const std::map<std::string, std:
 }
 
 int run_score(const ScoreArguments& arguments, const GlobalOptions& options) {
-    std::map<std::string, std::string> printed;
-    Json out = Json::object();
+    Sums sums;
+    std::map<std::string, std::string> file_of;
     for (const std::string& path : arguments.files) {
         const std::string task =
             arguments.task.empty() ? std::filesystem::path(path).stem().string() : arguments.task;
@@ -102,13 +141,22 @@ int run_score(const ScoreArguments& arguments, const GlobalOptions& options) {
                                    "no metric for a task '" + task +
                                        "': name one of LongBench's English tasks with --task"));
         }
-        auto sums = score_file(path, task, arguments.rows);
-        if (!sums.ok()) return fail(sums.error());
-        for (const auto& [bucket, sum] : *sums) {
-            const std::string name = bucket.empty() ? task : task + " " + bucket;
-            printed[name] = eval::longbench_percent(sum.sum, sum.n);
-            out[name] = {{"score", std::stod(printed[name])}, {"n", sum.n}};
+        const auto [other, first] = file_of.emplace(task, path);
+        if (!first && arguments.task.empty()) {
+            return fail(make_error(ErrorCode::kInvalidArgument,
+                                   other->second + " and " + path + " are both of the task '" +
+                                       task +
+                                       "': score one at a time, or name it with --task to "
+                                       "read them as one"));
         }
+        const Status scored = score_file(path, task, arguments.rows, sums);
+        if (!scored.ok()) return fail(scored.error());
+    }
+    std::map<std::string, std::string> printed;
+    Json out = Json::object();
+    for (const auto& [name, sum] : sums) {
+        printed[name] = eval::longbench_percent(sum.sum, sum.n);
+        out[name] = {{"score", std::stod(printed[name])}, {"n", sum.n}};
     }
     if (!arguments.compare.empty()) {
         const auto different = compare(arguments.compare, printed);
@@ -138,8 +186,9 @@ void add_eval_score(Context& context, CLI::App& eval) {
         "pred.py writes them.\n\n"
         "Example: s3attn eval score pred/hotpotqa.jsonl pred/trec.jsonl --compare result.json");
     command->add_option("files", arguments->files, "TASK.jsonl")->required()->type_name("FILE");
-    command->add_option("--task", arguments->task,
-                        "the task of all files (default: each file's name)");
+    command->add_option(
+        "--task", arguments->task,
+        "the task of all files, which are then read as one (default: each file's name)");
     CLI::Option* compare =
         command
             ->add_option("--compare", arguments->compare,

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -162,6 +163,26 @@ void add_ranking_options(CLI::App& command, SearchOptions& options) {
                     "of a further round's scores; the first round's count 1")
         ->check(CLI::Range(0.0, 100.0))
         ->capture_default_str();
+}
+
+void check_numbers(CLI::App& app) {
+    const auto float_check = [](const std::string& text) -> std::string {
+        char* end = nullptr;
+        const double value = std::strtod(text.c_str(), &end);
+        if (end != text.c_str() && std::isnan(value)) return "Value " + text + " is no number";
+        return "";
+    };
+    const auto unsigned_check = [](const std::string& text) -> std::string {
+        return text.starts_with('-') ? "Value " + text + " is below 0" : "";
+    };
+    for (CLI::Option* option : app.get_options()) {
+        const std::string type = option->get_type_name();
+        if (type.starts_with("UINT")) option->check(unsigned_check);
+        if (type.starts_with("FLOAT")) option->check(float_check);
+    }
+    for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        check_numbers(*command);
+    }
 }
 
 void fill_defaults(GlobalOptions& options) {

@@ -31,6 +31,10 @@ void add_search_options(CLI::App& command, SearchOptions& options);
 // The part of them that decides the order of units, not how many are shown.
 void add_ranking_options(CLI::App& command, SearchOptions& options);
 
+// Refuses what the parser would take for a number: "-1" as the largest unsigned one, "nan" as lying
+// in any range. Once every option is there.
+void check_numbers(CLI::App& app);
+
 // Fills what the user left open: the default model, adapter directories, the cache directory.
 void fill_defaults(GlobalOptions& options);
 

@@ -161,6 +161,18 @@ class Eval(ProgramTest):
         self.assertNotIn("rounds", once["timings_ms"])
         self.assert_fails(run(*ask, "--rounds", "0"), "rounds", code=2)
 
+    def test_questions_from_a_pipe(self):
+        """A pipe gives its bytes once; its hash tells one data set from another all the same."""
+        more = self.retrieval("--budgets", "64", data="/dev/stdin", methods="lead")
+        done = run(*more, stdin=self.data.read_text("utf-8"))
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        there = self.record()["data"]["xxh3"]
+        from_file = self.retrieval(methods="lead", out=self.directory / "file")
+        self.assertEqual(run(*from_file).returncode, 0)
+        self.assertEqual(there, self.record(self.directory / "file")["data"]["xxh3"])
+        changed = "".join(json.dumps(row) + "\n" for row in self.rows[:2])
+        self.assert_fails(run(*more, stdin=changed), "other options", "data_hash")
+
     def test_bad_input(self):
         bad = self.write("bad.jsonl", json.dumps(self.rows[0]) + "\n{\"question\": 3}\n")
         self.assert_fails(run(*self.retrieval(data=bad)), "bad.jsonl", "line 2")
@@ -174,6 +186,14 @@ class Eval(ProgramTest):
         self.assert_fails(run("eval", "retrieval"), "--data", code=2)
         self.assert_fails(run("eval"), "subcommand", code=2)
         self.assert_fails(run(*self.retrieval("--budgets", "0")), "budgets", code=2)
+        self.assert_fails(run(*self.retrieval("--limit", "-1")), "--limit", "-1", code=2)
+        self.assert_fails(run(*self.retrieval("--seed", "-3")), "--seed", "-3", code=2)
+        self.assert_fails(run(*self.retrieval("--round-weight", "nan")), "round-weight", code=2)
+        self.assert_fails(run(*self.retrieval("--budgets", "64,64")), "64", "twice")
+        config = self.write("deep.toml", f'[eval.retrieval]\nmethods = "{"rrf(" * 200_000}bm25"\n')
+        done = run("--config", config, "eval", "retrieval", "--data", self.data)
+        self.assert_fails(done, "nested too deeply")
+        self.assertLess(len(done.stderr), 1000)
 
     def test_bm25_against_bm25s(self):
         sys.path[:0] = glob.glob(str(CACHE / "bm25s-*"))

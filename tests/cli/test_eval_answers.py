@@ -177,6 +177,23 @@ class Answers(ProgramTest):
         done = run("eval", "score", file, "--compare", other)
         self.assertEqual(done.returncode, 1)
         self.assertIn("DIFFERENT", done.stdout)
+        # Two files of one task: refused, or read as one where that is said.
+        twin = self.write("more/triviaqa.jsonl", json.dumps(lines[0]) + "\n")
+        self.assert_fails(run("eval", "score", file, twin), "triviaqa", "--task")
+        self.assertEqual(run_json("eval", "score", file, twin, "--task", "triviaqa"),
+                         {"triviaqa": {"score": 66.67, "n": 3}})
+        # LongBench-E, against what eval.py --e writes.
+        rows = [("Paris", 100), ("Lyon", 5000), ("Paris", 9000)]
+        by_length = self.write("triviaqa_e.jsonl", "".join(json.dumps(
+            {"pred": pred, "answers": ["Paris"], "length": n}) + "\n" for pred, n in rows))
+        theirs = self.write("result_e.json", json.dumps(
+            {"triviaqa": {"0-4k": 100.0, "4-8k": 0.0, "8k+": 100.0}}))
+        done = run("eval", "score", by_length, "--compare", theirs)
+        self.assertEqual((done.returncode, done.stdout.count("equal")), (0, 3), done.stdout)
+        short = self.write("trec_e.jsonl", '{"pred": "a", "answers": ["a"], "all_classes": ["a"]}\n')
+        self.assert_fails(run("eval", "score", short), "trec_e.jsonl, line 1", "length")
+        deep = self.write("qmsum.jsonl", '{"pred": "a", "answers": ' + "[" * 300000 + "\n")
+        self.assert_fails(run("eval", "score", deep), "line 1", "nested")
         bad = self.write("bad.jsonl", '{"pred": 1}\n')
         self.assert_fails(run("eval", "score", "--task", "qasper", bad), "bad.jsonl, line 1")
         self.assert_fails(run("eval", "score", bad), "--task")
@@ -185,7 +202,12 @@ class Answers(ProgramTest):
         folder = self.longbench()
         self.assert_fails(run(*self.answers("--task", "dureader", data=folder)), "narrativeqa")
         self.assert_fails(run(*self.answers("--task", "musique", data=folder)), "musique.jsonl")
+        self.assert_fails(run(*self.answers("--task", "trec,trec", data=folder)), "trec", "twice")
         self.assert_fails(run(*self.answers(methods="bm26")), "bm26")
+        self.assert_fails(run(*self.answers(methods="none,none")), "none", "twice")
+        self.assert_fails(run(*self.answers("--baseline", "s3")), "--baseline s3")
+        self.assert_fails(run(*self.answers("--budgets", "32,32")), "32", "twice")
+        self.assert_fails(run(*self.answers("--limit", "-1")), "--limit", "-1", code=2)
         self.assert_fails(run(*self.answers(methods="gold", data=self.write(
             "plain.jsonl", json.dumps({"document": "A.", "question": "Q?",
                                        "evidence": [[0, 1]]}) + "\n"))), "answers")

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "eval/run_record.h"
@@ -98,6 +99,35 @@ TEST_F(Datasets, SquadCountsCharactersAndMarksBytes) {
     EXPECT_EQ(gold_text(flat, 0, 0), "Ann");
 }
 
+TEST_F(Datasets, SquadTwoHoldsQuestionsWithoutAnAnswer) {
+    const std::string v2 =
+        R"({"version":"v2.0","data":[{"title":"T","paragraphs":[{"context":"Zoë met Ann.","qas":[
+{"id":"1","question":"Whom?","answers":[{"answer_start":8,"text":"Ann"}],"is_impossible":false},
+{"id":"2","question":"Where?","answers":[],"plausible_answers":[{"answer_start":8,"text":"Ann"}],"is_impossible":true}]}]}]})";
+    const Dataset data = load(from(v2, "dev-v2.0.json"));
+    ASSERT_EQ(data.questions.size(), 2u);
+    EXPECT_EQ(data.questions[0].group, "answerable");
+    EXPECT_EQ(data.questions[1].group, "unanswerable");
+    EXPECT_EQ(data.questions[1].answers, std::vector<std::string>{"unanswerable"});
+    EXPECT_TRUE(data.questions[1].gold.empty());
+    std::string empty = v2;
+    empty.replace(empty.find("Where?"), 6, " ");
+    const std::string message = error_of(from(empty, "empty.json"));
+    EXPECT_NE(message.find("question 2: the question is empty"), std::string::npos) << message;
+}
+
+// MuSiQue-Full asks every question twice under one id, once with some of its evidence taken out.
+TEST_F(Datasets, MusiqueFull) {
+    const Dataset data = load(from(
+        R"({"id":"2hop__1_2","question":"Q?","answer":"A","answerable":true,"paragraphs":[{"idx":0,"title":"T","paragraph_text":"aa","is_supporting":true}],"question_decomposition":[{"paragraph_support_idx":0}]})"
+        "\n"
+        R"({"id":"2hop__1_2","question":"Q?","answer":"A","answerable":false,"paragraphs":[{"idx":0,"title":"T","paragraph_text":"aa","is_supporting":true}],"question_decomposition":[{"paragraph_support_idx":0},{"paragraph_support_idx":null}]})"));
+    ASSERT_EQ(data.questions.size(), 2u);
+    EXPECT_EQ(data.questions[0].group, "evidence complete");
+    EXPECT_EQ(data.questions[1].group, "evidence in part");
+    EXPECT_NE(data.questions[0].id, data.questions[1].id);
+}
+
 TEST_F(Datasets, RulerNeedle) {
     const Dataset data = load(from(
         R"({"index":4,"input":"A number is hidden within the following text. Remember.\nGrass is green. One of the numbers for x is: 7.  Sky. \nmore\nWhat is the number for x mentioned in the provided text? The number is","outputs":["7"]})"));
@@ -107,6 +137,37 @@ TEST_F(Datasets, RulerNeedle) {
               "What is the number for x mentioned in the provided text?");
     EXPECT_EQ(data.collections[0].documents[0].substr(0, 6), "Grass ");
     EXPECT_EQ(data.questions[0].id, "4");
+}
+
+// Needles between the sentences of an essay, words as values, several values and several queries.
+TEST_F(Datasets, RulerNeedlesInEssays) {
+    const std::string first = "One of the special magic words for red-fox is: able-cat.",
+                      second = "One of the special magic words for blue-owl is: fox.",
+                      decoy = "One of the special magic words for gray-elk is: fox.";
+    const std::string essay = "Is a fox tall? A fox said \xE2\x80\x9Cno!\xE2\x80\x9D " + first +
+                              " Why? " + decoy + " The red-fox 12345 ran (far.)  " + second +
+                              " End of it.";
+    const Json record{
+        {"index", 0},
+        {"input",
+         "Some special magic words are hidden within the following text. Make sure to memorize "
+         "it. I will quiz you about the words afterwards.\n" +
+             essay +
+             "\nWhat are all the special magic words for red-fox, and blue-owl mentioned in the "
+             "provided text? The special magic words for red-fox, and blue-owl mentioned in the "
+             "provided text are"},
+        {"outputs", {"able-cat", "fox"}},
+        {"length", 100}};
+    const Dataset data = load(from(record.dump()));
+    ASSERT_EQ(data.questions[0].gold.size(), 2u);
+    EXPECT_EQ(gold_text(data, 0, 0), first);
+    EXPECT_EQ(gold_text(data, 0, 1), second);
+    // A number inside a longer one is not it, unless there is no other.
+    Json number = record;
+    number["outputs"] = {"234"};
+    EXPECT_EQ(gold_text(load(from(number.dump())), 0, 0), "The red-fox 1234");
+    number["input"] = "12345 is long. 234 is not.\nWhat is it?";
+    EXPECT_EQ(gold_text(load(from(number.dump())), 0, 0), "234");
 }
 
 TEST_F(Datasets, KeyValuePairs) {
@@ -131,6 +192,19 @@ TEST_F(Datasets, PlainTextOfOnesOwn) {
     EXPECT_EQ(data.collections.size(), 3u);
 }
 
+// A run that goes on must not mix rows over two versions of a text.
+TEST_F(Datasets, DocumentsInFilesCountForTheHash) {
+    const std::string lines = R"({"document_file":"book.txt","question":"S?","evidence":[[6,11]]})"
+                              "\n"
+                              R"({"document_file":"book.txt","question":"T?","evidence":[[0,5]]})";
+    files_.write("book.txt", "Alpha beta.");
+    const Dataset before = load(from(lines));
+    EXPECT_EQ(before.collections.size(), 1u);
+    EXPECT_EQ(load(from(lines)).hash, before.hash);
+    files_.write("book.txt", "Alpha Beta.");
+    EXPECT_NE(load(from(lines)).hash, before.hash);
+}
+
 TEST_F(Datasets, BadLinesAreNamed) {
     const std::string good = R"({"document":"abc","question":"Q?","evidence":[[0,3]]})";
     for (const auto& [line, word] : std::vector<std::pair<std::string, std::string>>{
@@ -145,6 +219,8 @@ TEST_F(Datasets, BadLinesAreNamed) {
              {R"({"documents":["a","b"],"question":"Q","evidence":[[0,1]]})", "[document, begin"},
              {R"({"documents":["a","b"],"question":"Q","evidence":[[2,0,1]]})", "2 documents"},
              {R"({"document_file":"none","question":"Q","evidence":[[0,1]]})", "none"},
+             {R"({"document":"ab \u00a0\n c","question":"Q","evidence":[[2,6]]})", "white space"},
+             {R"({"document":" \n","question":"Q","evidence":[]})", "no text"},
              {R"({"document":"abc","question":" ","evidence":[[0,3]]})", "empty"}}) {
         const std::string message = error_of(from(good + "\n" + line + "\n"));
         EXPECT_NE(message.find(word), std::string::npos) << line << ": " << message;
@@ -155,6 +231,38 @@ TEST_F(Datasets, BadLinesAreNamed) {
     EXPECT_NE(error_of(from(" \n")), "");
     const std::string twice = R"({"id":"x","document":"abc","question":"Q?","evidence":[[0,3]]})";
     EXPECT_NE(error_of(from(twice + "\n" + twice)).find("line 1"), std::string::npos);
+}
+
+// An error is one short line with the place in the file, whatever the file holds.
+TEST_F(Datasets, NestingAndLengthAreBounded) {
+    const std::string open(500'000, '['), close(500'000, ']');
+    for (const std::string& deep : std::vector<std::string>{
+             R"({"document":"a","question":"Q","evidence":)" + open + close + "}",
+             R"({"document":"a","question":"Q","evidence":[[1,)" + open + close + "]]}",
+             R"({"id":)" + open + close + R"(,"document":"a","question":"Q","evidence":[[0,1]]})",
+             open + close, open}) {
+        EXPECT_NE(error_of(from(deep)).find("nested too deeply"), std::string::npos);
+    }
+    const std::string good = R"({"document":"abc","question":"Q?","evidence":[[0,3]]})",
+                      x(1 << 20, 'x');
+    for (const std::string& line : std::vector<std::string>{
+             R"({"document":")" + x, R"({"document":"a","question":"Q","evidence":[["&",3]]})",
+             R"({"ordered_kv_records":[],"key":")" + x + "\"}"}) {
+        std::string full = line;
+        if (const size_t at = full.find('&'); at != std::string::npos) full.replace(at, 1, x);
+        const std::string message = error_of(from(good + "\n" + full));
+        EXPECT_NE(message.find("line 2"), std::string::npos);
+        EXPECT_LT(message.size(), 700u);
+        EXPECT_EQ(message.find("exception"), std::string::npos) << message;
+    }
+    // An object over many lines: the place is that of the mistake.
+    std::string pretty = Json::parse(kSquad).dump(1);
+    const auto at = static_cast<ptrdiff_t>(pretty.find("\"text\""));
+    const auto line = std::count(pretty.begin(), pretty.begin() + at, '\n') + 1;
+    pretty.erase(static_cast<size_t>(at), 1);
+    EXPECT_NE(error_of(from(pretty, "squad.json")).find("line " + std::to_string(line) + ","),
+              std::string::npos)
+        << error_of(from(pretty, "squad.json"));
 }
 
 TEST_F(Datasets, ExtraFilesAreMixedIn) {

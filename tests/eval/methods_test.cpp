@@ -72,6 +72,18 @@ TEST(Metrics, WhiteSpaceBetweenUnitsIsNobodys) {
     EXPECT_FALSE(covers(gold, {{0, 0, 8}, {0, 12, 16}}, text));
 }
 
+// What stands around the text of a unit belongs to no unit: no method could cover it.
+TEST(Metrics, SpacesOfUnicodeAndAByteOrderMarkAreNobodys) {
+    for (const std::string space : {"\u00A0", "\u1680", "\u2003", "\u2028", "\u202F", "\u205F",
+                                    "\u3000", "\uFEFF", "\r\n\f"}) {
+        const std::string text = space + "One.";
+        EXPECT_TRUE(covers({0, 0, text.size()}, {{0, space.size(), text.size()}}, text)) << space;
+    }
+    EXPECT_FALSE(covers({0, 0, 8}, {{0, 0, 1}, {0, 4, 8}},
+                        "a\uFEFF"
+                        "One."));
+}
+
 TEST(Metrics, RecallAndReciprocalRank) {
     const Collection collection = make_collection({std::string(200, 'x')});
     const std::vector<Gold> gold{{0, 0, 10}, {0, 100, 110}};

@@ -12,6 +12,10 @@
 namespace s3attn::eval {
 namespace {
 
+Json a_row(const std::string& id) {
+    return {{"id", id}, {"method", "a"}, {"metrics", {{"r1", 1.0}}}};
+}
+
 TEST(RunRecord, GoesOnAfterATornLine) {
     TemporaryFiles files;
     const std::string out = files / "run";
@@ -20,8 +24,8 @@ TEST(RunRecord, GoesOnAfterATornLine) {
         auto record = RunRecord::open(out, options);
         ASSERT_TRUE(record.ok());
         EXPECT_FALSE((*record)->resumed());
-        ASSERT_TRUE((*record)->add_row({{"id", "1"}}).ok());
-        ASSERT_TRUE((*record)->add_row({{"id", "2"}}).ok());
+        ASSERT_TRUE((*record)->add_row(a_row("1")).ok());
+        ASSERT_TRUE((*record)->add_row(a_row("2")).ok());
     }
     std::ofstream(out + "/rows.jsonl", std::ios::app) << "{\"id\": \"3\", \"te";
     {
@@ -29,7 +33,7 @@ TEST(RunRecord, GoesOnAfterATornLine) {
         ASSERT_TRUE(record.ok());
         EXPECT_TRUE((*record)->resumed());
         ASSERT_EQ((*record)->rows().size(), 2u);
-        ASSERT_TRUE((*record)->add_row({{"id", "3"}}).ok());
+        ASSERT_TRUE((*record)->add_row(a_row("3")).ok());
     }
     auto record = RunRecord::open(out, options);
     ASSERT_TRUE(record.ok());
@@ -54,10 +58,48 @@ TEST(RunRecord, DamageIsToldNotGuessedAround) {
     TemporaryFiles files;
     const std::string out = files / "run";
     ASSERT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
-    std::ofstream(out + "/rows.jsonl") << "{\"id\": 1}\nnonsense\n";
+    std::ofstream(out + "/rows.jsonl") << "{\"method\": \"a\"}\nnonsense\n";
     const auto damaged = RunRecord::open(out, {{"seed", 1}});
     ASSERT_FALSE(damaged.ok());
     EXPECT_NE(damaged.error().message.find("line 2"), std::string::npos);
+}
+
+// Whoever reads rows takes their fields for what a run writes.
+TEST(RunRecord, RowsThatNoRunWritesAreToldByLine) {
+    TemporaryFiles files;
+    const std::string out = files / "run", good = dump_json(a_row("1")) + "\n";
+    ASSERT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
+    for (const std::string line :
+         {R"({"id":3,"method":"a","metrics":{}})", R"({"id":"1","method":7,"metrics":{}})",
+          R"({"id":"1","method":"a"})", R"({"id":"1","metrics":{}})",
+          R"({"id":"1","method":"a","metrics":{"r1":"x"}})",
+          R"({"id":"1","method":"a","metrics":[1]})",
+          R"({"id":"1","method":"a","metrics":{},"seconds":[1]})",
+          R"({"id":"1","method":"a","metrics":{},"group":4})",
+          R"({"id":"1","method":"a","metrics":{},"truncated":1})",
+          R"({"method":"a","peak_rss_bytes":"x"})", R"([1])"}) {
+        std::ofstream(out + "/rows.jsonl") << good << line << "\n" << good;
+        const auto damaged = RunRecord::open(out, {{"seed", 1}});
+        ASSERT_FALSE(damaged.ok()) << line;
+        EXPECT_EQ(damaged.error().code, ErrorCode::kCorrupt) << line;
+        EXPECT_NE(damaged.error().message.find("line 2"), std::string::npos) << line;
+    }
+    std::ofstream(out + "/rows.jsonl") << good << R"({"id":"1","method":"b","metrics":{"r1":null}})"
+                                       << "\n";
+    EXPECT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
+}
+
+TEST(RunRecord, OneRunAtATime) {
+    TemporaryFiles files;
+    const std::string out = files / "run";
+    auto first = RunRecord::open(out, {{"seed", 1}});
+    ASSERT_TRUE(first.ok());
+    const auto second = RunRecord::open(out, {{"seed", 1}});
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code, ErrorCode::kBusy);
+    EXPECT_NE(second.error().message.find("--out"), std::string::npos);
+    first->reset();
+    EXPECT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
 }
 
 TEST(RunRecord, RowsOfManyThreadsAreWhole) {
