@@ -14,6 +14,7 @@
 #include "base/timing.h"
 #include "eval/answer_summary.h"
 #include "eval/answer_worker.h"
+#include "eval/index_lock.h"
 #include "eval/report.h"
 
 namespace s3attn::eval {
@@ -180,6 +181,8 @@ Status AnswerRun::prepare() {
         sink_.update({"index", "", done++, collections.size(), "documents", 0});
         const Collection& collection = set_.collections[c];
         const std::string units = units_directory(index_directory_, collection);
+        S3ATTN_TRY(const IndexLock lock,
+                   IndexLock::take(index_directory(index_directory_, collection), cancel_));
         S3ATTN_CHECK(UnitStore::build(collection, units, count));
         for (const size_t m : ranked) {
             S3ATTN_TRY(const IndexCost cost,

@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "base/timing.h"
 #include "eval/index_files.h"
+#include "eval/index_lock.h"
 #include "eval/retrieval_worker.h"
 #include "eval/scan_model.h"
 #include "eval/summary.h"
@@ -96,6 +97,8 @@ Result<Totals> build_units(const RetrievalOptions& options, const std::string& i
         if (cancel.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
         const Collection& collection = data.collections[c];
         const std::string directory = units_directory(index, collection);
+        S3ATTN_TRY(const IndexLock lock,
+                   IndexLock::take(index_directory(index, collection), cancel));
         S3ATTN_CHECK(UnitStore::build(collection, directory, count));
         S3ATTN_TRY(const auto units, UnitStore::open(directory));
         if (units->size() == 0) {

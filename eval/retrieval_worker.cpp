@@ -11,6 +11,7 @@
 
 #include "base/parallel.h"
 #include "base/timing.h"
+#include "eval/index_lock.h"
 #include "eval/methods.h"
 #include "eval/metrics_retrieval.h"
 
@@ -156,6 +157,11 @@ Status rank_collection(Work& work) {
     return work.status;
 }
 
+Result<IndexCost> prepare(const Work& work, const Collection& collection) {
+    S3ATTN_TRY(const IndexLock lock, IndexLock::take(work.directory, work.cancel));
+    return work.run.method.prepare(collection, work.units, work.directory, work.sink, work.cancel);
+}
+
 Json method_json(const MethodRun& run, const RunRecord& record, const IndexCost& cost,
                  uint64_t retrieve_peak) {
     double retrieve = 0;
@@ -216,8 +222,7 @@ Result<Json> run_method(const MethodRun& run, RunRecord& record, ProgressSink& s
                   sink,
                   progress,
                   cancel};
-        S3ATTN_TRY(const IndexCost cost,
-                   run.method.prepare(collection, work.units, work.directory, sink, cancel));
+        S3ATTN_TRY(const IndexCost cost, prepare(work, collection));
         total.add(cost);
         tokens += cost.tokens;
         reset_peak_memory();

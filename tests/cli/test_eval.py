@@ -161,6 +161,19 @@ class Eval(ProgramTest):
         self.assertNotIn("rounds", once["timings_ms"])
         self.assert_fails(run(*ask, "--rounds", "0"), "rounds", code=2)
 
+    def test_runs_side_by_side_share_indexes(self):
+        environment = dict(os.environ, S3ATTN_MODEL=MODEL, S3ATTN_THREADS="1",
+                           XDG_CONFIG_HOME="/nonexistent")
+        index = self.directory / "index"
+        runs = [subprocess.Popen([PROGRAM, *map(str, self.retrieval(
+                    "--index", index, "-q", out=self.directory / name))], env=environment,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for name in "ab"]
+        for process in runs:
+            error = process.communicate()[1]
+            self.assertEqual(process.returncode, 0, error)
+        self.assertEqual(self.record(self.directory / "a")["summary"],
+                         self.record(self.directory / "b")["summary"])
+
     def test_questions_from_a_pipe(self):
         """A pipe gives its bytes once; its hash tells one data set from another all the same."""
         more = self.retrieval("--budgets", "64", data="/dev/stdin", methods="lead")

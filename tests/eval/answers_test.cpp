@@ -60,7 +60,10 @@ TEST(LongBench, ReadsTasksWithTheirTemplatesAndRules) {
     EXPECT_NE(unknown.error().message.find("narrativeqa"), std::string::npos);
     EXPECT_EQ(add_longbench_task(files / "", "musique", set).error().code, ErrorCode::kNotFound);
     files.write("mini/trec.jsonl", record("Type?", "a"));  // without classes
-    const auto bad = add_longbench_task(files / "", "trec", set);
+    EXPECT_NE(add_longbench_task(files / "", "trec", set).error().message.find("twice"),
+              std::string::npos);
+    AnswerSet damaged;
+    const auto bad = add_longbench_task(files / "", "trec", damaged);
     ASSERT_FALSE(bad.ok());
     EXPECT_NE(bad.error().message.find("trec.jsonl, line 1"), std::string::npos);
 }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "eval/report_figures.h"
 #include "eval/report_plot.h"
 #include "temporary_files.h"
@@ -165,6 +167,28 @@ TEST(Figures, NamesAndNumbers) {
     EXPECT_EQ(short_number(-.1234), "-.123");
     EXPECT_EQ(short_number(-.0001), "0");
     EXPECT_EQ(short_number(12.34), "12.3");
+}
+
+// Somebody edited the record, or a disk did: an error or a page, never a crash.
+TEST(Report, FieldsOfAnotherKind) {
+    TemporaryFiles files;
+    std::filesystem::create_directory(files / "run");
+    for (const Json& other : {Json(), Json(-1), Json("t"), Json(true), Json::array(),
+                              Json::array({1}), Json::object()}) {
+        for (const char* name : {"rows", "methods", "summary", "data"}) {
+            for (const char* field :
+                 {"", "truncated", "metrics", "budget", "stages", "id", "gold"}) {
+                Json document = run_document("a", 1, 0);
+                Json& place = document[name];
+                Json& entry = place.is_array() && !place.empty() ? place[0] : place;
+                (*field == '\0' ? entry : entry[field]) = other;
+                files.write("run/run.json", document.dump());
+                const auto run = read_run(files / "run");
+                if (!run.ok()) continue;
+                EXPECT_FALSE(html_report(join_runs({*run}), ReportOptions{}).empty());
+            }
+        }
+    }
 }
 
 }  // namespace
