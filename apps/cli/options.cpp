@@ -130,10 +130,10 @@ void add_ranking_options(CLI::App& command, SearchOptions& options) {
         .add_option_function<std::string>(
             "--scoring",
             [&options](const std::string& name) { options.scoring = scorings.at(name); },
-            "attention (default), eq7: the formula printed in the S3-Attention paper, or eq7-no-idf: "
-            "the same without its IDF")
+            "attention (default), eq7: the formula printed in the S3-Attention paper, or "
+            "eq7-no-idf: the same without its IDF")
         ->envname("S3ATTN_SCORING")
-        ->check(CLI::IsMember({"attention", "eq7", "eq7-no-idf"}))
+        ->check(CLI::IsMember(scorings))
         ->type_name("NAME");
     command
         .add_option("--max-features", options.max_features,

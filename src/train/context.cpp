@@ -71,7 +71,7 @@ Status TrainContext::rows_of(const TokenText& text, const std::vector<HeadKey>& 
         }
         const auto bytes = checkpoints.load(part(head), from);
         auto rows = bytes ? from_bytes(*bytes, text.ids.size()) : std::nullopt;
-        if (rows) {
+        if (rows && rows->finite()) {  // an older program kept them as they came
             out.emplace(head, std::move(*rows));
         } else {
             missing.push_back(head);
