@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "store/layout.h"
 #include "worker_documents.h"
 #include "worker_process.h"
 
@@ -271,6 +272,11 @@ TEST_F(Process, ReadersBesideAWriterAndASecondWriter) {
     std::vector<pid_t> readers;
     for (int i = 0; i < 3; ++i) readers.push_back(start_worker({"read", base_, "1500"}));
     const pid_t writer = start_worker({"index", base_, "400"});
+    // The second comes once the first holds the store: else it may be the first that is refused.
+    const std::string lock = base_ + "/" + kLockFile, holder = std::to_string(writer) + "\n";
+    for (int i = 0; i < 2000 && read_all(lock) != holder; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     const std::string errors = directory_ / "errors";
     int busy = 0;
     for (int i = 0; i < 200 && busy == 0; ++i) {
