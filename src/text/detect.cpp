@@ -161,7 +161,9 @@ Result<Detection> detect_format(const SourceFile& source) {
         const bool letters = std::all_of(magic.bytes.begin(), magic.bytes.end(),
                                          [](char c) { return c > ' ' && c < '\x7F'; });
         const bool textual = magic.bytes.starts_with("{\\rtf") || magic.bytes == "%!PS";
-        if (textual && text_name) continue;
+        // A text may speak of these formats; such a beginning is one.
+        const bool certain = head.starts_with("{\\rtf1\\") || head.starts_with("%!PS-Adobe-");
+        if (textual && text_name && !certain) continue;
         if (letters && !textual && head.find('\0') == head.npos) continue;
         return refuse(std::string(magic.refusal) + next_step(magic.refusal));
     }
