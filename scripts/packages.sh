@@ -11,6 +11,7 @@ LIBRARY_PACKAGES=(
     libicu-dev libstemmer-dev libuchardet-dev                       # Unicode, encodings
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
     libzip-dev libpugixml-dev                                       # DOCX, EPUB
+    libhunspell-dev hunspell-en-us                                  # hyphens at line ends of PDFs
     libeigen3-dev                                                   # linear algebra
     libcpp-httplib-dev prometheus-cpp-dev                           # the server
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
