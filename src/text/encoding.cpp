@@ -200,10 +200,21 @@ TextEncoding converted(std::string name, uint64_t bom_bytes, uint64_t source_byt
     return encoding;
 }
 
+void note_nul(const Profile& profile, TextEncoding& encoding) {
+    if (profile.nul == 0) return;
+    encoding.notes.push_back({ReadNote::Kind::kConverted,
+                              {},
+                              profile.nul,
+                              std::to_string(profile.nul) +
+                                  " NUL bytes read as white space, the first" +
+                                  at_offset(profile.first_nul)});
+}
+
 TextEncoding utf8(const Profile& profile, uint64_t bom_bytes) {
     TextEncoding encoding;
     encoding.bom_bytes = bom_bytes;
     encoding.source_bytes = profile.bytes;
+    note_nul(profile, encoding);
     if (profile.invalid > 0) {
         encoding.notes.push_back({ReadNote::Kind::kConverted,
                                   {},
@@ -270,7 +281,11 @@ Result<TextEncoding> find_legacy(const SourceFile& source, const Profile& profil
     if (!name.empty()) {
         name = widen_latin1(name, profile.sample);
         const Result<double> nonsense = nonsense_share(profile.sample, name);
-        if (nonsense.ok() && *nonsense <= 0.01) return converted(name, 0, profile.bytes);
+        if (nonsense.ok() && *nonsense <= 0.01) {
+            TextEncoding encoding = converted(name, 0, profile.bytes);
+            note_nul(profile, encoding);
+            return encoding;
+        }
     }
     if (profile.multibyte > 0 && profile.invalid * 100 <= profile.bytes) return utf8(profile, 0);
     if (profile.controls > 4 && profile.controls * 100 > profile.bytes) {

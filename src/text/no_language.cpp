@@ -7,13 +7,13 @@
 namespace s3attn::text {
 namespace {
 
-constexpr size_t kChunk = 40;           // letters of base64 in a row before anything is suspected
-constexpr size_t kLeast = 256;          // of them in a run, lines joined
-constexpr size_t kLeastUri = 128;       // of a data URI
-constexpr size_t kSeparator = 16;       // bytes between two lines of one run: quotes, indentation
-constexpr size_t kDumpLines = 6;        // of a hex dump
-constexpr size_t kProgram = 800;        // bytes of minified code without a line end
-constexpr size_t kAhead = 2048;         // how far a decision looks
+constexpr size_t kChunk = 40;      // letters of base64 in a row before anything is suspected
+constexpr size_t kLeast = 256;     // of them in a run, lines joined
+constexpr size_t kLeastUri = 128;  // of a data URI
+constexpr size_t kSeparator = 16;  // bytes between two lines of one run: quotes, indentation
+constexpr size_t kDumpLines = 6;   // of a hex dump
+constexpr size_t kProgram = 800;   // bytes of minified code without a line end
+constexpr size_t kAhead = 2048;    // how far a decision looks
 // Where a run is longer, a piece of it is scanned for each so many bytes: what lies between two
 // pieces must fit into memory.
 constexpr uint64_t kMostBetween = 1 << 20;
@@ -133,20 +133,22 @@ bool is_dump_line(std::string_view line) {
         if (!group) break;
         ++groups;
         digits += length;
-        letters += static_cast<size_t>(std::count_if(
-            line.begin() + static_cast<ptrdiff_t>(i), line.begin() + static_cast<ptrdiff_t>(end),
-            [](char c) { return c > '9'; }));
+        letters += static_cast<size_t>(std::count_if(line.begin() + static_cast<ptrdiff_t>(i),
+                                                     line.begin() + static_cast<ptrdiff_t>(end),
+                                                     [](char c) { return c > '9'; }));
         i = end + (address ? 1 : 0);
     }
     return groups >= 5 && digits >= 16 && letters * 12 >= digits;
 }
 
 size_t dump_end(std::string_view text, bool goes_on) {
-    size_t lines = 0, end = 0, at = 0;
+    size_t lines = 0, end = 0;
+    size_t at = goes_on ? std::min(text.find_first_not_of("\r\n"), text.size()) : 0;
     while (at < text.size()) {
         const size_t stop = std::min(text.find_first_of("\r\n", at), text.size());
         const std::string_view line = text.substr(at, stop - at);
-        if (!is_dump_line(line)) break;
+        // The view may cut its last line: that one is for the next look.
+        if (!is_dump_line(line) || (stop == text.size() && lines > 0)) break;
         ++lines;
         end = stop;
         at = std::min(text.find_first_not_of("\r\n", stop), text.size());
@@ -154,14 +156,14 @@ size_t dump_end(std::string_view text, bool goes_on) {
     return goes_on || lines >= kDumpLines ? end : 0;
 }
 
-// A program without spaces and line ends.
-bool is_minified(std::string_view piece) {
-    if (piece.size() < kProgram || piece.find_first_of("\r\n") != piece.npos) return false;
+// A program without spaces and line ends, of `least` bytes.
+bool is_minified(std::string_view piece, size_t least) {
+    if (piece.size() < least || piece.find_first_of("\r\n") != piece.npos) return false;
     const auto spaces = static_cast<size_t>(std::count(piece.begin(), piece.end(), ' '));
     if (spaces * 14 > piece.size()) return false;
-    static constexpr std::string_view kMarks[] = {"function(", "=>",  "&&",  "||",  "return ",
-                                                  "===",       ");",  "})",  "void 0", "!0",
-                                                  "px;",       ";}",  "){",  "!important"};
+    static constexpr std::string_view kMarks[] = {"function(", "=>", "&&", "||",        "return ",
+                                                  "===",       ");", "})", "void 0",    "!0",
+                                                  "px;",       ";}", "){", "!important"};
     size_t marks = 0;
     for (const std::string_view mark : kMarks) {
         for (size_t at = piece.find(mark); at != piece.npos; at = piece.find(mark, at + 1)) ++marks;
@@ -245,7 +247,8 @@ Status NoLanguageFilter::split(TextWindow& window, const Piece& piece, std::dequ
 }
 
 NoLanguage NoLanguageFilter::find_in(TextWindow& window, uint64_t at, const Piece& piece) const {
-    if (at == piece.begin && is_minified(window.view(at, piece.end))) {
+    const size_t least = front_ == RunInFront::kNone ? kProgram : kChunk;
+    if (at == piece.begin && is_minified(window.view(at, piece.end), least)) {
         return {0, static_cast<size_t>(piece.end - at)};
     }
     const bool gap = front_ != RunInFront::kNone && at > until_;

@@ -44,8 +44,8 @@ class NoLanguageFilter {
               std::deque<Piece>& pieces);
 
     uint64_t runs_ = 0, bytes_ = 0, first_ = 0;
-    uint64_t until_ = 0;    // text in front of it is judged already
-    uint64_t dropped_ = 0;  // bytes since the last piece that was kept
+    uint64_t until_ = 0;                    // text in front of it is judged already
+    uint64_t dropped_ = 0;                  // bytes since the last piece that was kept
     RunInFront front_ = RunInFront::kNone;  // what ends at until_
 };
 

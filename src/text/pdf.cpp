@@ -78,7 +78,9 @@ std::vector<uint32_t> pages_with_images(const OpenRequest& request,
     return found;
 }
 
-std::string hold(const std::vector<uint32_t>& pages) { return pages.size() == 1 ? "holds" : "hold"; }
+std::string hold(const std::vector<uint32_t>& pages) {
+    return pages.size() == 1 ? "holds" : "hold";
+}
 
 // Names the pages that give nothing. An error where that is all of them.
 Status judge_pages(const OpenRequest& request, const PdfText& text, std::vector<ReadNote>& notes) {
@@ -122,16 +124,22 @@ Status judge_pages(const OpenRequest& request, const PdfText& text, std::vector<
 
 // pdftotext reads what it can of a damaged file; only its messages tell.
 void note_damage(const ChildOutcome& outcome, std::vector<ReadNote>& notes) {
-    static constexpr std::string_view kLoss[] = {"xref",       "trailer",   "Couldn't",
-                                                 "rror: Page", "rror: Bad", "rror: Invalid",
-                                                 "rror: Unexp", "EOF",      "rror in Flate"};
+    static constexpr std::string_view kLoss[] = {"xref",       "XRef",    "trailer", "Couldn't",
+                                                 "Bad ",       "Missing", "stream",  "EOF",
+                                                 "Unexpected", "Page",    "page"};
+    // What concerns the looks of a page only.
+    static constexpr std::string_view kLooks[] = {"font", "Font", "olor", "Marked Content", "ICC"};
     std::istringstream lines(outcome.messages);
     for (std::string line; std::getline(lines, line);) {
-        const bool loss = std::any_of(std::begin(kLoss), std::end(kLoss), [&](auto sign) {
-            return line.find(sign) != std::string::npos;
-        });
-        if (!line.starts_with("Syntax Error") || !loss) continue;
-        add_note(notes, {ReadNote::Kind::kUnread, {}, 0,
+        const auto has = [&](std::string_view sign) { return line.find(sign) != line.npos; };
+        if (!line.starts_with("Syntax Error") ||
+            std::none_of(std::begin(kLoss), std::end(kLoss), has) ||
+            std::any_of(std::begin(kLooks), std::end(kLooks), has)) {
+            continue;
+        }
+        add_note(notes, {ReadNote::Kind::kUnread,
+                         {},
+                         0,
                          "the PDF is damaged and was read as far as it goes (" + line +
                              "); copy it again or repair it (qpdf IN OUT)"});
         return;
@@ -157,8 +165,8 @@ OpenResult open_pdf(OpenRequest request) {
     limits.seconds = std::max(request.options.child_seconds, 1u);
     // The places of the words take several times the room of their letters.
     limits.output_bytes = request.options.child_output_bytes * 4;
-    const std::vector<std::string> arguments = {
-        program, "-enc", "UTF-8", "-eol", "unix", "-bbox-layout", "/proc/self/fd/0", "-"};
+    const std::vector<std::string> arguments = {program, "-enc",         "UTF-8",           "-eol",
+                                                "unix",  "-bbox-layout", "/proc/self/fd/0", "-"};
     S3ATTN_TRY(const ChildOutcome outcome,
                run_child(arguments, request.source->fd(), layout->fd(), limits));
     S3ATTN_CHECK(judge(header.path, outcome, request.options));

@@ -8,13 +8,14 @@
 namespace s3attn::text {
 namespace {
 
-constexpr size_t kWindow = 4;          // pages on each side
-constexpr size_t kRows = 3;            // rows of text at each edge
-constexpr size_t kMostEdges = 16;      // lines in them
-constexpr size_t kLongestLine = 300;   // bytes; longer lines are body text
-constexpr size_t kFewPages = 4;        // in a document this short two pages are enough
-constexpr float kZone = 0.16f, kOuterZone = 0.1f;  // of the page's height
-constexpr float kSameHeight = 3.0f;    // points
+constexpr size_t kWindow = 4;                       // pages on each side
+constexpr size_t kRows = 3;                         // rows of text at each edge
+constexpr size_t kMostEdges = 16;                   // lines in them
+constexpr size_t kLongestLine = 300;                // bytes; longer lines are body text
+constexpr size_t kFewPages = 4;                     // in a document this short two pages are enough
+constexpr float kZone = 0.16f, kOuterZone = 0.08f;  // of the page's height
+constexpr float kSameHeight = 3.0f;                 // points
+constexpr float kGap = 0.6f;                        // between them and the text, of a line's height
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -116,6 +117,40 @@ void PdfFurniture::settle(const Page& page) {
     }
 }
 
+// The rows of lines at one edge, from outside, up to the first that white space sets apart from the
+// next; none where the text has no such gap.
+void PdfFurniture::add_edge(const PdfPage& page, const std::vector<uint32_t>& order, size_t side,
+                            std::vector<Edge>& edges) {
+    std::vector<Edge> found;
+    size_t row = 0;
+    PdfBox outer;  // of the row so far
+    for (const uint32_t index : order) {
+        const PdfLine& line = page.lines[index];
+        const bool same = row > 0 && std::fabs(line.box.top - outer.top) <= kSameHeight;
+        if (!same && row > 0) {
+            const float gap = side == 0 ? line.box.top - outer.bottom : outer.top - line.box.bottom;
+            if (gap >= kGap * outer.height()) break;
+            if (row == kRows) return;
+        }
+        if (!same) {
+            ++row;
+            outer = line.box;
+        }
+        const float distance = side == 0 ? line.box.bottom : page.height - line.box.top;
+        std::string text = words_of(line);
+        const bool wanted = distance <= page.height * kZone && text.size() <= kLongestLine;
+        if (!wanted || found.size() == kMostEdges) return;
+        Edge& edge = found.emplace_back();
+        edge.line = index;
+        edge.side = side;
+        edge.row = row;
+        edge.top = line.box.top;
+        edge.outer = distance <= page.height * kOuterZone;
+        edge.text = std::move(text);
+    }
+    edges.insert(edges.end(), found.begin(), found.end());
+}
+
 void PdfFurniture::add(const PdfPage& page) {
     // The outermost rows at both edges.
     std::vector<uint32_t> order(page.lines.size());
@@ -125,29 +160,10 @@ void PdfFurniture::add(const PdfPage& page) {
     });
     Page edges;
     edges.number = pages_++;
-    const auto take = [&](auto begin, auto end, size_t side) {
-        size_t rows = 0, taken = 0;
-        float height = -1000;
-        for (auto it = begin; it != end && taken < kMostEdges; ++it) {
-            const PdfLine& line = page.lines[*it];
-            const float distance = side == 0 ? line.box.bottom : page.height - line.box.top;
-            if (distance > page.height * kZone) break;
-            if (std::fabs(line.box.top - height) > kSameHeight && ++rows > kRows) break;
-            height = line.box.top;
-            std::string text = words_of(line);
-            if (text.size() > kLongestLine) break;
-            ++taken;
-            Edge& edge = edges.edges.emplace_back();
-            edge.line = *it;
-            edge.side = side;
-            edge.row = rows;
-            edge.top = line.box.top;
-            edge.outer = distance <= page.height * kOuterZone;
-            edge.text = std::move(text);
-        }
-    };
-    take(order.begin(), order.end(), 0);
-    take(order.rbegin(), order.rend(), 1);
+    for (const size_t side : {size_t{0}, size_t{1}}) {
+        if (side == 1) std::reverse(order.begin(), order.end());
+        add_edge(page, order, side, edges.edges);
+    }
     for (Page& earlier : window_) compare(earlier, edges);
     window_.push_back(std::move(edges));
     if (window_.size() <= kWindow) return;

@@ -26,7 +26,7 @@ class PdfFurniture {
         uint32_t line = 0;
         size_t side = 0, row = 0;  // top or bottom; counted from outside
         float top = 0;
-        bool outer = false;  // within a tenth of the page's height
+        bool outer = false;  // within the outer zone
         std::string text;
         uint32_t before = 0, after = 0;  // neighbouring pages that have it
     };
@@ -34,6 +34,8 @@ class PdfFurniture {
         size_t number = 0;
         std::vector<Edge> edges;
     };
+    static void add_edge(const PdfPage& page, const std::vector<uint32_t>& order, size_t side,
+                         std::vector<Edge>& edges);
     void compare(Page& earlier, Page& later) const;
     void settle(const Page& page);
 

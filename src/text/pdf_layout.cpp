@@ -64,9 +64,9 @@ Result<bool> PdfLayout::next_line(std::string& line) {
         buffer_.erase(0, position_);
         position_ = 0;
         if (buffer_.size() > most_bytes_) {
-            return make_error(ErrorCode::kUnsupported,
-                              layout_->path() + ": a word of more than " +
-                                  std::to_string(most_bytes_) + " bytes; convert it by hand");
+            return make_error(ErrorCode::kUnsupported, layout_->path() + ": a word of more than " +
+                                                           std::to_string(most_bytes_) +
+                                                           " bytes; convert it by hand");
         }
         const size_t have = buffer_.size();
         buffer_.resize(have + kStep);

@@ -17,9 +17,10 @@ float distance(const PdfBox& a, const PdfBox& b) {
 }
 
 bool all_digits(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || c == ',' || c == '-';
-    }) && text.front() >= '0' && text.front() <= '9';
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= '0' && c <= '9') || c == ',' || c == '-'; }) &&
+           text.front() >= '0' && text.front() <= '9';
 }
 
 // Control characters have no place in a text; they come from fonts with a wrong map.
@@ -53,8 +54,7 @@ bool is_power(std::string_view base) {
     return ten || std::find(std::begin(kUnits), std::end(kUnits), unit) != std::end(kUnits);
 }
 
-void append_raised(std::string& line, std::string_view base, const std::string& figure,
-                   Rise rise) {
+void append_raised(std::string& line, std::string_view base, const std::string& figure, Rise rise) {
     if (rise == Rise::kLowered) {
         line += "_" + figure;
     } else if (is_power(base)) {

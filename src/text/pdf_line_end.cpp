@@ -111,6 +111,15 @@ bool keeps_hyphen(std::string_view hyphen, std::string_view line, std::string_vi
     if (end.empty() || begin.empty()) return true;
     const std::string joined = std::string(end) + std::string(begin);
     if (words.has(joined) || words.has(lower_ascii(joined))) return false;
+    // "twelvemonth" is a word, and "twelve-month" is what was meant.
+    static constexpr std::string_view kNumbers[] = {
+        "one",   "two",   "three", "four",    "five",   "six",    "seven",
+        "eight", "nine",  "ten",   "eleven",  "twelve", "twenty", "thirty",
+        "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+    if (std::find(std::begin(kNumbers), std::end(kNumbers), lower_ascii(end)) !=
+        std::end(kNumbers)) {
+        return true;
+    }
     const KnownWord whole = is_english_word(joined);
     if (whole == KnownWord::kYes) return false;
     if (!u_islower(first_of(begin)) || words.has(begin)) return true;

@@ -35,7 +35,7 @@ void LetterProfile::add(std::string_view word) {
         if (lower >= 'a' && lower <= 'z' && u_isalpha(c)) {
             ++ascii_letters;
             seen |= 1u << (lower - 'a');
-            if (std::string_view("aeiouyw").find(lower) != std::string_view::npos) ++vowels;
+            if (std::string_view("aeiouy").find(lower) != std::string_view::npos) ++vowels;
         } else if (u_isdigit(c)) {
             ++digits;
         } else if (u_isalpha(c)) {

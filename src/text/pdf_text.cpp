@@ -56,12 +56,12 @@ class PdfTextWriter {
     const Survey& survey_;
     const ReaderOptions& options_;
     PdfText& result_;
-    std::string buffer_;      // not written yet
-    std::string hyphen_;      // that the last line ended with, not written yet
-    std::string last_;        // the last line's text, without it
-    LineShape last_shape_;    // of the last line on its page
-    bool open_ = false;       // the last page ended with a line of text
-    uint64_t left_out_ = 0;   // lines of repeating headers and footers
+    std::string buffer_;     // not written yet
+    std::string hyphen_;     // that the last line ended with, not written yet
+    std::string last_;       // the last line's text, without it
+    LineShape last_shape_;   // of the last line on its page
+    bool open_ = false;      // the last page ended with a line of text
+    uint64_t left_out_ = 0;  // lines of repeating headers and footers
     std::vector<std::pair<uint32_t, std::string>> kept_;  // the first of each, and its page
 };
 
@@ -161,10 +161,9 @@ Status PdfTextWriter::flush() {
     result_.bytes += buffer_.size();
     buffer_.clear();
     if (result_.bytes <= options_.child_output_bytes) return {};
-    return make_error(ErrorCode::kUnsupported,
-                      result_.text->path() + " holds more than " +
-                          std::to_string(options_.child_output_bytes) +
-                          " bytes of text; split the PDF");
+    return make_error(ErrorCode::kUnsupported, result_.text->path() + " holds more than " +
+                                                   std::to_string(options_.child_output_bytes) +
+                                                   " bytes of text; split the PDF");
 }
 
 Status PdfTextWriter::finish() {
@@ -179,7 +178,9 @@ Status PdfTextWriter::finish() {
     }
     if (left_out_ > 0) {
         add_note(result_.notes,
-                 {ReadNote::Kind::kLeftOut, {}, left_out_,
+                 {ReadNote::Kind::kLeftOut,
+                  {},
+                  left_out_,
                   std::to_string(left_out_) +
                       " lines of page headers and footers that repeat: each stands once, at the "
                       "end of the text"});

@@ -125,7 +125,8 @@ void UnitReader::note_no_language() {
 
 // Lines are counted in order: the first run's is asked for when what is in front of it was.
 void UnitReader::find_no_language_place(uint64_t before) {
-    if (no_language_place_ > 0 || no_language_.runs() == 0 || no_language_.first() >= before) return;
+    if (no_language_place_ > 0 || no_language_.runs() == 0 || no_language_.first() >= before)
+        return;
     no_language_place_ = line_at(no_language_.first());
 }
 

@@ -15,6 +15,21 @@ constexpr const char* kWindows = "windows-1252";
 // What else Western text was written in.
 constexpr const char* kOlder[] = {"macintosh", "IBM850", "IBM437"};
 
+// The Windows page of a standard's alphabet: Windows text is often taken for the standard's, which
+// has no quotes and dashes.
+std::string windows_page(const std::string& guess) {
+    static constexpr std::pair<std::string_view, std::string_view> kPages[] = {
+        {"ISO-8859-2", "windows-1250"},  {"ISO-8859-16", "windows-1250"},
+        {"ISO-8859-5", "windows-1251"},  {"ISO-8859-7", "windows-1253"},
+        {"ISO-8859-9", "windows-1254"},  {"ISO-8859-8", "windows-1255"},
+        {"ISO-8859-6", "windows-1256"},  {"ISO-8859-4", "windows-1257"},
+        {"ISO-8859-13", "windows-1257"}, {"ISO-8859-11", "windows-874"}};
+    for (const auto& [standard, page] : kPages) {
+        if (guess == standard) return std::string(page);
+    }
+    return {};
+}
+
 bool is_lower(UChar32 c) { return u_islower(c) && c != 0xAA && c != 0xBA; }
 bool is_letter(UChar32 c) { return u_isalpha(c) && c != 0xAA && c != 0xBA && c != 0xB5; }
 
@@ -28,12 +43,27 @@ bool odd_letter(UChar32 before, UChar32 c, UChar32 after) {
 bool odd_mark(UChar32 before, UChar32 c, UChar32 after) {
     const bool behind = is_letter(before), ahead = is_letter(after), inside = behind && ahead;
     switch (c) {
-        case 0x2019: case 0x2014: case 0xA0: case 0xAD: return false;
+        case 0x2019:
+        case 0x2014:
+        case 0xA0:
+        case 0xAD: return false;
         case 0x2013: return is_lower(before) && is_lower(after);
-        case 0x201A: case 0x201E: case 0xBF: case 0xA1: return behind;  // these open
-        case 0xA4: case 0x2C6: case 0x2DC: return true;                 // nobody writes these
-        case 0xA8: case 0xAF: case 0xB8: case 0xAC: case 0xA6: return behind || ahead;
-        case 0xA3: case 0xA5: case 0x20AC: case 0xA2: return inside || is_lower(before);
+        case 0x201A:
+        case 0x201E:
+        case 0xBF:
+        case 0xA1: return behind;  // these open
+        case 0xA4:
+        case 0x2C6:
+        case 0x2DC: return true;  // nobody writes these
+        case 0xA8:
+        case 0xAF:
+        case 0xB8:
+        case 0xAC:
+        case 0xA6: return behind || ahead;
+        case 0xA3:
+        case 0xA5:
+        case 0x20AC:
+        case 0xA2: return inside || is_lower(before);
         default: return inside;
     }
 }
@@ -108,7 +138,10 @@ bool is_single_byte(std::string_view encoding) {
            name.starts_with("GEORGIAN");
 }
 
-std::string correct_guess(std::string_view sample, const std::string& guess) {
+std::string correct_guess(std::string_view sample, const std::string& statistics) {
+    std::string guess = statistics;
+    // ICU does not have all that uchardet can name (ISO-8859-16).
+    if (!guess.empty() && !make_converter(guess).ok()) guess = windows_page(guess);
     if (!guess.empty() && !is_single_byte(guess)) {
         // Two-byte encodings fit much by chance, but not a text of single letters in ASCII.
         const Result<SingleByteLook> windows = look_at(sample, kWindows);
@@ -117,13 +150,18 @@ std::string correct_guess(std::string_view sample, const std::string& guess) {
     }
     const Result<SingleByteLook> windows = look_at(sample, kWindows);
     if (windows.ok() && windows->is_plausible()) {
-        const bool few = windows->high_letters * 100 <= windows->ascii_letters;
+        // The pages of DOS and of the Macintosh have their letters where Windows has marks: a text
+        // of theirs does not look like this.
+        const bool other_page = guess.starts_with("MAC") || guess.starts_with("IBM");
+        const bool few = other_page || windows->high_letters * 100 <= windows->ascii_letters;
         const bool handful = windows->high <= 8 && windows->high * 5 <= windows->ascii_letters;
         if (few || handful || windows->english || guess.empty()) return kWindows;
         return guess;
     }
     // Quotes inside words, capitals behind small letters: it is something else.
     std::vector<std::string> names(std::begin(kOlder), std::end(kOlder));
+    const std::string page = windows_page(guess);
+    if (!page.empty()) names.insert(names.begin(), page);
     if (!guess.empty()) names.insert(names.begin(), guess);
     std::string best = guess;
     uint64_t least = ~uint64_t{0};
@@ -132,7 +170,7 @@ std::string correct_guess(std::string_view sample, const std::string& guess) {
         if (!look.ok() || !look->is_plausible() || look->odd >= least) continue;
         best = name;
         least = look->odd;
-        if (name == guess) break;  // it knows its language
+        if (name == guess || name == page) break;  // the guess knows its language
     }
     return best;
 }

@@ -24,9 +24,9 @@ Result<SingleByteLook> look_at(std::string_view sample, const std::string& encod
 // Whether the name is that of a single-byte encoding for Latin or other alphabets.
 bool is_single_byte(std::string_view encoding);
 
-// The better guess at the encoding of `sample`, which is no UTF-8, than `guess` (which may be
-// empty). Text that is ASCII but for few letters and punctuation marks of Windows-1252 is
+// The better guess at the encoding of `sample`, which is no UTF-8, than that of `statistics` (which
+// may be empty). Text that is ASCII but for few letters and punctuation marks of Windows-1252 is
 // Windows-1252, whatever the statistics of rarer code pages say.
-std::string correct_guess(std::string_view sample, const std::string& guess);
+std::string correct_guess(std::string_view sample, const std::string& statistics);
 
 }  // namespace s3attn::text
