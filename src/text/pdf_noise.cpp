@@ -49,7 +49,7 @@ bool LetterProfile::is_noise() const {
     // Every language in Latin letters that this is asked about has a vowel for every four letters
     // at least; tables of codes have digits, other scripts other letters.
     return ascii_letters >= kEnoughLetters && std::popcount(seen) >= kEnoughKinds &&
-           (digits + other_letters) * 10 < ascii_letters && vowels * 5 < ascii_letters;
+           (digits + other_letters) * 10 < ascii_letters && vowels * 100 < ascii_letters * 23;
 }
 
 }  // namespace s3attn::text
