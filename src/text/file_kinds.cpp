@@ -71,7 +71,9 @@ bool begins_like_text(const SourceFile& source) {
         const size_t solid = head.find_first_not_of('\0');
         // Fewer NULs may be the halves of wide characters.
         if (solid < 16 || head.size() < 16) return may_be_text(head);
-        if (solid != head.npos) return may_be_text(std::string_view(head).substr(solid));
+        if (solid == head.npos) continue;
+        const std::string_view rest = std::string_view(head).substr(solid);
+        return rest.size() >= 16 && may_be_text(rest);
     }
     return false;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "text/pdf_text.h"
+#include "text/script_marks.h"
 
 namespace s3attn::text {
 namespace {
@@ -44,30 +45,11 @@ Rise rise_of(const PdfBox& base, const PdfBox& word) {
     return word.bottom > base.bottom + 0.03f * height ? Rise::kLowered : Rise::kNone;
 }
 
-// Figures are powers behind a 10 and behind a unit of measure, and marks of notes elsewhere.
-bool is_power(std::string_view base) {
-    static constexpr std::string_view kUnits[] = {"m", "cm", "mm", "km", "s", "ft", "in", "x", "n"};
-    const size_t letter = base.find_last_of("0123456789.,(/*x\xB7\x97");
-    const std::string_view unit = letter == base.npos ? base : base.substr(letter + 1);
-    const bool ten = base.ends_with("10") && (base.size() == 2 || base[base.size() - 3] < '0' ||
-                                              base[base.size() - 3] > '9');
-    return ten || std::find(std::begin(kUnits), std::end(kUnits), unit) != std::end(kUnits);
-}
-
-void append_raised(std::string& line, std::string_view base, const std::string& figure, Rise rise) {
-    if (rise == Rise::kLowered) {
-        line += "_" + figure;
-    } else if (is_power(base)) {
-        line += "^" + figure;
-    } else {
-        line += "[" + figure + "]";
-    }
-}
-
 }  // namespace
 
 std::string text_of_line(const PdfLine& line) {
     std::string text;
+    ScriptMarks marks(text);
     const PdfWord* base = nullptr;  // the last word of ordinary height
     const PdfWord* previous = nullptr;
     for (const PdfWord& word : line.words) {
@@ -76,12 +58,16 @@ std::string text_of_line(const PdfLine& line) {
             const float height = std::max(base->box.height(), word.box.height());
             const Rise rise = rise_of(base->box, word.box);
             if (rise != Rise::kNone && gap < 0.25f * height && all_digits(word.text)) {
-                append_raised(text, base->text, word.text, rise);
+                marks.open(rise == Rise::kLowered ? ScriptMarks::Kind::kSubscript
+                                                  : ScriptMarks::Kind::kSuperscript);
+                text += word.text;
+                marks.close();
                 previous = &word;
                 continue;
             }
             if (gap > 0.08f * std::min(base->box.height(), word.box.height())) text += ' ';
         }
+        marks.before(word.text);
         append_printable(text, word.text);
         base = previous = &word;
     }

@@ -195,7 +195,8 @@ TEST(PdfNoise, LettersThatNoLanguagePutsTogether) {
         return profile.is_noise();
     };
     std::string shifted;  // by three, as a map with an offset gives
-    for (const char c : repeat("It is said that the keeper was seen at night with a lantern and a cat. ", 8)) {
+    for (const char c :
+         repeat("It is said that the keeper was seen at night with a lantern and a cat. ", 8)) {
         const bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
         shifted += letter ? static_cast<char>(((c | 0x20) - 'a' + 3) % 26 + 'a') : c;
     }
