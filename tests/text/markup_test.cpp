@@ -221,7 +221,15 @@ TEST(Sniffing, ANameOfTextWins) {
         EXPECT_NE(document.header.format, "html") << name;
         EXPECT_NE(document.all().find("Map<String, Handler>\n<script>x"), std::string::npos);
     }
-    EXPECT_EQ(read_bytes("a", page).header.format, "html");
+    EXPECT_EQ(read_bytes("a", page).header.format, "text");
+    for (const char* begin :
+         {"<html>", "<!DOCTYPE html>\n", "<?xml version='1.0'?><!-- <b> -->\n<html >",
+          "<!-- a --><!-- b --><!doctype HTML [\n]>"}) {
+        EXPECT_EQ(read_bytes("a", std::string(begin) + "<p>x").header.format, "html") << begin;
+    }
+    EXPECT_EQ(
+        read_bytes("a.xml", "<?xml version='1.0'?><rss><![CDATA[<html>]]></rss>").header.format,
+        "text");
     EXPECT_EQ(read_bytes("a.md", "{\\rtf is how RTF begins").header.format, "markdown");
     // What is certain is certain.
     EXPECT_EQ(read_bytes("a.md", docx_bytes("<w:p><w:r><w:t>x</w:t></w:r></w:p>")).header.format,
