@@ -143,6 +143,9 @@ Result<Detection> detect_zip(const SourceFile& source) {
     // DOCX files of other programs may name their main part differently.
     if (extension_of(source.path()) == "docx") return Detection{Format::kDocx, {}};
     if (extension_of(source.path()) == "epub") return Detection{Format::kEpub, {}};
+    if (!zip.damage().empty()) {
+        return refuse("a damaged ZIP archive (" + zip.damage() + "); copy it again");
+    }
     return refuse("a ZIP archive; unpack it and index the files in it");
 }
 
