@@ -289,6 +289,10 @@ void ScanJobs::finish(Lock& lock, const std::shared_ptr<Job>& job,
     State state = State::kDone;
     for (const FileOutcome& file : report->files) {
         status.doc_id = file.doc_id;
+        for (const ReadNote& note : file.notes) {
+            if (note.kind != ReadNote::Kind::kUnread || status.notes.size() >= kMostNotes) continue;
+            status.notes.push_back("not read: " + note.text());
+        }
         if (file.kind == FileOutcome::Kind::kSkipped) {
             state = State::kFailed;
             status.error = file.reason;
