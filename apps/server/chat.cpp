@@ -136,7 +136,8 @@ uint32_t read_most_tokens(Fields& fields, const Service& service, const AskOptio
     constexpr int64_t kAny = int64_t{1} << 53;
     const char* name =
         fields.find("max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens";
-    const int64_t asked = fields.integer(name, options.max_answer_tokens, -kAny, kAny);
+    const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, -kAny, kAny);
+    const int64_t asked = fields.integer("max_completion_tokens", old_name, -kAny, kAny);
     const int64_t used = asked < 1 || asked > most ? most : asked;
     if (used != asked) adjusted[name] = {{"asked", asked}, {"used", used}};
     return static_cast<uint32_t>(used);

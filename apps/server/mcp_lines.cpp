@@ -119,7 +119,8 @@ class LineServer {
         if (!message.is_object() || message.value("method", Json()) != "notifications/cancelled") {
             return;
         }
-        const Json id = message.value("params", Json::object()).value("requestId", Json());
+        const Json params = message.value("params", Json());
+        const Json id = params.is_object() ? params.value("requestId", Json()) : Json();
         for (Call& call : calls_) {
             if (!id.is_null() && call.id == id) call.cancelled.cancel();
         }

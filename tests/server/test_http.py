@@ -297,6 +297,16 @@ class Interface(ServerTest):
             total += len(content)
         self.assertLess(total, 200_000)
 
+    def test_progress_of_mcp_over_http(self):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+            "name": "search", "arguments": {"question": QUESTION}, "_meta": {"progressToken": "p"}}}
+        events = self.server.events("/mcp", call, "POST",
+                                    {"Accept": "application/json, text/event-stream"})
+        messages = [json.loads(data) for _, data in events]
+        self.assertEqual(messages[0]["method"], "notifications/progress")
+        self.assertEqual(messages[0]["params"]["progressToken"], "p")
+        self.assertIn("Solberg", messages[-1]["result"]["structuredContent"]["spans"][0]["text"])
+
     def test_metrics_count(self):
         before = self.server.metric("s3attn_retrieval_seconds_count")
         self.server.post("/v1/search", {"question": QUESTION})

@@ -2,13 +2,16 @@
 
 import json
 import os
+import pathlib
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import unittest
 
-from serving import FACTS, MODEL, PROGRAM, ServerTest, book_path, run_json
+from serving import (FACTS, MODEL, PROGRAM, QUESTION, ServerTest, book_path, run_json,
+                     wait_until)
 
 
 def pdf_without_text():
@@ -124,6 +127,98 @@ class Files(McpTest):
         client.end()
         check()
         run_json("verify", self.store)
+
+
+class Calls(McpTest):
+    """One client for all; a long answer stands for whatever takes its time."""
+
+    LONG = {"question": QUESTION, "max_tokens": 2000, "temperature": 2, "seed": 7}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = tempfile.TemporaryDirectory(prefix="s3attn-test-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.store_path = pathlib.Path(cls.folder.name) / "notes.s3"
+        facts = pathlib.Path(cls.folder.name) / "facts.txt"
+        facts.write_text(FACTS)
+        run_json("index", cls.store_path, facts)
+        cls.client = Client(cls.store_path, "--commit-tokens", 256)
+        cls.addClassCleanup(cls.client.end)
+
+    def call_with_progress(self, tool, token, **arguments):
+        return self.client.begin("tools/call", name=tool, arguments=arguments,
+                                 _meta={"progressToken": token})
+
+    def wait_for_progress(self, token):
+        while True:
+            message = self.client.messages.get(timeout=120)
+            self.client.seen.append(message)
+            if message.get("params", {}).get("progressToken") == token:
+                return message["params"]
+
+    def test_ping_is_answered_while_a_tool_runs_and_a_tool_can_be_taken_back(self):
+        long = self.call_with_progress("ask", "long", **self.LONG)
+        self.wait_for_progress("long")
+        self.assertEqual(self.client.reply(self.client.begin("ping"))["result"], {})
+        self.assertEqual(len(self.client.call("list_documents")["structuredContent"]["documents"]), 1)
+        self.client.notify("notifications/cancelled", requestId=long, reason="enough")
+        # Answers are written one at a time: this one comes when that one has stopped.
+        short = self.client.call("ask", question=QUESTION, max_tokens=8, budget_tokens=160)
+        self.assertFalse(short["isError"], short)
+        self.assertNotIn(long, [message.get("id") for message in self.client.seen])
+
+    def test_progress_is_told_and_grows(self):
+        self.client.seen.clear()
+        reply = self.client.reply(self.call_with_progress(
+            "ask", 5, question=QUESTION, max_tokens=8, budget_tokens=160))
+        self.assertFalse(reply["result"]["isError"], reply)
+        told = [message["params"] for message in self.client.seen
+                if message.get("method") == "notifications/progress"]
+        self.assertEqual({note["progressToken"] for note in told}, {5})
+        steps = [note["progress"] for note in told]
+        self.assertEqual(steps, sorted(set(steps)))
+        self.assertTrue(all(note["message"] for note in told))
+        # Nobody asked here.
+        self.client.seen.clear()
+        self.client.call("search", question=QUESTION)
+        self.assertEqual(len(self.client.seen), 1)
+
+    def test_document_that_is_taken_back_leaves_nothing(self):
+        book = self.directory / "book.txt"
+        book.write_bytes(book_path().read_bytes()[:60_000])
+        before = book.read_bytes()
+        added = self.call_with_progress("add_document", "book", path=str(book))
+        self.wait_for_progress("book")
+        self.client.notify("notifications/cancelled", requestId=added)
+        wait_until(lambda: len(self.client.call("list_documents")["structuredContent"]
+                               ["documents"]) == 1, what="the end")
+        self.assertEqual(book.read_bytes(), before)
+
+    def test_wrong_messages_do_not_end_it(self):
+        for line in (b"{", b"[]", b"7", b'{"jsonrpc": "2.0", "method": "notifications/cancelled"}',
+                     b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": 7}'):
+            self.client.write(line)
+        self.assertEqual(self.client.reply(self.client.begin("ping"))["result"], {})
+
+
+class Lines(McpTest):
+    def test_last_line_needs_no_line_end(self):
+        client = self.client()
+        first = client.begin("ping")
+        client.write({"jsonrpc": "2.0", "id": "last", "method": "tools/call",
+                      "params": {"name": "list_documents"}}, end=b"")
+        client.process.stdin.close()
+        self.assertEqual(client.reply(first)["result"], {})
+        self.assertEqual(client.reply("last")["result"]["structuredContent"], {"documents": []})
+        self.assertEqual(client.end(), 0)
+
+    def test_signals_end_it(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            client = self.client()
+            client.reply(client.begin("ping"))
+            client.process.send_signal(number)
+            self.assertEqual(client.process.wait(60), 0, number)
 
 
 if __name__ == "__main__":
