@@ -17,8 +17,10 @@ LIBRARY_PACKAGES=(
     python3-numpy                                                   # the trainer's arithmetic, again
 )
 
-# Only for the test of the web page, which is skipped without a Chromium (--test-packages).
+# Only for the tests of the web page, which are skipped without a Chromium, and of the server behind
+# a proxy, which are skipped without an nginx (--test-packages).
 BROWSER_PACKAGES=(chromium-headless-shell fonts-dejavu-core)
+PROXY_PACKAGES=(nginx-light)
 
 # Not needed by anything but `make fuzz`, which is skipped without it; never installed by itself:
 #   clang
@@ -38,6 +40,9 @@ missing_packages() {
     if [ "${test_packages:-0}" = 1 ] && ! command -v chromium-headless-shell >/dev/null 2>&1 &&
         ! command -v chromium >/dev/null 2>&1; then
         missing+=("${BROWSER_PACKAGES[@]}")
+    fi
+    if [ "${test_packages:-0}" = 1 ] && ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then
+        missing+=("${PROXY_PACKAGES[@]}")
     fi
     if command -v dpkg-query >/dev/null 2>&1; then
         installed="$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${LIBRARY_PACKAGES[@]}" \

@@ -108,6 +108,8 @@ class StoreWriter {
     virtual uint64_t pending_tokens() const = 0;
     // Drops a document by path or decimal id; durable on return.
     virtual Result<DocumentInfo> remove_document(const std::string& path_or_id) = 0;
+    // Drops the interrupted document at `path`, where there is one; durable on return.
+    virtual Status drop_interrupted(const std::string& path) = 0;
 };
 
 class StoreReader {
