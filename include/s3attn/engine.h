@@ -19,6 +19,7 @@
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 struct EngineOptions {
@@ -182,3 +183,4 @@ struct InspectOptions {
 Result<InspectReport> inspect_store(const std::string& store, const InspectOptions& options);
 
 }  // namespace s3attn
+#pragma GCC visibility pop

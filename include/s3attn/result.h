@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 // What kind of failure; programs branch on it, people read the message.
@@ -92,6 +93,7 @@ inline Error make_error(ErrorCode code, std::string message) {
 }
 
 }  // namespace s3attn
+#pragma GCC visibility pop
 
 #define S3ATTN_CONCAT_INNER(a, b) a##b
 #define S3ATTN_CONCAT(a, b) S3ATTN_CONCAT_INNER(a, b)

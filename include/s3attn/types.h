@@ -9,6 +9,7 @@
 
 #include "s3attn/progress.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 // Where models run. kAuto: on a CUDA device where this build and the machine have one, else on the
@@ -237,3 +238,4 @@ struct IndexReport {
 };
 
 }  // namespace s3attn
+#pragma GCC visibility pop
