@@ -42,7 +42,7 @@ target_link_options(s3attn_shared PRIVATE LINKER:--no-undefined LINKER:--exclude
 
 # The static library's own dependencies, by name: whoever links it has their packages installed.
 set(static_names icuuc icui18n icudata stemmer uchardet gumbo zip cmark-gfm-extensions cmark-gfm
-    pugixml xxhash sqlite3 dl pthread)
+    pugixml hunspell-1.7 cld2 expat xxhash sqlite3 dl pthread)
 set(runtime_names llama ggml ggml-cpu ggml-base)
 add_library(s3attn_static STATIC ${objects})
 s3attn_public(s3attn_static)
@@ -59,9 +59,11 @@ endif()
 set(models ${CMAKE_INSTALL_DATADIR}/s3attn/models)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/s3attn)
 set(documents ${CMAKE_INSTALL_DATADIR}/doc/s3attn)
-set_target_properties(s3attn PROPERTIES
-  INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/s3attn")
-install(TARGETS s3attn COMPONENT program)
+if(TARGET s3attn)
+  set_target_properties(s3attn PROPERTIES
+    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/s3attn")
+  install(TARGETS s3attn COMPONENT program)
+endif()
 install(TARGETS s3attn_shared s3attn_static EXPORT s3attnTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development ARCHIVE COMPONENT development)
 install(DIRECTORY ${S3ATTN_LLAMA_LIB_DIR}/ DESTINATION ${CMAKE_INSTALL_LIBDIR}/s3attn
@@ -98,6 +100,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION text)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS poppler-utils)  # pdftotext, a program of its own
+# Programs and files that are no libraries: pdftotext, the English dictionary.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "poppler-utils, hunspell-en-us")
 list(APPEND CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${S3ATTN_LLAMA_LIB_DIR})
 include(CPack)
