@@ -8,7 +8,7 @@
 
 namespace s3attn::text {
 
-enum class Format { kText, kMarkdown, kHtml, kPdf, kDocx, kEpub, kUnsupported };
+enum class Format { kText, kMarkdown, kHtml, kPdf, kDocx, kEpub, kMail, kUnsupported };
 
 struct Detection {
     Format format = Format::kText;
