@@ -113,19 +113,6 @@ bool begins_like_html(std::string_view head) {
     return false;
 }
 
-// Names that say "this is text": what stands in it does not overrule them, for a text may speak of
-// any format.
-bool is_text_name(std::string_view extension) {
-    static constexpr std::string_view kNames[] = {
-        "md",  "markdown", "mdown", "mkd",  "txt",  "text", "rst",   "adoc",   "asciidoc",
-        "org", "tex",      "log",   "csv",  "tsv",  "json", "jsonl", "ndjson", "yaml",
-        "yml", "toml",     "ini",   "cfg",  "conf", "c",    "h",     "cc",     "cpp",
-        "hpp", "cs",       "go",    "java", "js",   "jsx",  "ts",    "tsx",    "kt",
-        "php", "pl",       "py",    "rb",   "rs",   "sh",   "sql",   "swift",  "vue",
-        "css", "diff",     "patch", "srt",  "vtt"};
-    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames);
-}
-
 // Headers of a mail, or the line that begins each mail of an mbox file and then headers.
 bool begins_like_mail(std::string_view head) {
     static constexpr std::string_view kHeaders[] = {
@@ -177,6 +164,19 @@ Result<Detection> detect_zip(const SourceFile& source) {
 }
 
 }  // namespace
+
+// Names that say "this is text": what stands in it does not overrule them, for a text may speak of
+// any format.
+bool is_text_name(std::string_view extension) {
+    static constexpr std::string_view kNames[] = {
+        "md",  "markdown", "mdown", "mkd",  "txt",  "text", "rst",   "adoc",   "asciidoc",
+        "org", "tex",      "log",   "csv",  "tsv",  "json", "jsonl", "ndjson", "yaml",
+        "yml", "toml",     "ini",   "cfg",  "conf", "c",    "h",     "cc",     "cpp",
+        "hpp", "cs",       "go",    "java", "js",   "jsx",  "ts",    "tsx",    "kt",
+        "php", "pl",       "py",    "rb",   "rs",   "sh",   "sql",   "swift",  "vue",
+        "css", "diff",     "patch", "srt",  "vtt"};
+    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames);
+}
 
 std::string extension_of(std::string_view path) {
     std::string extension = std::filesystem::path(path).extension().string();
