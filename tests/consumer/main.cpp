@@ -10,6 +10,12 @@ int fail(const s3attn::Error& error) {
     return 1;
 }
 
+class Silent final : public s3attn::ProgressSink {
+  public:
+    void update(const s3attn::Progress&) override {}
+    void note(const std::string&) override {}
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -21,7 +27,7 @@ int main(int argc, char** argv) {
     const auto engine = s3attn::Engine::open(options);
     if (!engine.ok()) return fail(engine.error());
 
-    s3attn::ProgressSink no_progress;
+    Silent no_progress;
     const s3attn::CancelToken cancel;
     const auto report = (*engine)->index(argv[3], {argv[4]}, {}, no_progress, cancel);
     if (!report.ok()) return fail(report.error());
