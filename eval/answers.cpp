@@ -67,14 +67,14 @@ class AnswerRun {
     MethodContext context_;
     Stopwatch watch_;
     std::string index_directory_;
-    GeneratorOptions reader_options_;
+    LocalReaderOptions reader_options_;
     ModelInfo reader_info_;
     Json settings_;
     std::vector<AnswerMethod> methods_;
     std::unique_ptr<RunRecord> record_;
     std::vector<std::vector<AnswerJob>> jobs_;  // per question
     std::vector<IndexCost> costs_;              // per method
-    std::vector<std::unique_ptr<Reader>> readers_;
+    std::vector<std::unique_ptr<LocalReader>> readers_;
     double reader_load_seconds_ = 0;
     std::atomic<size_t> next_question_ = 0;
     std::mutex mutex_;  // sink, first error
@@ -211,7 +211,7 @@ Status AnswerRun::choose_reader() {
 
 Status AnswerRun::open_readers() {
     const ModelInfo& info = reader_info_;
-    GeneratorOptions& reader = reader_options_;
+    LocalReaderOptions& reader = reader_options_;
     const uint32_t cores = options_.context.engine.threads != 0 ? options_.context.engine.threads
                                                                 : available_threads();
     size_t open = 0;
@@ -226,7 +226,7 @@ Status AnswerRun::open_readers() {
     reader.threads = std::max<uint32_t>(cores / static_cast<uint32_t>(n), 1);
     const Stopwatch watch;
     for (uint64_t i = 0; i < n && open > 0; ++i) {
-        S3ATTN_TRY(std::unique_ptr<Reader> opened, open_llama_reader(reader));
+        S3ATTN_TRY(std::unique_ptr<LocalReader> opened, open_llama_reader(reader));
         readers_.push_back(std::move(opened));
         if (i == 0) reader_load_seconds_ = watch.seconds();
     }

@@ -78,7 +78,7 @@ std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>
 Result<std::map<std::string, double>> retrieval_metrics(const EvalQuestion& question,
                                                         const Collection& collection,
                                                         const UnitStore& units,
-                                                        const std::vector<ScoredUnit>& ranked,
+                                                        const UnitList& ranked,
                                                         const std::vector<uint32_t>& budgets,
                                                         const CountTokens& count) {
     std::map<std::string, double> metrics;

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "answer/followup.h"
 #include "chat.h"
 #include "errors.h"
-#include "followup.h"
 #include "merge_found.h"
 #include "request_head.h"
 #include "uploads.h"
