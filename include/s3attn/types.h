@@ -98,7 +98,7 @@ struct SearchOptions {
     double round_weight = 0.5;  // of a further round's scores; the first round's count 1
     bool explain = false;       // fill SearchResult::explanation
     bool attention = false;     // fill SearchResult::attention
-    // Which documents may be found, as if the store held no others; empty: all.
+    // Which documents may be found; empty: all. Attention is scored as if the store held no others.
     std::function<bool(const DocumentInfo&)> documents = {};
     // Ends the search with kCancelled soon after it fires. Null: never.
     const CancelToken* cancel = nullptr;

@@ -27,8 +27,8 @@ void sort_best_first(std::vector<RankedUnit>& units);
 // The number of a unit; nothing where it is not live.
 std::optional<UnitNumber> number_of(const StoreReader& store, int64_t unit_id);
 
-// The units that may be found. A voice scores as if the store held no others: the softmax runs over
-// them, and words are as rare as they are among them.
+// The units that may be found. Attention is scored as if the store held no others: its softmax runs
+// over them. How rare a word is, BM25 takes from the whole store.
 class Filter {
   public:
     Filter() = default;  // all

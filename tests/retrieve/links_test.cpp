@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "retrieve/score.h"
 #include "score_cases.h"
 
 namespace s3attn {
