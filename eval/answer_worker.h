@@ -56,8 +56,7 @@ class AnswerWorker {
         bool withheld = false;
     };
     Status rank(const AnswerQuestion& question, const AnswerMethod& method);
-    Status drop_tail(const AnswerQuestion& question, uint64_t tail_begin,
-                     UnitList& ranked) const;
+    Status drop_tail(const AnswerQuestion& question, uint64_t tail_begin, UnitList& ranked) const;
     Status rerank(const AnswerQuestion& question, UnitList& ranked);
     Result<Evidence> evidence(const AnswerQuestion& question, const AnswerJob& job);
     Result<FittedPrompt> prompt_of(const AnswerQuestion& question,

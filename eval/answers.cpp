@@ -317,8 +317,8 @@ Result<AnswerReport> AnswerRun::run() {
     S3ATTN_CHECK(plan());
     if (record_->finished() && done_ == wanted_) return finished_run();
     S3ATTN_CHECK(prepare());
-    const auto open = std::count_if(jobs_.begin(), jobs_.end(),
-                                    [](const auto& jobs) { return !jobs.empty(); });
+    const auto open =
+        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& jobs) { return !jobs.empty(); });
     S3ATTN_CHECK(readers_.open(static_cast<size_t>(open), options_.parallel,
                                options_.context.engine.threads));
     S3ATTN_CHECK(answer());

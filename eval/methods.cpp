@@ -30,10 +30,9 @@ Result<std::unique_ptr<Method>> method_named(const std::string& name, MethodCont
     }
     std::string known;
     for (const std::string& each : method_names()) known += (known.empty() ? "" : ", ") + each;
-    return make_error(ErrorCode::kInvalidArgument, "there is no method '" +
-                                                       shortened(name, kMostShownBytes) +
-                                                       "'; the methods are " + known +
-                                                       ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT)");
+    return make_error(ErrorCode::kInvalidArgument,
+                      "there is no method '" + shortened(name, kMostShownBytes) +
+                          "'; the methods are " + known + ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT)");
 }
 
 Result<std::unique_ptr<Method>> method_of(const Mix& mix, MethodContext& context) {

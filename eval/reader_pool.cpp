@@ -45,8 +45,7 @@ Status ReaderPool::open(size_t questions, uint32_t parallel, uint32_t threads) {
     const uint64_t cache =
         uint64_t{4} * info_.n_layer * info_.n_head_kv * info_.d_head * options_.context_tokens;
     const uint64_t fit = available_memory() / 10 * 7 / (cache + kReaderBytes);
-    uint64_t n =
-        parallel == 0 ? std::min<uint64_t>(cores, std::max<uint64_t>(fit, 1)) : parallel;
+    uint64_t n = parallel == 0 ? std::min<uint64_t>(cores, std::max<uint64_t>(fit, 1)) : parallel;
     n = std::clamp<uint64_t>(n, 1, std::max<size_t>(questions, 1));
     options_.threads = std::max<uint32_t>(cores / static_cast<uint32_t>(n), 1);
     const Stopwatch watch;
@@ -76,9 +75,8 @@ Status ReaderPool::run(const std::function<Status(std::unique_ptr<LocalReader>)>
                 if (!status.ok()) fail(status.error());
             });
         } catch (const std::system_error& e) {
-            fail(make_error(ErrorCode::kIo,
-                            std::string("the system gives no more threads (") + e.what() +
-                                "): pass a smaller --parallel"));
+            fail(make_error(ErrorCode::kIo, std::string("the system gives no more threads (") +
+                                                e.what() + "): pass a smaller --parallel"));
             break;
         }
     }

@@ -19,9 +19,9 @@ constexpr uint32_t kCommitTokens = 16384;  // a killed run goes on from the last
 }  // namespace
 
 ScanModel::ScanModel(EngineOptions options)
-    : options_(std::move(options)),
-      request_{options_.model,     options_.adapter, options_.adapter_dirs,
-               options_.cache_dir, options_.threads, options_.device} {}
+    : options_(std::move(options)), request_{options_.model,        options_.adapter,
+                                             options_.adapter_dirs, options_.cache_dir,
+                                             options_.threads,      options_.device} {}
 
 Status ScanModel::need_info() {
     if (info_) return {};

@@ -31,7 +31,7 @@ class ScanModel {
     // caller's work does not. Owned by this.
     Result<Scanner*> shared_scanner();
     double load_seconds() const { return load_seconds_; }
-    uint32_t chunk_tokens() const { 
+    uint32_t chunk_tokens() const {
         return options_.chunk_tokens ? options_.chunk_tokens : kDefaultChunkTokens;
     }
     const EngineOptions& options() const { return options_; }

@@ -107,9 +107,8 @@ size_t UnitStore::document_of(int64_t doc_id) const {
     return found == documents_.end() ? SIZE_MAX : found->second;
 }
 
-Result<std::vector<Span>> UnitStore::select(const UnitList& ranked,
-                                            uint32_t budget_tokens, uint32_t max_spans,
-                                            const CountTokens& count) const {
+Result<std::vector<Span>> UnitStore::select(const UnitList& ranked, uint32_t budget_tokens,
+                                            uint32_t max_spans, const CountTokens& count) const {
     SelectOptions options;
     options.budget_tokens = budget_tokens;
     options.max_spans = max_spans;

@@ -58,7 +58,7 @@ struct Span {
     // What each voice of the method said: "s3", the unit's share of all attention; "bm25", how many
     // of the question's words it shares. 0 where a voice says nothing of the unit.
     std::vector<VoiceScore> scores;
-    uint32_t tokens = 0;  // as the budget counts them: of the reader, or without one of the scanner
+    uint32_t tokens = 0;  // as the budget counts: in ask() the reader's, in search() the scanner's
     // 0 when the method did not ask that voice.
     double score_of(std::string_view voice) const {
         for (const VoiceScore& each : scores) {
@@ -194,9 +194,10 @@ struct ChatTurn {
 
 struct AskOptions {
     SearchOptions search;
-    // What was said before the question; the reader sees it in front of the evidence. Where it takes
-    // more than history_tokens, or the window is too small for all of it, the oldest turns go first
-    // (a system message last); AskResult::history_left_out counts them. A question that points back
+    // What was said before the question; the reader sees it in front of the evidence. Where it
+    // takes more than history_tokens, or the window is too small for all of it, the oldest turns go
+    // first (a system message last); AskResult::history_left_out counts them. A question that
+    // points back
     // ("And when did he die?") is searched for together with the user's question before it.
     std::vector<ChatTurn> history;
     uint32_t history_tokens = 2048;
@@ -215,11 +216,11 @@ struct AskResult {
     std::vector<Citation> citations;  // evidence the answer rests on; numbers always exist
     uint32_t prompt_tokens = 0;
     uint32_t answer_tokens = 0;
-    bool stopped_at_limit = false;  // the answer was cut at max_answer_tokens
-    bool cancelled = false;         // it was cut by the CancelToken or the receiver of its pieces
-    uint32_t history_left_out = 0;  // turns of AskOptions::history that the reader did not see
+    bool stopped_at_limit = false;   // the answer was cut at max_answer_tokens
+    bool cancelled = false;          // it was cut by the CancelToken or the receiver of its pieces
+    uint32_t history_left_out = 0;   // turns of AskOptions::history that the reader did not see
     std::string retrieval_question;  // what was searched for; ask() only
-    double ttft_ms = 0;             // question to first answer token
+    double ttft_ms = 0;              // question to first answer token
     std::map<std::string, double> timings_ms;
 };
 

@@ -49,8 +49,7 @@ void add_marked(const std::vector<uint32_t>& marked, const std::vector<uint32_t>
 
 }  // namespace
 
-Result<AskResult> generate_answer(Reader& reader, SearchResult search,
-                                  const AskOptions& options,
+Result<AskResult> generate_answer(Reader& reader, SearchResult search, const AskOptions& options,
                                   const std::function<bool(std::string_view)>& on_piece) {
     const Stopwatch watch;
     if (!search.evidence_found || search.spans.empty()) {

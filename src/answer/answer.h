@@ -31,8 +31,7 @@ Prompt build_prompt(const std::string& question, const std::vector<Span>& spans)
 // Streams the answer. Citation marks "[n]" whose n does not exist are removed from the answer and
 // from the stream; citations come from the evidence that supports the answer's words (lexical
 // overlap with the answer), never from the model's marks alone.
-Result<AskResult> generate_answer(Reader& reader, SearchResult search,
-                                  const AskOptions& options,
+Result<AskResult> generate_answer(Reader& reader, SearchResult search, const AskOptions& options,
                                   const std::function<bool(std::string_view)>& on_piece);
 
 // The spans an answer rests on: best first, by the answer's content words they hold, words that are

@@ -34,8 +34,8 @@ Result<VoiceScores> AttentionVoice::score(const VoiceRequest& request) const {
     const Stopwatch question_watch;
     auto trace = std::make_shared<AttentionTrace>();
     S3ATTN_TRY(trace->tokens, question_tokens(scanner_.tokenizer(), request.question));
-    S3ATTN_TRY(trace->codes, QuestionCodes::make(scanner_, adapter_, trace->tokens, scoring_,
-                                                 request.cancel));
+    S3ATTN_TRY(trace->codes,
+               QuestionCodes::make(scanner_, adapter_, trace->tokens, scoring_, request.cancel));
     out.timings_ms["question"] = question_watch.milliseconds();
     const Stopwatch score_watch;
     ScoreOptions how;

@@ -66,6 +66,8 @@ class EngineImpl final : public Engine {
                              const OnPiece& on_piece) override;
 
   private:
+    Result<SearchResult> search_for(const std::string& store, const std::string& question,
+                                    const SearchOptions& options, const Reader* reader);
     Status need_coder(const std::shared_ptr<Scanner>& scanner, ProgressSink& sink);
     Status index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
                        const CancelToken& cancel, IndexReport& report);
@@ -145,8 +147,9 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     shape.n_slots = static_cast<uint32_t>(parts_.adapter->slots.size());
     shape.latents = parts_.adapter->latents;
     shape.k = parts_.adapter->k;
-    S3ATTN_TRY(auto writer, StoreWriter::open(store, make_fingerprint(parts_.model, *parts_.adapter, chunk),
-                                              shape, {uint64_t{options.memory_mib} << 20}));
+    S3ATTN_TRY(auto writer,
+               StoreWriter::open(store, make_fingerprint(parts_.model, *parts_.adapter, chunk),
+                                 shape, {uint64_t{options.memory_mib} << 20}));
 
     const Stopwatch watch;
     IndexReport report;
@@ -186,21 +189,27 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
     return {};
 }
 
-Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,
-                                        const SearchOptions& options) {
+// `reader`: in whose tokens the budget counts; null: the scanning model's.
+Result<SearchResult> EngineImpl::search_for(const std::string& store, const std::string& question,
+                                            const SearchOptions& options, const Reader* reader) {
     S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot, stores_.get(store, fingerprint_));
     S3ATTN_TRY(const std::shared_ptr<Scanner> scanner,
                scanners_.get(parts_.chunk_tokens, nullptr, options.cancel));
-    Searcher searcher{*scanner, *parts_.adapter, *snapshot->store, parts_.threads,
-                      [&](std::string_view text) {
-                          return readers_.count(scanner->tokenizer(), text);
-                      },
-                      &snapshot->cache};
+    const auto count = [&](std::string_view text) {
+        return reader != nullptr ? reader->count(text) : scanner->tokenizer().count(text);
+    };
+    Searcher searcher{*scanner,       *parts_.adapter, *snapshot->store,
+                      parts_.threads, count,           &snapshot->cache};
     searcher.cancel = options.cancel;
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
     return searcher.search(question, options);
+}
+
+Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,
+                                        const SearchOptions& options) {
+    return search_for(store, question, options, nullptr);
 }
 
 Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& question,
@@ -221,7 +230,7 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     SearchOptions how = options.search;
     if (how.cancel == nullptr) how.cancel = options.cancel;
     const std::string asked = retrieval_question(options.history, question);
-    S3ATTN_TRY(SearchResult found, search(store, asked, how));
+    S3ATTN_TRY(SearchResult found, search_for(store, asked, how, held.reader));
     found.question = question;
     if (on_evidence) on_evidence(found);
     const double retrieval_ms = watch.milliseconds();

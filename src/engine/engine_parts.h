@@ -6,7 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 
 #include "adapter/adapter.h"
 #include "model/language_model.h"
@@ -27,8 +26,6 @@ struct EngineParts {
                                                    const CancelToken* cancel)>
         open_scanner;
     std::function<Result<std::unique_ptr<Reader>>(const CancelToken* cancel)> open_reader;
-    // What counts in the reader's tokens without its weights; null: the scanner's tokenizer does.
-    std::function<Result<std::unique_ptr<Tokenizer>>()> open_counter;
 };
 
 std::unique_ptr<Engine> make_engine(EngineParts parts);
@@ -49,7 +46,7 @@ class ScannerSlot {
     std::shared_ptr<Scanner> scanner_;
 };
 
-// The reader, loaded by the first answer, and what counts in its tokens until then.
+// The reader, loaded by the first answer.
 class ReaderSlot {
   public:
     explicit ReaderSlot(const EngineParts& parts) : parts_(parts) {}
@@ -59,16 +56,11 @@ class ReaderSlot {
         Reader* reader = nullptr;
     };
     Result<Held> hold(const CancelToken* cancel);
-    // Loads no weights.
-    Result<uint32_t> count(const Tokenizer& scanner, std::string_view text);
 
   private:
     const EngineParts& parts_;
     std::timed_mutex reader_mutex_;
     std::unique_ptr<Reader> reader_;
-    std::mutex counter_mutex_;
-    bool counter_opened_ = false;
-    std::unique_ptr<Tokenizer> counter_;
 };
 
 }  // namespace s3attn

@@ -7,14 +7,6 @@
 namespace s3attn {
 namespace {
 
-// Null where the scanning model's tokenizer is the reader's too.
-Result<std::unique_ptr<Tokenizer>> open_counter(const std::string& reader,
-                                                const std::string& scanner_hash) {
-    S3ATTN_TRY(const std::string hash, read_tokenizer_hash(reader));
-    if (hash == scanner_hash) return std::unique_ptr<Tokenizer>();
-    return open_llama_tokenizer(reader);
-}
-
 void add_reader(const EngineOptions& options, EngineParts& parts) {
     LocalReaderOptions reader;
     reader.model_path = options.reader.empty() ? options.model : options.reader;
@@ -24,10 +16,6 @@ void add_reader(const EngineOptions& options, EngineParts& parts) {
     parts.open_reader = [reader](const CancelToken* cancel) -> Result<std::unique_ptr<Reader>> {
         S3ATTN_TRY(auto opened, open_llama_reader(reader, cancel));
         return std::unique_ptr<Reader>(std::move(opened));
-    };
-    if (options.reader.empty()) return;
-    parts.open_counter = [path = options.reader, hash = parts.model.tokenizer_hash] {
-        return open_counter(path, hash);
     };
 }
 

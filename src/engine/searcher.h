@@ -23,10 +23,10 @@ struct Searcher {
     const StoreReader& store;
     uint32_t threads = 0;
     std::function<Result<uint32_t>(std::string_view)> count_tokens;
-    ScanCache* cache = nullptr;            // of the store's blocks, between questions
-    Filter filter = {};                    // what may be found
-    std::vector<const Voice*> more = {};   // voices besides attention ("s3") and words ("bm25")
-    SecondStage* second_stage = nullptr;   // behind fusion; null: none
+    ScanCache* cache = nullptr;           // of the store's blocks, between questions
+    Filter filter = {};                   // what may be found
+    std::vector<const Voice*> more = {};  // voices besides attention ("s3") and words ("bm25")
+    SecondStage* second_stage = nullptr;  // behind fusion; null: none
     const CancelToken* cancel = nullptr;
 
     Result<SearchResult> search(const std::string& question, const SearchOptions& options) const;

@@ -39,13 +39,4 @@ Result<ReaderSlot::Held> ReaderSlot::hold(const CancelToken* cancel) {
     return held;
 }
 
-Result<uint32_t> ReaderSlot::count(const Tokenizer& scanner, std::string_view text) {
-    const std::lock_guard lock(counter_mutex_);
-    if (!counter_opened_ && parts_.open_counter) {
-        S3ATTN_TRY(counter_, parts_.open_counter());
-    }
-    counter_opened_ = true;
-    return counter_ ? counter_->count(text) : scanner.count(text);
-}
-
 }  // namespace s3attn

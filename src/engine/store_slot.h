@@ -1,4 +1,5 @@
-// The store that was searched last stays open until it changes on disk, with what was decoded of it.
+// The store that was searched last stays open until it changes on disk, with what was decoded of
+// it.
 #pragma once
 
 #include <memory>

@@ -71,8 +71,7 @@ std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatTurn> 
     return parts;
 }
 
-std::vector<ChatPrompt::Part> ChatPrompt::template_parts(
-    std::span<const ChatTurn> messages) const {
+std::vector<ChatPrompt::Part> ChatPrompt::template_parts(std::span<const ChatTurn> messages) const {
     const std::string text = apply_template(template_, messages);
     std::vector<Part> parts;
     size_t at = 0;
@@ -88,8 +87,7 @@ std::vector<ChatPrompt::Part> ChatPrompt::template_parts(
     return parts;
 }
 
-Result<std::vector<ChatPrompt::Part>> ChatPrompt::parts(
-    std::span<const ChatTurn> messages) const {
+Result<std::vector<ChatPrompt::Part>> ChatPrompt::parts(std::span<const ChatTurn> messages) const {
     if (messages.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "a chat needs at least one message");
     }

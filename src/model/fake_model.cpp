@@ -198,8 +198,7 @@ class FakeReader final : public Reader {
         return n;
     }
 
-    Result<GenerateResult> chat(std::span<const ChatTurn> messages,
-                                const GenerateOptions& options,
+    Result<GenerateResult> chat(std::span<const ChatTurn> messages, const GenerateOptions& options,
                                 const std::function<bool(std::string_view)>& on_piece) override {
         const Stopwatch watch;
         if (messages.empty()) {

@@ -335,12 +335,6 @@ Status check_has_keys(const GgufHeader& header, uint32_t layers) {
     return {};
 }
 
-Result<std::string> read_tokenizer_hash(const std::string& model_path) {
-    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(model_path));
-    S3ATTN_TRY(const ModelInfo info, model_info_from_header(header));
-    return info.tokenizer_hash;
-}
-
 Result<ModelInfo> read_model_info(const std::string& model_path) {
     S3ATTN_TRY(const GgufHeader header, GgufHeader::open(model_path));
     S3ATTN_TRY(ModelInfo info, model_info_from_header(header));

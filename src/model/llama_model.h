@@ -33,9 +33,6 @@ Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& option
 // Header fields only (no weights are read); file_hash included. Cheap enough to match adapters.
 Result<ModelInfo> read_model_info(const std::string& model_path);
 
-// ModelInfo::tokenizer_hash alone.
-Result<std::string> read_tokenizer_hash(const std::string& model_path);
-
 // The tokenizer alone: no weights are loaded.
 Result<std::unique_ptr<Tokenizer>> open_llama_tokenizer(const std::string& model_path);
 

@@ -219,13 +219,13 @@ Result<ReaderAnswer> LlamaReader::run_answer(const ReaderPrompt& prompt,
     S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
     S3ATTN_CHECK(check_fits(ids.size()));
     const uint64_t window = info_.window_tokens;
-    const auto room = static_cast<uint32_t>(
-        std::min<uint64_t>(options.max_tokens, window - ids.size()));
+    const auto room =
+        static_cast<uint32_t>(std::min<uint64_t>(options.max_tokens, window - ids.size()));
     cached_.clear();
     // Memory is this prompt's alone, also after a longer one; likelihood() may follow.
-    S3ATTN_CHECK(ensure_context(
-        std::min<uint64_t>(ids.size() + std::max(room, kRoomToScore), window),
-        {kBatch, kScoreBatch}, true));
+    S3ATTN_CHECK(
+        ensure_context(std::min<uint64_t>(ids.size() + std::max(room, kRoomToScore), window),
+                       {kBatch, kScoreBatch}, true));
     const Stopwatch prefill_watch;
     S3ATTN_CHECK(prefill(ids));
     ReaderAnswer answer;

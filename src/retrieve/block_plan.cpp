@@ -40,8 +40,8 @@ Status check_segment(const Segment& segment, const StoreShape& shape, uint64_t p
 }
 
 // Runs of the units that intersect [begin, end), from unit index `first` on.
-std::vector<UnitRun> runs_of_block(std::span<const UnitExtent> units, size_t first,
-                                   uint64_t begin, uint64_t end) {
+std::vector<UnitRun> runs_of_block(std::span<const UnitExtent> units, size_t first, uint64_t begin,
+                                   uint64_t end) {
     std::vector<UnitRun> runs;
     for (size_t i = first; i < units.size() && units[i].position_begin < end; ++i) {
         const uint64_t unit_begin = units[i].position_begin;

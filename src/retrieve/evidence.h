@@ -25,8 +25,8 @@ inline constexpr double kMissingWordsPenalty = 0.05;
 
 // Found when the best unit's cosine reaches the adapter's floor, raised for the words that are
 // missing, or when the lexical coverage is high. No voice may have a
-// cosine (VoiceScores::cosine): then words alone decide, with a lower bar. A question without content words is never refused:
-// nothing speaks against it.
+// cosine (VoiceScores::cosine): then words alone decide, with a lower bar. A question without
+// content words is never refused: nothing speaks against it.
 Result<Evidence> assess_evidence(const StoreReader& store, std::optional<double> cosine,
                                  const std::string& question, double floor);
 

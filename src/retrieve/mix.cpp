@@ -100,8 +100,8 @@ void add_names(const Mix& mix, std::vector<std::string>& names) {
 class ListScale {
   public:
     ListScale(Mix::Kind kind, const UnitList& list, size_t depth)
-        : kind_(kind), depth_(kind == Mix::Kind::kSum ? std::min(list.size(), depth)
-                                                      : list.size()) {
+        : kind_(kind),
+          depth_(kind == Mix::Kind::kSum ? std::min(list.size(), depth) : list.size()) {
         if (depth_ == 0) return;
         low_ = list[depth_ - 1].score;
         range_ = list[0].score - low_;

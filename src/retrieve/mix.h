@@ -20,8 +20,8 @@ struct Mix {
         kRanks,  // reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009, k = 60)
         kSum,    // of scores, each list's first ones mapped to [0, 1] by their least and largest
     } kind = Kind::kVoice;
-    std::string text;    // as it was written, the weight left out; a voice's name
-    double weight = 1;   // in the mix around it
+    std::string text;   // as it was written, the weight left out; a voice's name
+    double weight = 1;  // in the mix around it
     std::vector<Mix> parts;
 };
 // kInvalidArgument says which part is not understood. Names are not looked up here. A name for
@@ -42,9 +42,9 @@ UnitList fuse(Mix::Kind kind, const std::vector<const UnitList*>& lists,
 struct Ranking {
     std::vector<RankedUnit> units;  // best first
     std::vector<std::string> voices;
-    std::vector<VoiceScores> said;               // by voice
-    std::vector<std::vector<double>> scores;     // [voice][unit number]; 0 where it has none
-    std::vector<std::vector<double>> brought;    // [voice][unit number]: of the fused score
+    std::vector<VoiceScores> said;             // by voice
+    std::vector<std::vector<double>> scores;   // [voice][unit number]; 0 where it has none
+    std::vector<std::vector<double>> brought;  // [voice][unit number]: of the fused score
     std::map<std::string, double> timings_ms;
     // Null when that voice was not asked.
     const VoiceScores* said_by(std::string_view voice) const;

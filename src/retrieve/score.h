@@ -21,7 +21,7 @@ struct FeatureChoice;
 // A unit's mass: sum_j alpha_j sum_i u_ij softmax_P(T_j max_{t in P} w_ij . z_t), so all units'
 // masses sum to 1 (docs/retrieval.md). With a filter P runs over the units it allows.
 struct S3Scores {
-    std::vector<double> mass;  // by unit number; 0 where the filter does not allow the unit
+    std::vector<double> mass;    // by unit number; 0 where the filter does not allow the unit
     std::vector<double> cosine;  // likewise: the weighted mean cosine; empty when not calibrated
     double best_cosine = 0;      // max over the allowed units of that
     bool calibrated = true;      // false: Eq. 7, which has no cosine to hold against a floor

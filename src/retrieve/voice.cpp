@@ -50,11 +50,11 @@ const std::string& WordVoice::name() const {
 Result<VoiceScores> WordVoice::score(const VoiceRequest& request) const {
     const Stopwatch watch;
     VoiceScores scores;
-    const auto all = static_cast<uint32_t>(
-        std::min<size_t>(request.store.live_units().size(), UINT32_MAX));
+    const auto all =
+        static_cast<uint32_t>(std::min<size_t>(request.store.live_units().size(), UINT32_MAX));
     const bool cut = request.depth > 0 && request.filter.all();
-    S3ATTN_TRY(const auto matches, request.store.bm25(request.question,
-                                                      cut ? std::min(all, request.depth) : all));
+    S3ATTN_TRY(const auto matches,
+               request.store.bm25(request.question, cut ? std::min(all, request.depth) : all));
     for (const StoreReader::Match& match : matches) {
         const auto unit = number_of(request.store, match.unit_id);
         if (unit && request.filter.allows(*unit)) scores.units.push_back({*unit, match.bm25});

@@ -1,5 +1,5 @@
-// Opening what scans: the model's header, the adapter that was made for it, the scanner. The engine,
-// the trainer and the evaluation all begin here.
+// Opening what scans: the model's header, the adapter that was made for it, the scanner. The
+// engine, the trainer and the evaluation all begin here.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ Result<ModelInfo> open_scan_info(const ScanRequest& request);
 // The adapter named, or the one found; kMismatch when it was made for another model.
 Result<std::shared_ptr<const Adapter>> open_scan_adapter(const ScanRequest& request,
                                                          const ModelInfo& model);
-// A scanner of layers 0 .. deepest_layer. `cancel`: kCancelled when it fires while weights are read.
+// A scanner of layers 0 .. deepest_layer. `cancel`: kCancelled when it fires while weights are
+// read.
 Result<std::unique_ptr<Scanner>> open_scanner(const ScanRequest& request, uint32_t deepest_layer,
                                               uint32_t chunk_tokens, ProgressSink* sink = nullptr,
                                               const CancelToken* cancel = nullptr);

@@ -21,8 +21,8 @@ std::string without_slash(std::string path) {
 Result<std::unique_ptr<Scanner>> open_training_scanner(const TrainOptions& options,
                                                        ProgressSink& sink,
                                                        const CancelToken& cancel) {
-    const ScanRequest request{options.model,     {},              {},
-                              options.cache_dir, options.threads, options.device};
+    const ScanRequest request{options.model, {}, {}, options.cache_dir, options.threads,
+                              options.device};
     S3ATTN_TRY(const ModelInfo model, open_scan_info(request));
     const uint32_t deepest = std::min(deepest_wanted_layer(options, model), model.n_layer - 1);
     return open_scanner(request, deepest, options.chunk_tokens, &sink, &cancel);
@@ -104,7 +104,8 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_training_scanner(options, sink, cancel));
+    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
+               open_training_scanner(options, sink, cancel));
     auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     S3ATTN_CHECK(save_result(*trained, options));
@@ -116,7 +117,8 @@ Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions
                                    ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_training_scanner(options, sink, cancel));
+    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
+               open_training_scanner(options, sink, cancel));
     auto swept = run_sweep(*scanner, corpus, options, sweep, sink, cancel, model_writer(options));
     if (!swept.ok()) return explain(swept.error(), options);
     if (swept->best) {

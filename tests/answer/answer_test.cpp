@@ -167,11 +167,10 @@ TEST(GenerateAnswer, AnEmptyAnswerIsSaid) {
     for (const char* nothing : {"", " \n ", "[9]"}) {
         ScriptedReader reader(nothing);
         std::string streamed;
-        const auto result =
-            generate_answer(reader, lighthouse(), {}, [&](std::string_view piece) {
-                streamed += piece;
-                return true;
-            });
+        const auto result = generate_answer(reader, lighthouse(), {}, [&](std::string_view piece) {
+            streamed += piece;
+            return true;
+        });
         ASSERT_TRUE(result.ok());
         EXPECT_EQ(result->answer, kEmptyAnswer);
         EXPECT_EQ(streamed, result->answer);

@@ -71,9 +71,9 @@ class EngineTest : public testing::Test {
   protected:
     void SetUp() override {
         const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-        directory_ = std::filesystem::temp_directory_path() /
-                     ("s3attn_engine_" + std::string(info->name()) + "_" +
-                      std::to_string(std::random_device{}()));
+        directory_ =
+            std::filesystem::temp_directory_path() / ("s3attn_engine_" + std::string(info->name()) +
+                                                      "_" + std::to_string(std::random_device{}()));
         std::filesystem::create_directories(directory_);
         model_.mean_weight = 0;  // the adapter's means are 0
         adapter_ = std::make_shared<const Adapter>(fake_adapter(model_));

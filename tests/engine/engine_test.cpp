@@ -145,19 +145,24 @@ TEST_F(EngineTest, AStoreOfAnotherModelIsNamed) {
     EXPECT_EQ(scanners_opened_, 1);  // the wrong store is seen before anything is loaded
 }
 
-TEST_F(EngineTest, EvidenceIsCountedInTheReadersTokensWithoutIt) {
+// A search has no use for the reader, and does not load it to count; an answer counts as it does.
+TEST_F(EngineTest, SearchCountsInTheScannersTokensAndAskInTheReaders) {
     index({file("a.txt", kLighthouse)});
     EngineParts own = parts();
-    FakeOptions bytes;
-    bytes.units = FakeOptions::Units::kBytes;
-    own.open_counter = [bytes] {
-        return Result<std::unique_ptr<Tokenizer>>(make_fake_tokenizer(bytes));
+    own.open_reader = [this](const CancelToken*) {
+        ++readers_opened_;
+        FakeOptions bytes;
+        bytes.units = FakeOptions::Units::kBytes;
+        return Result<std::unique_ptr<Reader>>(make_fake_reader(bytes));
     };
     engine_ = make_engine(std::move(own));
     const auto found = engine().search(store(), "Who built the lighthouse?", {});
     ASSERT_TRUE(found.ok()) << found.error().message;
-    for (const Span& span : found->spans) EXPECT_EQ(span.tokens, span.text.size());
+    for (const Span& span : found->spans) EXPECT_LT(span.tokens, span.text.size());
     EXPECT_EQ(readers_opened_, 0);
+    const auto answer = engine().ask(store(), "Who built the lighthouse?", {}, nullptr, nullptr);
+    ASSERT_TRUE(answer.ok()) << answer.error().message;
+    for (const Span& span : answer->search.spans) EXPECT_EQ(span.tokens, span.text.size());
 }
 
 TEST_F(EngineTest, OnlyTheDocumentsThatAreWanted) {

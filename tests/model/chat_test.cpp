@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "model/chat_prompt.h"
-#include "model/reader.h"
 #include "model/llama_support.h"
+#include "model/reader.h"
 #include "model/utf8.h"
 #include "tiny_gguf.h"
 
@@ -105,29 +105,25 @@ TEST(TinyChat, LimitsAndWholeCharacters) {
     for (uint32_t seed = 1; seed <= 5; ++seed) {  // random weights: half characters abound
         std::string answer;
         const auto result =
-            (*reader)
-                ->chat({&question, 1}, {.max_tokens = 40, .temperature = 1.5f, .seed = seed},
-                       [&](std::string_view piece) {
-                           EXPECT_EQ(utf8_whole_prefix(piece), piece.size());
-                           EXPECT_EQ(with_valid_utf8(piece), piece);
-                           answer += piece;
-                           return true;
-                       });
+            (*reader)->chat({&question, 1}, {.max_tokens = 40, .temperature = 1.5f, .seed = seed},
+                            [&](std::string_view piece) {
+                                EXPECT_EQ(utf8_whole_prefix(piece), piece.size());
+                                EXPECT_EQ(with_valid_utf8(piece), piece);
+                                answer += piece;
+                                return true;
+                            });
         ASSERT_TRUE(result.ok()) << result.error().message;
         EXPECT_EQ(result->prompt_tokens, *(*reader)->count_chat({&question, 1}));
         EXPECT_LE(result->generated_tokens, 40u);
         EXPECT_EQ(result->stopped_at_limit(), result->generated_tokens == 40);
     }
     // The window ends the answer.
-    const auto rest =
-        (*reader)->chat({&question, 1}, {.max_tokens = 10000}, [](std::string_view) {
-            return true;
-        });
+    const auto rest = (*reader)->chat({&question, 1}, {.max_tokens = 10000},
+                                      [](std::string_view) { return true; });
     ASSERT_TRUE(rest.ok());
     EXPECT_LE(rest->prompt_tokens + rest->generated_tokens, 128u);
     const ChatTurn too_long{"user", std::string(500, 'x')};
-    const auto refused =
-        (*reader)->chat({&too_long, 1}, {}, [](std::string_view) { return true; });
+    const auto refused = (*reader)->chat({&too_long, 1}, {}, [](std::string_view) { return true; });
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
     EXPECT_NE(refused.error().message.find("128"), std::string::npos);

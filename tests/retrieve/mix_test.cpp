@@ -22,7 +22,8 @@ std::vector<UnitNumber> numbers(const UnitList& units) {
 // Scores of the test's choice.
 class FixedVoice final : public Voice {
   public:
-    FixedVoice(std::string name, UnitList units) : name_(std::move(name)), units_(std::move(units)) {
+    FixedVoice(std::string name, UnitList units)
+        : name_(std::move(name)), units_(std::move(units)) {
         sort_best_first(units_);
     }
     const std::string& name() const override { return name_; }
@@ -114,10 +115,9 @@ TEST(RankUnits, AsksTheVoicesThatAreNamed) {
     EXPECT_NE(unknown.error().message.find("'dense'"), std::string::npos);
     CancelToken cancel;
     cancel.cancel();
-    EXPECT_EQ(rank_units(voices, *parse_mix("bm25"), {"amber", store, all, 0, &cancel})
-                  .error()
-                  .code,
-              ErrorCode::kCancelled);
+    EXPECT_EQ(
+        rank_units(voices, *parse_mix("bm25"), {"amber", store, all, 0, &cancel}).error().code,
+        ErrorCode::kCancelled);
 }
 
 // A filter is as good as a store without the other units, to the last bit.

@@ -1,11 +1,12 @@
 // The scorers against their twins and against numbers worked out by hand.
+#include "retrieve/score.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <cmath>
 #include <random>
 
-#include "retrieve/score.h"
 #include "retrieve/scan_cache.h"
 #include "retrieve/score_kernel.h"
 #include "score_cases.h"

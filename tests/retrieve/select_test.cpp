@@ -187,7 +187,8 @@ TEST(Evidence, CosineOrWordsOrNothing) {
     EXPECT_TRUE(evidence->found);  // the words are there
     EXPECT_EQ(evidence->lexical_coverage, 1.0);
     EXPECT_TRUE(assess_evidence(store, std::nullopt, "Where does the falcon nest?", 0.5)->found);
-    EXPECT_FALSE(assess_evidence(store, std::nullopt, "Who repairs quantum computers?", 0.1)->found);
+    EXPECT_FALSE(
+        assess_evidence(store, std::nullopt, "Who repairs quantum computers?", 0.1)->found);
     EXPECT_TRUE(assess_evidence(store, std::nullopt, "What is it?", 0.5)->found);
 }
 
