@@ -100,7 +100,7 @@ TEST(TinyChat, LimitsAndWholeCharacters) {
     auto reader =
         open_llama_reader({.model_path = dir / "m.gguf", .threads = 1, .context_tokens = 128});
     ASSERT_TRUE(reader.ok()) << reader.error().message;
-    EXPECT_EQ((*reader)->context_tokens(), 128u);
+    EXPECT_EQ((*reader)->info().window_tokens, 128u);
     const ChatTurn question{"user", "the thing"};
     for (uint32_t seed = 1; seed <= 5; ++seed) {  // random weights: half characters abound
         std::string answer;
@@ -138,6 +138,16 @@ TEST(TinyChat, LimitsAndWholeCharacters) {
     });
     ASSERT_TRUE(stopped.ok());
     EXPECT_LE(pieces, 1);
+    EXPECT_EQ(stopped->finish, FinishReason::kCancelled);
+    CancelToken cancel;
+    cancel.cancel();
+    const auto cancelled =
+        (*reader)->chat({&question, 1}, {.cancel = &cancel}, [](std::string_view) { return true; });
+    ASSERT_FALSE(cancelled.ok());
+    EXPECT_EQ(cancelled.error().code, ErrorCode::kCancelled);
+    const auto unread = open_llama_reader({.model_path = dir / "m.gguf"}, &cancel);
+    ASSERT_FALSE(unread.ok());
+    EXPECT_EQ(unread.error().code, ErrorCode::kCancelled);
     EXPECT_FALSE(open_llama_reader({.model_path = dir / "m.gguf", .context_tokens = 4096}).ok());
 }
 
