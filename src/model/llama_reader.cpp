@@ -13,7 +13,7 @@
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kBatch = 512;
+constexpr uint32_t kPromptBatch = 512;
 constexpr uint32_t kScoreBatch = 32;  // positions whose logits are kept at once
 constexpr uint32_t kRoomToScore = 64;
 constexpr uint32_t kSmallestContext = 1024;
@@ -91,7 +91,7 @@ Result<std::vector<float>> LlamaReader::next_token(const ReaderPrompt& prompt) {
     return guarded<std::vector<float>>([&]() -> Result<std::vector<float>> {
         S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
         S3ATTN_CHECK(check_fits(ids.size()));
-        S3ATTN_CHECK(ensure_context(ids.size() + 1, {kBatch, kScoreBatch}));
+        S3ATTN_CHECK(ensure_context(ids.size() + 1, {kPromptBatch, kScoreBatch}));
         S3ATTN_CHECK(prefill(ids));
         const std::span<const float> row = logits(-1);
         const double norm = log_sum_exp(row);
@@ -225,7 +225,7 @@ Result<ReaderAnswer> LlamaReader::run_answer(const ReaderPrompt& prompt,
     // Memory is this prompt's alone, also after a longer one; likelihood() may follow.
     S3ATTN_CHECK(
         ensure_context(std::min<uint64_t>(ids.size() + std::max(room, kRoomToScore), window),
-                       {kBatch, kScoreBatch}, true));
+                       {kPromptBatch, kScoreBatch}, true));
     const Stopwatch prefill_watch;
     S3ATTN_CHECK(prefill(ids));
     ReaderAnswer answer;
@@ -264,7 +264,7 @@ Result<Likelihood> LlamaReader::run_likelihood(const ReaderPrompt& prompt,
     Likelihood result;
     if (n == 0) return result;
     const std::span<const int32_t> wanted(tokens.ids.data(), n);
-    S3ATTN_CHECK(ensure_context(ids.size() + n, {kBatch, kScoreBatch}));
+    S3ATTN_CHECK(ensure_context(ids.size() + n, {kPromptBatch, kScoreBatch}));
     S3ATTN_CHECK(prefill(ids));
     const auto add = [&](std::span<const float> row, int32_t id) {
         result.log_likelihood += row[static_cast<size_t>(id)] - log_sum_exp(row);
