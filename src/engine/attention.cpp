@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <utility>
 
 #include "engine/attention_voice.h"
@@ -30,9 +29,11 @@ std::vector<UnitAttention> all_units(const std::vector<UnitPlace>& places, const
 }
 
 std::vector<std::string> words_in_common(const std::string& question, const std::string& text) {
-    const std::vector<std::string> a = content_word_set(question), b = content_word_set(text);
+    TextWords there(text);
     std::vector<std::string> common;
-    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
+    for (const ContentWord& word : content_words(question)) {
+        if (there.has(word)) common.push_back(word.stem);
+    }
     return common;
 }
 

@@ -135,8 +135,9 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     const std::lock_guard one_at_a_time(index_mutex_);
     uint32_t chunk = parts_.chunk_tokens;
     if (chunk == 0) chunk = chunk_tokens_of(store).value_or(kDefaultChunkTokens);
+    InputList found = expand_inputs(inputs, options.recursive);
     const std::vector<PlacedFile> files =
-        choose_shard(expand_inputs(inputs, options.recursive), options.shard, options.shards);
+        choose_shard(std::move(found.files), options.shard, options.shards);
     S3ATTN_TRY(const std::shared_ptr<Scanner> scanner, scanners_.get(chunk, &sink, &cancel));
     S3ATTN_CHECK(need_coder(scanner, sink));
     IndexOptions own = options;
@@ -153,6 +154,8 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
 
     const Stopwatch watch;
     IndexReport report;
+    report.notes = std::move(found.notes);
+    report.passed_over = std::move(found.passed_over);
     const auto before = coder_->timings_ms();
     DeviceMonitor monitor(parts_.device == Device::kCuda);
     Indexer indexer(*scanner, *coder_, *writer, own, sink, cancel);
