@@ -23,7 +23,7 @@ Failure too_busy() {
     return {503, "overloaded", "the queue is full; try again in a few seconds", "", kBusySeconds};
 }
 
-Failure shutting_down() {
+Failure answers_no_more() {
     return {503, "cancelled", "the server is shutting down", "", kBusySeconds};
 }
 
@@ -93,7 +93,7 @@ std::optional<AnswerEvent> Answering::next(milliseconds time) {
     if (!event && job_->dropped) {
         event.emplace();
         event->kind = AnswerEvent::Kind::kFailed;
-        event->failure = shutting_down();
+        event->failure = answers_no_more();
     }
     if (event && event->kind >= AnswerEvent::Kind::kDone) ended_ = true;
     return event;
@@ -232,7 +232,7 @@ Outcome<Found> Service::search(const std::vector<size_t>& stores, const std::str
     if (!job) return too_busy();
     for (;;) {
         if (auto outcome = channel->receive(milliseconds(50))) return std::move(*outcome);
-        if (job->dropped) return shutting_down();
+        if (job->dropped) return answers_no_more();
         if (keep_going()) continue;
         searches_->cancel(job);
         return Failure{499, "cancelled", "nobody waits for this search any more", "", 0};
