@@ -41,6 +41,7 @@ class Parser {
         at_ = std::min(spec_.find_first_of("(),:", at_), spec_.size());
         const std::string name = spec_.substr(begin, at_ - begin);
         if (name == "rrf" || name == "sum") return parse_fusion(name, begin);
+        if (name == "context") return parse_context(begin);
         if (name == "layer0" && peek() == ':') {
             ++at_;
             int head = -1;
@@ -49,6 +50,26 @@ class Parser {
             return make_key_method("layer0:" + std::to_string(head), head, context_);
         }
         return simple(name);
+    }
+
+    // "context(METHOD)" or "context:N(METHOD)".
+    Result<std::unique_ptr<Method>> parse_context(size_t begin) {
+        uint32_t first = context_.rerank;
+        if (peek() == ':') {
+            ++at_;
+            if (!number(first) || first == 0 || first > 1000) {
+                return not_understood(spec_, "context:N wants 1 to 1000 units");
+            }
+        }
+        if (peek() != '(') return not_understood(spec_, "context wants a method in parentheses");
+        if (++depth_ > kMaxFusionDepth) return not_understood(spec_, "nested too deeply");
+        ++at_;
+        S3ATTN_TRY(auto inner, parse());
+        if (peek() != ')') return not_understood(spec_, "a ')' is missing");
+        ++at_;
+        --depth_;
+        return make_context_method(spec_.substr(begin, at_ - begin), std::move(inner), context_,
+                                   first);
     }
 
     Result<std::unique_ptr<Method>> simple(const std::string& name) {
@@ -63,7 +84,7 @@ class Parser {
         std::string known;
         for (const std::string& each : method_names()) known += (known.empty() ? "" : ", ") + each;
         return not_understood(spec_, "there is no '" + name + "'; the methods are " + known +
-                                         ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT)");
+                                         ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT), context(A)");
     }
 
     Result<std::unique_ptr<Method>> parse_fusion(const std::string& name, size_t begin) {

@@ -257,6 +257,25 @@ Json to_json(const std::vector<Item>& items) {
     return json;
 }
 
+Json to_json(const ContextHeadReport& report) {
+    Json json;
+    json["chosen"] = to_json(report.chosen);
+    json["mean_reciprocal_rank"] = report.together.share;
+    json["mean_reciprocal_rank_raw"] = report.together.raw;
+    json["chance"] = report.chance;
+    json["questions"] = report.questions;
+    json["units"] = report.units;
+    json["mean_tokens"] = report.mean_tokens;
+    json["seconds"] = report.seconds;
+    json["ranking"] = Json::array();
+    for (const ContextHeadRank& rank : report.ranking) {
+        json["ranking"].push_back(to_json(rank.head));
+        json["ranking"].back()["share"] = rank.share;
+        json["ranking"].back()["raw"] = rank.raw;
+    }
+    return json;
+}
+
 Json to_json(const TrainReport& report) {
     Json json;
     json["chosen"] = to_json(report.chosen);
@@ -272,6 +291,7 @@ Json to_json(const TrainReport& report) {
     json["saes"] = to_json(report.saes);
     json["recall_at_10"] = report.recall_at_10;
     json["evidence_floor"] = report.evidence_floor;
+    if (!report.context.chosen.empty()) json["context_heads"] = to_json(report.context);
     json["seconds"] = report.seconds;
     json["peak_rss_bytes"] = report.peak_rss_bytes;
     return json;
