@@ -54,6 +54,8 @@ int main(int argc, char** argv) {
     set_openmp_waiting(argv);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
+    // A terminal that closes ends it as orderly; under nohup it stays ignored.
+    if (std::signal(SIGHUP, on_interrupt) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error to report, like a full disk
 

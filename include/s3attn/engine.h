@@ -100,6 +100,10 @@ inline constexpr char kUploadsFolder[] = "uploads";
 // By path or decimal id. kNotFound when the store has no such document.
 Result<DocumentInfo> remove_document(const std::string& store, const std::string& path_or_id);
 
+// Drops what an interrupted run left of the document at `path`; an earlier version of it that is
+// complete stays. Nothing to drop is no error.
+Status drop_interrupted(const std::string& store, const std::string& path);
+
 struct VerifyReport {
     uint64_t documents = 0, units = 0, segments = 0, postings = 0, bytes = 0;
     std::vector<std::string> orphans_removed;  // files of an interrupted run

@@ -29,4 +29,11 @@ Result<DocumentInfo> remove_document(const std::string& store, const std::string
     return writer->remove_document(path_or_id);
 }
 
+Status drop_interrupted(const std::string& store, const std::string& path) {
+    const auto writer = open_existing_writer(store);
+    if (!writer.ok() && writer.error().code == ErrorCode::kNotFound) return {};
+    if (!writer.ok()) return writer.error();
+    return (*writer)->drop_interrupted(path);
+}
+
 }  // namespace s3attn

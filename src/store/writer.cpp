@@ -256,17 +256,27 @@ Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
                                                     path_or_id +
                                                     "'; s3attn list shows what it has");
     }
+    S3ATTN_CHECK(drop(*row));
+    return row->info;
+}
+
+Status Writer::drop(const DocumentRow& row) {
     const auto remove = [&]() -> Status {
         S3ATTN_CHECK(begin_transaction());
-        S3ATTN_CHECK(drop_document(*db_, *row));
+        S3ATTN_CHECK(drop_document(*db_, row));
         return db_->exec("COMMIT");
     };
     S3ATTN_CHECK(fail(remove()));
     // Its replacement may have been dropped with it.
     current_.reset();
     removed_ = true;
-    S3ATTN_CHECK(settle());
-    return row->info;
+    return settle();
+}
+
+Status Writer::drop_interrupted(const std::string& path) {
+    S3ATTN_CHECK(usable());
+    S3ATTN_TRY(const auto row, find_document(*db_, path, false));
+    return row.has_value() ? drop(*row) : Status();
 }
 
 }  // namespace s3attn

@@ -42,6 +42,7 @@ class Writer final : public StoreWriter {
     Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
     Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
+    Status drop_interrupted(const std::string& path) override;
 
   private:
     struct Current {
@@ -49,6 +50,8 @@ class Writer final : public StoreWriter {
         uint64_t tokens = 0, units = 0, byte_end = 0;
         bool visible = true;
     };
+
+    Status drop(const DocumentRow& row);
 
     Status remove_orphans();
     Status begin_transaction();
