@@ -12,10 +12,10 @@
 namespace s3attn {
 namespace {
 
-constexpr int kMaxWalk = 24;  // nodes between the attention and the query weights; real graphs: 9
+constexpr int kMostNodes = 24;  // nodes between the attention and the query weights; real graphs: 9
 
 // "blk.7.attn_q.weight" -> 7; on another backend it is called "CUDA0#blk.7.attn_q.weight#0".
-std::optional<uint32_t> layer_of_weight(std::string_view weight) {
+std::optional<uint32_t> query_weight_layer(std::string_view weight) {
     const size_t at = weight.find("blk.");
     if (at == std::string_view::npos) return std::nullopt;
     weight.remove_prefix(at + 4);
@@ -27,7 +27,7 @@ std::optional<uint32_t> layer_of_weight(std::string_view weight) {
     return layer;
 }
 
-bool passes_through(ggml_op op) {
+bool is_in_front_of_queries(ggml_op op) {
     switch (op) {
         case GGML_OP_RESHAPE:
         case GGML_OP_VIEW:
@@ -45,13 +45,13 @@ bool passes_through(ggml_op op) {
     }
 }
 
-std::optional<uint32_t> layer_of(const ggml_tensor* attention) {
+std::optional<uint32_t> attention_layer(const ggml_tensor* attention) {
     const ggml_tensor* tensor = attention->src[0];
-    for (int i = 0; i < kMaxWalk && tensor != nullptr; ++i) {
+    for (int i = 0; i < kMostNodes && tensor != nullptr; ++i) {
         if (tensor->op == GGML_OP_MUL_MAT && tensor->src[0] != nullptr) {
-            return layer_of_weight(tensor->src[0]->name);
+            return query_weight_layer(tensor->src[0]->name);
         }
-        if (!passes_through(tensor->op)) return std::nullopt;
+        if (!is_in_front_of_queries(tensor->op)) return std::nullopt;
         tensor = tensor->src[0];
     }
     return std::nullopt;
@@ -137,14 +137,14 @@ Status AttentionTap::finish(const std::string& who) {
 
 bool AttentionTap::is_wanted(const ggml_tensor* node) const {
     if (node->op != GGML_OP_FLASH_ATTN_EXT) return false;
-    const auto layer = layer_of(node);
+    const auto layer = attention_layer(node);
     if (!layer) return false;
     return *layer >= request_.stop_layer ||
            (next_ < request_.layers.size() && *layer == request_.layers[next_]);
 }
 
 bool AttentionTap::deliver(const ggml_tensor* node) {
-    const auto layer = layer_of(node);
+    const auto layer = attention_layer(node);
     if (!layer) return true;
     try {
         if (next_ < request_.layers.size() && *layer == request_.layers[next_]) {

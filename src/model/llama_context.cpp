@@ -17,8 +17,8 @@
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kDefaultContext = 8192;
-constexpr uint32_t kSmallestContext = 4096;  // tokens that a cache is made for at first
+constexpr uint32_t kUsualWindow = 8192;
+constexpr uint32_t kFirstCache = 4096;  // tokens that a cache is made for at first
 // Tokens of one pass. A card is busy with 4,096, a processor with 512: more only takes memory.
 constexpr uint32_t kDeviceBatch = 4096, kHostBatch = 512;
 
@@ -101,7 +101,7 @@ Status LlamaContextModel::count_operations(const GgufHeader& header) {
 // Grows with the contexts that are asked for: a cache of the whole window can be larger than the
 // layers.
 Status LlamaContextModel::ensure_context(uint32_t tokens) {
-    uint32_t size = std::min(kSmallestContext, options_.context_tokens + (bos_ ? 1 : 0));
+    uint32_t size = std::min(kFirstCache, options_.context_tokens + (bos_ ? 1 : 0));
     while (size < tokens) size *= 2;
     size = std::min(size, options_.context_tokens + (bos_ ? 1 : 0));
     if (context_ && llama_n_ctx(context_.get()) >= tokens) return {};
@@ -270,8 +270,8 @@ Result<std::unique_ptr<ContextModel>> open_context_model(const ContextModelOptio
                               " layers; layer " + std::to_string(options.deepest_layer) +
                               " does not exist.");
     }
-    const uint32_t trained = info.n_ctx_train == 0 ? kDefaultContext : info.n_ctx_train;
-    if (options.context_tokens == 0) options.context_tokens = kDefaultContext;
+    const uint32_t trained = info.n_ctx_train == 0 ? kUsualWindow : info.n_ctx_train;
+    if (options.context_tokens == 0) options.context_tokens = kUsualWindow;
     // BOS takes a place of the window.
     options.context_tokens = std::min(options.context_tokens, trained > 1 ? trained - 1 : 1);
     const uint32_t layers =
