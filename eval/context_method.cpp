@@ -17,21 +17,23 @@ class ContextRanker final : public Ranker {
           stage_(std::move(stage)),
           first_(first) {}
 
-    Result<std::vector<ScoredUnit>> rank(const std::string& question) override {
-        S3ATTN_TRY(std::vector<ScoredUnit> ranked, inner_->rank(question));
+    Result<UnitList> rank(const std::string& question) override {
+        S3ATTN_TRY(UnitList ranked, inner_->rank(question));
         const size_t n = std::min<size_t>(first_, ranked.size());
         if (n == 0) return ranked;
         std::vector<std::string> texts;
         std::vector<double> scores;
         for (size_t i = 0; i < n; ++i) {
-            S3ATTN_TRY(const UnitRow unit, units_->reader().unit(ranked[i].unit_id));
+            S3ATTN_TRY(
+                const UnitRow unit,
+                units_->reader().unit(units_->reader().live_units()[ranked[i].unit].unit_id));
             texts.push_back(unit.text);
             scores.push_back(ranked[i].score);
         }
         S3ATTN_TRY(const ContextReading reading, stage_->read(question, texts, scores));
         const std::vector<size_t> order = best_first(reading.scores);
-        const std::vector<ScoredUnit> before(ranked.begin(),
-                                             ranked.begin() + static_cast<ptrdiff_t>(order.size()));
+        const UnitList before(ranked.begin(),
+                              ranked.begin() + static_cast<ptrdiff_t>(order.size()));
         const double floor = order.size() < ranked.size() ? ranked[order.size()].score : 0;
         for (size_t i = 0; i < order.size(); ++i) {
             ranked[i] = before[order[i]];
@@ -84,7 +86,7 @@ class ContextMethod final : public NamedMethod {
 
 Status SharedStage::need_stage() {
     if (stage_) return {};
-    S3ATTN_TRY(stage_, ContextStage::make(options_));
+    S3ATTN_TRY(stage_, open_context_stage(options_));
     return {};
 }
 

@@ -60,10 +60,47 @@ Json to_json(const Span& span) {
     return json;
 }
 
+Json to_json(const RerankReport& rerank) {
+    Json json = {{"done", rerank.done}};
+    if (!rerank.model.empty()) json["model"] = rerank.model;
+    if (!rerank.done) {
+        json["why"] = rerank.why.empty() ? "--rerank off" : rerank.why;
+        return json;
+    }
+    json["device"] = rerank.on_device ? "cuda" : "cpu";
+    json["units"] = rerank.units;
+    json["left_out"] = rerank.left_out;
+    json["tokens"] = rerank.tokens;
+    json["milliseconds"] = rerank.milliseconds;
+    json["attention"] = Json::array();
+    for (const RerankReport::UnitShare& unit : rerank.attention) {
+        json["attention"].push_back(
+            {{"unit", unit.unit_id}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
+    }
+    return json;
+}
+
+Json rerank_line(const RerankReport& rerank) {
+    Json json = {{"arrow", "units -> read again in context"}};
+    json.update(to_json(rerank));
+    if (rerank.links.empty()) return json;
+    json["tokens_of_question"] = rerank.question_tokens;
+    json["links"] = Json::array();
+    for (const RerankReport::Link& link : rerank.links) {
+        json["links"].push_back({{"question_token", link.question_token},
+                                 {"unit", link.unit_id},
+                                 {"looks_at", link.text},
+                                 {"byte_begin", link.byte_begin},
+                                 {"byte_end", link.byte_end},
+                                 {"attention", link.attention}});
+    }
+    return json;
+}
+
 Json to_json(const SearchResult& result) {
     Json json;
     json["question"] = result.question;
-    json["method"] = apps::to_string(result.method);
+    json["method"] = result.method;
     json["budget_tokens"] = result.budget_tokens;
     json["used_tokens"] = result.used_tokens;
     json["question_tokens"] = result.question_tokens;
@@ -80,6 +117,7 @@ Json to_json(const SearchResult& result) {
         json["postings_read_share"] =
             static_cast<double>(result.postings_read) / static_cast<double>(result.postings);
     }
+    json["rerank"] = to_json(result.rerank);
     json["timings_ms"] = result.timings_ms;
     return json;
 }
@@ -102,6 +140,8 @@ Json to_json(const AskResult& result) {
     json["prompt_tokens"] = result.prompt_tokens;
     json["answer_tokens"] = result.answer_tokens;
     json["stopped_at_limit"] = result.stopped_at_limit;
+    json["cancelled"] = result.cancelled;
+    if (result.history_left_out > 0) json["history_left_out"] = result.history_left_out;
     json["ttft_ms"] = result.ttft_ms;
     for (const auto& [stage, ms] : result.timings_ms) json["timings_ms"][stage] = ms;
     return json;
@@ -134,6 +174,7 @@ Json to_json(const IndexReport& report) {
                                  {"notes", to_json(file.notes)}});
     }
     json["notes"] = to_json(report.notes);
+    json["passed_over"] = report.passed_over;
     json["timings_ms"] = report.timings_ms;
     json["device"] = report.device;
     if (report.device == "cuda") {
@@ -363,8 +404,10 @@ void print_spans(const SearchResult& result, const std::vector<uint32_t>& number
         const Span& span = result.spans[i];
         const uint32_t number = numbers.empty() ? static_cast<uint32_t>(i + 1) : numbers[i];
         std::printf("[%u] %s  (score %.3f", number, location(span).c_str(), span.score);
-        if (result.method != Method::kBm25) std::printf(", s3 %.4f", span.score_s3);
-        if (result.method != Method::kS3) std::printf(", bm25 %.2f", span.score_bm25);
+        for (const VoiceScore& each : span.scores) {
+            const int digits = each.voice == "bm25" ? 2 : 4;
+            std::printf(", %s %.*f", each.voice.c_str(), digits, each.score);
+        }
         std::printf(")\n%s\n\n", quoted(span.text).c_str());
     }
 }

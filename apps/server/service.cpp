@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <set>
 
+#include "answer/followup.h"
 #include "base/timing.h"
-#include "followup.h"
 #include "merge_found.h"
 #include "uploads.h"
 

@@ -2,30 +2,13 @@
 
 #include <algorithm>
 
-#include "adapter/adapter_search.h"
-#include "adapter/device_encoder.h"
-#include "base/device_choice.h"
-#include "base/parallel.h"
 #include "base/timing.h"
-#include "engine/fingerprint.h"
-#include "model/llama_model.h"
 #include "retrieve/rerank.h"
 
 namespace s3attn {
 namespace {
 
-// What a core of a processor of these years multiplies and adds with 8-bit weights, and a card with
-// 16-bit ones, in a second: a first guess that the first reading replaces.
-constexpr double kCoreOperations = 2e10, kDeviceOperations = 1e14;
 constexpr size_t kMaxLinks = 256;
-
-Error without_heads(const std::string& model, const std::string& adapter) {
-    return make_error(ErrorCode::kNotFound,
-                      "the adapter of " + model + " (" + adapter +
-                          ") has no context heads. Add them: s3attn train --context-heads-only "
-                          "--model " +
-                          model + " --corpus TEXTS");
-}
 
 // Largest attention of each question token on each unit, over the mean of the heads' rows.
 void find_links(const UnitContext& context, const std::vector<double>& mean_rows,
@@ -50,44 +33,9 @@ void find_links(const UnitContext& context, const std::vector<double>& mean_rows
 
 }  // namespace
 
-Result<std::unique_ptr<ContextStage>> ContextStage::make(const ContextStageOptions& options) {
-    std::unique_ptr<ContextStage> stage(new ContextStage);
-    stage->options_ = options;
-    S3ATTN_TRY(stage->options_.device,
-               choose_device(options.device, built_with_cuda(), cuda_status, llama_cuda_status));
-    S3ATTN_TRY(const ModelInfo model, read_model_info(options.model));
-    std::string directory = options.adapter;
-    if (directory.empty()) {
-        S3ATTN_TRY(directory, find_adapter(options.adapter_dirs, model.file_hash));
-    }
-    S3ATTN_TRY(stage->adapter_, load_adapter(directory));
-    S3ATTN_CHECK(check_adapter(model, stage->adapter_));
-    const ContextHeads& heads = stage->adapter_.context;
-    if (heads.heads.empty()) return without_heads(options.model, directory);
-    // Weights of a Q4 file take about 0.6 bytes each; the layers are most of it.
-    const double weights = static_cast<double>(model.file_bytes) / 0.6 *
-                           (heads.deepest_layer() + 1.0) / std::max(1u, model.n_layer);
-    const double threads = options.threads == 0 ? available_threads() : options.threads;
-    stage->guessed_ =
-        2 * weights / (stage->on_device() ? kDeviceOperations : kCoreOperations * threads);
-    return stage;
-}
-
 double ContextStage::seconds_for(uint64_t tokens) const {
-    return measured_.value_or(guessed_) * static_cast<double>(tokens);
-}
-
-Status ContextStage::open(ProgressSink* sink) {
-    if (model_) return {};
-    ContextModelOptions open;
-    open.model_path = options_.model;
-    open.threads = options_.threads;
-    open.context_tokens = options_.context_tokens;
-    open.deepest_layer = static_cast<int32_t>(adapter_.context.deepest_layer());
-    open.cache_dir = options_.cache_dir;
-    open.device = options_.device;
-    S3ATTN_TRY(model_, open_context_model(open, sink));
-    return {};
+    const std::lock_guard lock(measured_mutex_);
+    return measured_.value_or(parts_.seconds_per_token) * static_cast<double>(tokens);
 }
 
 Result<ContextReading> ContextStage::read(const std::string& question,
@@ -97,11 +45,14 @@ Result<ContextReading> ContextStage::read(const std::string& question,
     if (units.size() != first_scores.size()) {
         return make_error(ErrorCode::kInvalidArgument, "as many scores as units are needed");
     }
-    S3ATTN_CHECK(open(sink));
+    const std::lock_guard lock(model_mutex_);
+    if (!model_) {
+        S3ATTN_TRY(model_, parts_.open(sink));
+    }
     const Stopwatch watch;
     S3ATTN_TRY(const UnitContext context, lay_out_units(*model_, units, question));
     std::vector<ContextHead> heads;
-    for (const ContextHeads::Head& head : adapter_.context.heads) {
+    for (const ContextHeads::Head& head : parts_.heads.heads) {
         heads.push_back({head.layer, head.query_head});
     }
     std::vector<double> mean_rows;
@@ -115,18 +66,18 @@ Result<ContextReading> ContextStage::read(const std::string& question,
         };
     }
     S3ATTN_TRY(const auto spread,
-               read_units(*model_, context, heads, options_.threads, cancel, on_rows));
+               read_units(*model_, context, heads, parts_.threads, cancel, on_rows));
     ContextReading reading;
     std::vector<std::vector<double>> attention;
     reading.attention.resize(context.units());
     for (const UnitAttentions& head : spread) {
-        attention.push_back(adapter_.context.share ? head.share : head.raw);
+        attention.push_back(parts_.heads.share ? head.share : head.raw);
         for (size_t u = 0; u < context.units(); ++u) {
             reading.attention[u] += head.share[u] / static_cast<double>(spread.size());
         }
     }
     reading.scores = second_stage_scores(first_scores.first(context.units()), attention,
-                                         adapter_.context.first_weight);
+                                         parts_.heads.first_weight);
     reading.tokens = static_cast<uint32_t>(context.tokens.size());
     if (with_links) {
         std::vector<Tokens> unit_tokens;
@@ -142,6 +93,7 @@ Result<ContextReading> ContextStage::read(const std::string& question,
         find_links(context, mean_rows, unit_tokens, reading);
     }
     reading.milliseconds = watch.milliseconds();
+    const std::lock_guard measured(measured_mutex_);
     measured_ = reading.milliseconds / 1e3 / std::max(1u, reading.tokens);
     return reading;
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,16 +18,6 @@
 #include "s3attn/types.h"
 
 namespace s3attn {
-
-struct ContextStageOptions {
-    std::string model;    // GGUF
-    std::string adapter;  // empty: the one of `adapter_dirs` made for the model
-    std::vector<std::string> adapter_dirs;
-    std::string cache_dir;
-    uint32_t threads = 0;
-    Device device = Device::kAuto;
-    uint32_t context_tokens = 0;  // most tokens of one context; 0: 8192, or the model's window
-};
 
 // Where in context a question's token looked.
 struct ContextLink {
@@ -44,37 +36,51 @@ struct ContextReading {
     std::vector<ContextLink> links;            // largest first
 };
 
-// One call at a time.
+// Several questions may be asked at once; their passes wait for each other.
 class ContextStage {
   public:
-    // Reads the adapter and the model's header; the model itself is opened by the first read().
-    // kNotFound, with the next step, when there is no adapter for the model or it has no context
-    // heads.
-    static Result<std::unique_ptr<ContextStage>> make(const ContextStageOptions& options);
+    struct Parts {
+        ContextHeads heads;  // at least one
+        std::string model_name, model_hash;
+        uint32_t threads = 0;
+        bool on_device = false;
+        double seconds_per_token = 0;  // a guess, until the first reading
+        std::function<Result<std::unique_ptr<ContextModel>>(ProgressSink*)> open;
+    };
+    explicit ContextStage(Parts parts) : parts_(std::move(parts)) {}
 
-    const std::string& model_name() const { return adapter_.model_name; }
-    const std::string& model_hash() const { return adapter_.model_hash; }
-    const ContextHeads& heads() const { return adapter_.context; }
-    bool on_device() const { return options_.device == Device::kCuda; }
-    // What a context of so many tokens takes: as measured by the last read(), before the first one
-    // estimated from the layers' size.
+    const std::string& model_name() const { return parts_.model_name; }
+    const std::string& model_hash() const { return parts_.model_hash; }
+    const ContextHeads& heads() const { return parts_.heads; }
+    bool on_device() const { return parts_.on_device; }
+    // What a context of so many tokens takes: as the last reading took, before the first one a
+    // guess from the layers' size.
     double seconds_for(uint64_t tokens) const;
 
     // `units` best first, with the first stage's scores. Units that do not fit the model's window
-    // are not read; `scores` of the result is then shorter.
+    // are not read; `scores` of the result is then shorter. The model is opened by the first call.
     Result<ContextReading> read(const std::string& question, const std::vector<std::string>& units,
                                 std::span<const double> first_scores, bool with_links,
                                 const CancelToken* cancel, ProgressSink* sink = nullptr);
 
   private:
-    ContextStage() = default;
-    Status open(ProgressSink* sink);
-
-    ContextStageOptions options_;
-    Adapter adapter_;
-    double guessed_ = 0;              // seconds of a token
-    std::optional<double> measured_;  // likewise
+    Parts parts_;
+    mutable std::mutex measured_mutex_;
+    std::optional<double> measured_;  // seconds of a token
+    std::mutex model_mutex_;
     std::unique_ptr<ContextModel> model_;
 };
+
+struct ContextStageOptions {
+    std::string model;    // GGUF
+    std::string adapter;  // empty: the one of `adapter_dirs` made for the model
+    std::vector<std::string> adapter_dirs;
+    std::string cache_dir;
+    uint32_t threads = 0;
+    Device device = Device::kAuto;
+};
+// Reads the adapter and the model's header. kNotFound, with the next step, when there is no adapter
+// for the model or it has no context heads.
+Result<std::unique_ptr<ContextStage>> open_context_stage(const ContextStageOptions& options);
 
 }  // namespace s3attn
