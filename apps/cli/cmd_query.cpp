@@ -16,6 +16,8 @@ void print_explain(const SearchResult& result) {
     for (const std::string& line : apps::explain_lines(result)) {
         std::fprintf(stderr, "%s\n", line.c_str());
     }
+    if (result.rerank.links.empty()) return;  // they come with --explain
+    std::fprintf(stderr, "%s\n", dump(rerank_line(result.rerank), -1).c_str());
 }
 
 // What the second stage did and what it cost; why it did not run, where somebody may expect it.

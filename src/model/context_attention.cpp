@@ -8,14 +8,18 @@ namespace s3attn {
 namespace {
 
 float dot(const float* a, const float* b, uint32_t n) {
-    // Four sums: a single one would wait for each addition.
-    float sums[4] = {0, 0, 0, 0};
+    // Many sums: a single one would wait for each addition.
+    constexpr uint32_t kSums = 16;
+    float sums[kSums] = {};
     uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (uint32_t j = 0; j < 4; ++j) sums[j] += a[i + j] * b[i + j];
+    for (; i + kSums <= n; i += kSums) {
+        for (uint32_t j = 0; j < kSums; ++j) sums[j] += a[i + j] * b[i + j];
     }
     for (; i < n; ++i) sums[0] += a[i] * b[i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for (uint32_t half = kSums / 2; half > 0; half /= 2) {
+        for (uint32_t j = 0; j < half; ++j) sums[j] += sums[j + half];
+    }
+    return sums[0];
 }
 
 // Turns a row of logits into shares of 1; what falls on the sink is lost.

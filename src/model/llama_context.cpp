@@ -19,8 +19,9 @@ namespace {
 
 constexpr uint32_t kUsualWindow = 8192;
 constexpr uint32_t kFirstCache = 4096;  // tokens that a cache is made for at first
-// Tokens of one pass. A card is busy with 4,096, a processor with 512: more only takes memory.
-constexpr uint32_t kDeviceBatch = 4096, kHostBatch = 512;
+// Tokens of one pass. A card is busy with 2,048, a processor with 512; more take memory, and a mask
+// that grows with their square.
+constexpr uint32_t kDeviceBatch = 2048, kHostBatch = 512;
 
 class LlamaContextModel final : public ContextModel {
   public:
