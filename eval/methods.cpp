@@ -1,5 +1,6 @@
 #include "eval/methods.h"
 
+#include <charconv>
 #include <mutex>
 #include <set>
 #include <unordered_map>
