@@ -128,7 +128,7 @@ int run_context_heads(TrainOptions train, const GlobalOptions& options, const Ca
     ConsoleProgress progress(options.quiet);
     const auto report = add_context_heads(adapter, train, progress, cancel);
     progress.finish();
-    return show(report, train.out.empty() ? adapter : train.out, options.json);
+    return show_report(report, train.out.empty() ? adapter : train.out, options.json);
 }
 
 int run_train(const TrainArguments& arguments, const GlobalOptions& options,
