@@ -86,7 +86,7 @@ void print_report(const IndexReport& report) {
 
 int run_index(const IndexArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     ConsoleProgress progress(options.quiet);
     auto report =

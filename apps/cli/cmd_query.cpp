@@ -49,7 +49,7 @@ void print_search(const SearchResult& result) {
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
                const CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
@@ -101,7 +101,7 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         }
     }
     std::istream& input = arguments.questions_file == "-" ? std::cin : file;
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     bool failed = false;
     std::string line;
@@ -175,13 +175,13 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {

@@ -133,6 +133,7 @@ int run_context_heads(TrainOptions train, const GlobalOptions& options, const Ca
 
 int run_train(const TrainArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
+    if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     TrainOptions train;
     const auto sweep = parse_arguments(arguments, options, train);
     if (!sweep.ok()) {
