@@ -170,6 +170,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     }
     std::printf("time to first token %.0f ms, prompt %u tokens, answer %u tokens\n",
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
+    print_rerank(result->search.rerank);
     return 0;
 }
 

@@ -78,6 +78,7 @@ struct ContextStageOptions {
     std::string cache_dir;
     uint32_t threads = 0;
     Device device = Device::kAuto;
+    std::shared_ptr<const Adapter> loaded = nullptr;  // that adapter, where it is at hand
 };
 // Reads the adapter and the model's header. kNotFound, with the next step, when there is no adapter
 // for the model or it has no context heads.

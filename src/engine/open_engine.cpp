@@ -39,13 +39,15 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     };
     add_reader(options, parts);
     parts.rerank = options.rerank;
-    const ContextStageOptions stage{
-        !options.rerank_model.empty() ? options.rerank_model
-        : !options.reader.empty()     ? options.reader
-                                      : options.model,
-        // An adapter named for the scanning model is the stage's where both are one model.
-        options.rerank_model.empty() && options.reader.empty() ? options.adapter : std::string(),
-        options.adapter_dirs, options.cache_dir, options.threads, options.device};
+    ContextStageOptions stage;
+    stage.model = !options.rerank_model.empty() ? options.rerank_model
+                  : !options.reader.empty()     ? options.reader
+                                                : options.model;
+    stage.adapter_dirs = options.adapter_dirs;
+    stage.cache_dir = options.cache_dir;
+    stage.threads = options.threads;
+    stage.device = options.device;
+    if (stage.model == options.model) stage.loaded = parts.adapter;
     parts.open_stage = [stage] { return open_context_stage(stage); };
     return make_engine(std::move(parts));
 }

@@ -27,7 +27,10 @@ Result<std::unique_ptr<ContextStage>> open_context_stage(const ContextStageOptio
                         options.cache_dir, options.threads, options.device};
     S3ATTN_TRY(request.device, choose_scan_device(options.device));
     S3ATTN_TRY(const ModelInfo model, open_scan_info(request));
-    S3ATTN_TRY(const std::shared_ptr<const Adapter> adapter, open_scan_adapter(request, model));
+    std::shared_ptr<const Adapter> adapter = options.loaded;
+    if (!adapter) {
+        S3ATTN_TRY(adapter, open_scan_adapter(request, model));
+    }
     if (adapter->context.heads.empty()) return without_heads(options.model, adapter->name);
     ContextStage::Parts parts;
     parts.heads = adapter->context;
