@@ -48,6 +48,7 @@ int serve_http(server::Service& service, const ServeArguments& arguments,
 }
 
 int run_serve(ServeArguments& arguments, const GlobalOptions& options, const CancelToken& cancel) {
+    if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     arguments.service.engine = options.engine;
     arguments.service.engine.reader.clear();
     arguments.service.readers = arguments.readers;

@@ -143,6 +143,7 @@ Json to_json(const IndexReport& report) {
     }
     json["pruned"] = report.pruned;
     json["notes"] = to_json(report.notes);
+    json["passed_over"] = report.passed_over;
     json["timings_ms"] = report.timings_ms;
     json["device"] = report.device;
     if (report.device == "cuda") {

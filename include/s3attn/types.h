@@ -233,6 +233,8 @@ struct IndexReport {
     // the store, and are found, unless IndexOptions::prune was set.
     std::vector<DocumentInfo> gone;
     bool pruned = false;  // they were dropped
+    // All that it passed over, pictures and programs too, by kind (".png", "hidden", "empty").
+    std::map<std::string, uint64_t> passed_over;
     uint64_t tokens = 0;  // scanned in this run
     double seconds = 0;   // wall clock of the scan, model loading excluded
     double tokens_per_s = 0;
