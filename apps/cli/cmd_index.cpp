@@ -135,7 +135,7 @@ void add_index_command(Context& context) {
     auto arguments = std::make_shared<IndexArguments>();
     CLI::App* command = add_command(
         context, "index", "Read documents into a store (made if absent)",
-        "Formats: text, Markdown, HTML, PDF, DOCX, EPUB; '-' is standard input;\n"
+        "Formats: text, Markdown, HTML, PDF, DOCX, EPUB, mail; '-' is standard input;\n"
         "directories are walked. Interrupt and repeat at will: finished documents are\n"
         "skipped, changed ones replaced, interrupted ones resumed. One file is one document,\n"
         "by whatever name; a renamed one is not scanned again, and documents whose files\n"
