@@ -190,7 +190,7 @@ Status find_gone(const std::string& store, const std::vector<std::string>& input
     if (!prune) return {};
     for (const DocumentInfo& document : report.gone) {
         S3ATTN_TRY([[maybe_unused]] const DocumentInfo removed,
-                   writer.remove_document(std::to_string(document.doc_id)));
+                   writer.remove_document(document.path));  // never taken for an id
     }
     return {};
 }
