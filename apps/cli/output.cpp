@@ -64,7 +64,7 @@ Json to_json(const Span& span) {
 Json to_json(const SearchResult& result) {
     Json json;
     json["question"] = result.question;
-    json["method"] = apps::to_string(result.method);
+    json["method"] = result.method;
     json["budget_tokens"] = result.budget_tokens;
     json["used_tokens"] = result.used_tokens;
     json["question_tokens"] = result.question_tokens;
@@ -103,6 +103,8 @@ Json to_json(const AskResult& result) {
     json["prompt_tokens"] = result.prompt_tokens;
     json["answer_tokens"] = result.answer_tokens;
     json["stopped_at_limit"] = result.stopped_at_limit;
+    json["cancelled"] = result.cancelled;
+    if (result.history_left_out > 0) json["history_left_out"] = result.history_left_out;
     json["ttft_ms"] = result.ttft_ms;
     for (const auto& [stage, ms] : result.timings_ms) json["timings_ms"][stage] = ms;
     return json;
@@ -353,8 +355,10 @@ void print_spans(const SearchResult& result, const std::vector<uint32_t>& number
         const Span& span = result.spans[i];
         const uint32_t number = numbers.empty() ? static_cast<uint32_t>(i + 1) : numbers[i];
         std::printf("[%u] %s  (score %.3f", number, location(span).c_str(), span.score);
-        if (result.method != Method::kBm25) std::printf(", s3 %.4f", span.score_s3);
-        if (result.method != Method::kS3) std::printf(", bm25 %.2f", span.score_bm25);
+        for (const VoiceScore& each : span.scores) {
+            const int digits = each.voice == "bm25" ? 2 : 4;
+            std::printf(", %s %.*f", each.voice.c_str(), digits, each.score);
+        }
         std::printf(")\n%s\n\n", quoted(span.text).c_str());
     }
 }
