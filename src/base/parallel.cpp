@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -52,8 +53,12 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(uint32_t threads) : impl_(std::make_unique<Impl>()) {
     if (threads == 0) threads = available_threads();
-    for (uint32_t i = 1; i < threads; ++i) {
-        impl_->workers.emplace_back([impl = impl_.get()] { impl->work(); });
+    try {
+        for (uint32_t i = 1; i < threads; ++i) {
+            impl_->workers.emplace_back([impl = impl_.get()] { impl->work(); });
+        }
+    } catch (const std::system_error&) {
+        // The system gives no more threads: those there are do the work, if need be the caller's.
     }
 }
 
