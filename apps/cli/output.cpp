@@ -17,6 +17,7 @@ const char* to_string(FileOutcome::Kind kind) {
         case FileOutcome::Kind::kUnchanged: return "unchanged";
         case FileOutcome::Kind::kResumed: return "resumed";
         case FileOutcome::Kind::kSkipped: return "skipped";
+        case FileOutcome::Kind::kRenamed: return "renamed";
     }
     return "skipped";
 }
@@ -134,7 +135,15 @@ Json to_json(const IndexReport& report) {
                                  {"bytes", file.bytes},
                                  {"partly_read", file.partly_read()},
                                  {"notes", to_json(file.notes)}});
+        if (file.kind == FileOutcome::Kind::kRenamed) {
+            json["files"].back()["renamed_from"] = file.renamed_from;
+        }
     }
+    json["gone"] = Json::array();
+    for (const DocumentInfo& document : report.gone) {
+        json["gone"].push_back({{"doc_id", document.doc_id}, {"path", document.path}});
+    }
+    json["pruned"] = report.pruned;
     json["notes"] = to_json(report.notes);
     json["passed_over"] = report.passed_over;
     json["timings_ms"] = report.timings_ms;

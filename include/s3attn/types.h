@@ -25,8 +25,11 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    int64_t doc_id = 0;    // stable for the life of the store
-    std::string path;      // as the caller named it ("-" for standard input)
+    int64_t doc_id = 0;  // stable for the life of the store
+    std::string path;    // as the caller named it first ("-" for standard input)
+    // Which file it is: its canonical path, "uploads/NAME" in the store's own folder, or empty
+    // (standard input; stores of older programs). Two names of one file are one document.
+    std::string source;
     std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
     std::string encoding;  // of the source, e.g. "UTF-8", "ISO-8859-1"
     OffsetSpace offsets = OffsetSpace::kSource;
@@ -36,6 +39,7 @@ struct DocumentInfo {
     uint64_t units = 0;
     bool complete = true;    // false: an interrupted `index` left it partly scanned
     std::string indexed_at;  // ISO 8601, UTC
+    bool missing = false;    // in a list of documents: its file is not there any more
 };
 
 struct VoiceScore {
@@ -233,6 +237,7 @@ struct IndexOptions {
     // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
+    bool prune = false;  // drop the documents of IndexReport::gone
 };
 
 // What of a document is not in the store as it stands in the source. Nothing is left out silently.
@@ -252,8 +257,16 @@ struct ReadNote {
 
 struct FileOutcome {
     std::string path;
-    enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
-    std::string reason;  // why it was skipped; empty otherwise
+    enum class Kind {
+        kIndexed,
+        kReplaced,
+        kUnchanged,
+        kResumed,
+        kSkipped,
+        kRenamed,  // unchanged, under another name: nothing was scanned
+    } kind = Kind::kIndexed;
+    std::string reason;        // why it was skipped; empty otherwise
+    std::string renamed_from;  // the document's path before, of a renamed one
     int64_t doc_id = 0;
     uint64_t tokens = 0;  // scanned in this run
     uint64_t bytes = 0;   // of the source
@@ -271,6 +284,10 @@ struct FileOutcome {
 struct IndexReport {
     std::vector<FileOutcome> files;
     std::vector<ReadNote> notes;  // of the walk through directories: what it passed over
+    // Documents of the directories and files given whose files are not there any more. They stay in
+    // the store, and are found, unless IndexOptions::prune was set.
+    std::vector<DocumentInfo> gone;
+    bool pruned = false;  // they were dropped
     // All that it passed over, pictures and programs too, by kind (".png", "hidden", "empty").
     std::map<std::string, uint64_t> passed_over;
     uint64_t tokens = 0;  // scanned in this run
