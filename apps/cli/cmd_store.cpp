@@ -33,10 +33,11 @@ int run_list(const StoreArguments& arguments, const GlobalOptions& options) {
         return 0;
     }
     for (const DocumentInfo& document : *documents) {
-        std::printf("%6lld  %10s tokens  %-8s  %s%s\n", static_cast<long long>(document.doc_id),
+        std::printf("%6lld  %10s tokens  %-8s  %s%s%s\n", static_cast<long long>(document.doc_id),
                     group_digits(document.tokens).c_str(), document.format.c_str(),
                     document.path.c_str(),
-                    document.complete ? "" : "  (incomplete: run `index` again)");
+                    document.complete ? "" : "  (incomplete: run `index` again)",
+                    document.missing ? "  (missing: its file is gone)" : "");
     }
     if (documents->empty()) std::printf("the store is empty\n");
     return 0;

@@ -40,6 +40,7 @@ void add_document(const DocumentInfo& document, Json& json) {
     json["units"] = document.units;
     json["complete"] = document.complete;
     json["indexed_at"] = document.indexed_at;
+    json["missing"] = document.missing;
 }
 
 std::string dump(const Json& json, int indent) {

@@ -26,8 +26,11 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    int64_t doc_id = 0;    // stable for the life of the store
-    std::string path;      // as the caller named it ("-" for standard input)
+    int64_t doc_id = 0;  // stable for the life of the store
+    std::string path;    // as the caller named it first ("-" for standard input)
+    // Which file it is: its canonical path, "uploads/NAME" in the store's own folder, or empty
+    // (standard input; stores of older programs). Two names of one file are one document.
+    std::string source;
     std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
     std::string encoding;  // of the source, e.g. "UTF-8", "ISO-8859-1"
     OffsetSpace offsets = OffsetSpace::kSource;
@@ -37,6 +40,7 @@ struct DocumentInfo {
     uint64_t units = 0;
     bool complete = true;    // false: an interrupted `index` left it partly scanned
     std::string indexed_at;  // ISO 8601, UTC
+    bool missing = false;    // in a list of documents: its file is not there any more
 };
 
 struct VoiceScore {
@@ -79,6 +83,44 @@ enum class Scoring {
 enum class RoundQuery {
     kAppend,    // the question and the text of the best unit
     kEvidence,  // the text of the best unit alone: its own queries
+};
+
+// The second stage: the first units of a ranking read again, all in one context with the question
+// behind them (docs/retrieval.md).
+struct RerankOptions {
+    enum class Mode {
+        kAuto,  // when its model has context heads, and it runs on a device or takes few seconds
+        kOff,
+        kOn,  // kNotFound when its model has no context heads
+    } mode = Mode::kAuto;
+    uint32_t units = 20;
+    double seconds = 2;  // kAuto: most time on a processor, estimated
+};
+struct RerankReport {
+    bool done = false;
+    std::string why;    // not done: the reason
+    std::string model;  // that reads
+    bool on_device = false;
+    uint32_t units = 0;     // read again
+    uint32_t left_out = 0;  // of those wanted, what the model's window did not hold
+    uint32_t tokens = 0;    // of the context
+    double milliseconds = 0;
+    struct UnitShare {
+        int64_t unit_id = 0;
+        double share = 0;          // of the question's attention to any of these units
+        uint32_t first_place = 0;  // 0-based, before the second stage
+    };
+    std::vector<UnitShare> attention;  // in the new order
+    // With SearchOptions::explain: which question token looked where, the largest first.
+    struct Link {
+        uint32_t question_token = 0;
+        int64_t unit_id = 0;
+        std::string text;                       // of the token that was looked at
+        uint64_t byte_begin = 0, byte_end = 0;  // in the unit's text
+        double attention = 0;                   // mean over the heads
+    };
+    std::vector<std::string> question_tokens;
+    std::vector<Link> links;
 };
 
 struct SearchOptions {
@@ -178,8 +220,9 @@ struct SearchResult {
     uint64_t postings = 0;       // of the heads' lists; 0 where S3 scores were not made
     uint64_t postings_read = 0;  // of these, each counted once
     std::map<std::string, double> timings_ms;  // stage -> milliseconds
-    Explanation explanation;                   // with SearchOptions::explain
-    Attention attention;                       // with SearchOptions::attention
+    RerankReport rerank;
+    Explanation explanation;  // with SearchOptions::explain
+    Attention attention;      // with SearchOptions::attention
 };
 
 struct Citation {
@@ -234,6 +277,7 @@ struct IndexOptions {
     // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
+    bool prune = false;  // drop the documents of IndexReport::gone
 };
 
 // What of a document is not in the store as it stands in the source. Nothing is left out silently.
@@ -253,8 +297,16 @@ struct ReadNote {
 
 struct FileOutcome {
     std::string path;
-    enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
-    std::string reason;  // why it was skipped; empty otherwise
+    enum class Kind {
+        kIndexed,
+        kReplaced,
+        kUnchanged,
+        kResumed,
+        kSkipped,
+        kRenamed,  // unchanged, under another name: nothing was scanned
+    } kind = Kind::kIndexed;
+    std::string reason;        // why it was skipped; empty otherwise
+    std::string renamed_from;  // the document's path before, of a renamed one
     int64_t doc_id = 0;
     uint64_t tokens = 0;  // scanned in this run
     uint64_t bytes = 0;   // of the source
@@ -272,6 +324,10 @@ struct FileOutcome {
 struct IndexReport {
     std::vector<FileOutcome> files;
     std::vector<ReadNote> notes;  // of the walk through directories: what it passed over
+    // Documents of the directories and files given whose files are not there any more. They stay in
+    // the store, and are found, unless IndexOptions::prune was set.
+    std::vector<DocumentInfo> gone;
+    bool pruned = false;  // they were dropped
     // All that it passed over, pictures and programs too, by kind (".png", "hidden", "empty").
     std::map<std::string, uint64_t> passed_over;
     uint64_t tokens = 0;  // scanned in this run

@@ -10,6 +10,7 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
+#include "engine/context_rerank.h"
 #include "engine/device_monitor.h"
 #include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
@@ -17,6 +18,7 @@
 #include "engine/searcher.h"
 #include "engine/store_slot.h"
 #include "scan/open_scan.h"
+#include "store/sources.h"
 #include "store/store.h"
 #include "text/document_reader.h"
 
@@ -77,6 +79,7 @@ class EngineImpl final : public Engine {
     const Fingerprint fingerprint_;  // chunk size apart
     ScannerSlot scanners_{parts_};
     ReaderSlot readers_{parts_};
+    StageSlot stages_{parts_};
     StoreSlot stores_;
     std::mutex index_mutex_;
     std::shared_ptr<Scanner> coder_scanner_;  // of coder_
@@ -123,6 +126,25 @@ Status EngineImpl::index_files(const std::vector<PlacedFile>& files, Indexer& in
     return indexer.finish();
 }
 
+// After the files were read: a renamed one has its document by now.
+Status find_gone(const std::string& store, const std::vector<std::string>& inputs, bool prune,
+                 StoreWriter& writer, IndexReport& report) {
+    const auto is_folder_or_gone = [](const std::string& input) {
+        std::error_code error;
+        return input != "-" && !std::filesystem::is_regular_file(input, error);
+    };
+    if (std::none_of(inputs.begin(), inputs.end(), is_folder_or_gone)) return {};
+    S3ATTN_TRY(const auto documents, list_documents(store));
+    report.gone = gone_documents(documents, inputs, store);
+    report.pruned = prune && !report.gone.empty();
+    if (!prune) return {};
+    for (const DocumentInfo& document : report.gone) {
+        S3ATTN_TRY([[maybe_unused]] const DocumentInfo removed,
+                   writer.remove_document(document.path));  // never taken for an id
+    }
+    return {};
+}
+
 Result<IndexReport> EngineImpl::index(const std::string& store,
                                       const std::vector<std::string>& inputs,
                                       const IndexOptions& options, ProgressSink& sink,
@@ -159,7 +181,8 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     const auto before = coder_->timings_ms();
     DeviceMonitor monitor(parts_.device == Device::kCuda);
     Indexer indexer(*scanner, *coder_, *writer, own, sink, cancel);
-    const Status status = index_files(files, indexer, cancel, report);
+    Status status = index_files(files, indexer, cancel, report);
+    if (status.ok()) status = find_gone(store, inputs, options.prune, *writer, report);
     const double seconds = watch.seconds();
     monitor.stop();
     report.tokens = indexer.tokens_scanned();
@@ -207,7 +230,15 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
-    return searcher.search(question, options);
+    if (parts_.rerank.mode == RerankOptions::Mode::kOff) return searcher.search(question, options);
+    RerankReport report;
+    std::string why;
+    ContextStage* stage = stages_.get(why);
+    ContextRerank rerank(parts_.rerank, stage, why, options.explain, report);
+    searcher.second_stage = &rerank;
+    S3ATTN_TRY(SearchResult result, searcher.search(question, options));
+    result.rerank = std::move(report);
+    return result;
 }
 
 Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,

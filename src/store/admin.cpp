@@ -3,12 +3,15 @@
 
 #include "s3attn/engine.h"
 #include "store/open_writer.h"
+#include "store/sources.h"
 #include "store/store.h"
 
 namespace s3attn {
 Result<std::vector<DocumentInfo>> list_documents(const std::string& store) {
     S3ATTN_TRY(const auto reader, StoreReader::open(store, nullptr));
-    return reader->documents();
+    S3ATTN_TRY(auto documents, reader->documents());
+    for (DocumentInfo& document : documents) document.missing = is_gone(document);
+    return documents;
 }
 
 Status read_document_text(const std::string& store, int64_t doc_id,

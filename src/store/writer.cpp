@@ -9,6 +9,7 @@
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
 #include "store/layout.h"
+#include "store/sources.h"
 
 namespace s3attn {
 
@@ -242,6 +243,18 @@ Status Writer::end_document() {
     S3ATTN_CHECK(fail(end()));
     current_.reset();
     return {};
+}
+
+Result<std::string> Writer::recognise(DocumentHeader& header) {
+    S3ATTN_CHECK(usable());
+    const bool idle = !db_->in_transaction();
+    const bool from_store = !header.source.empty();
+    if (!from_store) header.source = source_of(header.path, directory_);
+    auto before =
+        fail(from_store ? find_known_source(*db_, header) : find_known_file(*db_, header));
+    // A file moved over another one has dropped that one's document.
+    if (idle && db_->in_transaction()) removed_ = true;
+    return before;
 }
 
 Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {

@@ -41,6 +41,7 @@ class Writer final : public StoreWriter {
     Status commit() override;
     Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
+    Result<std::string> recognise(DocumentHeader& header) override;
     Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
     Status drop_interrupted(const std::string& path) override;
 
