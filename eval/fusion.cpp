@@ -10,7 +10,7 @@ namespace {
 constexpr double kRankConstant = 60;
 constexpr size_t kFuseDepth = 300;  // as RankOptions::fuse_depth
 
-std::vector<ScoredUnit> sorted(const std::unordered_map<int64_t, double>& sums) {
+std::vector<ScoredUnit> sorted(const std::unordered_map<UnitId, double>& sums) {
     std::vector<ScoredUnit> units;
     units.reserve(sums.size());
     for (const auto& [unit, sum] : sums) units.push_back({unit, 0, 0, sum});
@@ -101,7 +101,7 @@ void sort_best_first(std::vector<ScoredUnit>& units) {
 
 std::vector<ScoredUnit> fuse_ranks(const std::vector<std::vector<ScoredUnit>>& lists,
                                    const std::vector<double>& weights) {
-    std::unordered_map<int64_t, double> sums;
+    std::unordered_map<UnitId, double> sums;
     for (size_t l = 0; l < lists.size(); ++l) {
         for (size_t r = 0; r < lists[l].size(); ++r) {
             sums[lists[l][r].unit_id] += weights[l] / (kRankConstant + static_cast<double>(r + 1));
@@ -112,7 +112,7 @@ std::vector<ScoredUnit> fuse_ranks(const std::vector<std::vector<ScoredUnit>>& l
 
 std::vector<ScoredUnit> fuse_scores(const std::vector<std::vector<ScoredUnit>>& lists,
                                     const std::vector<double>& weights) {
-    std::unordered_map<int64_t, double> sums;
+    std::unordered_map<UnitId, double> sums;
     double all = 0;
     for (const double weight : weights) all += weight;
     for (size_t l = 0; l < lists.size(); ++l) {

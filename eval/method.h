@@ -47,7 +47,7 @@ class UnitStore {
     const StoreReader& reader() const { return *reader_; }
     size_t size() const { return reader_->live_units().size(); }
     // Number in Collection::documents.
-    size_t document_of(int64_t doc_id) const;
+    size_t document_of(DocumentId doc_id) const;
     // Whole units by rank until the budget is full (retrieve/select.h): what `s3attn search` does.
     // No unit fits: no spans.
     Result<std::vector<Span>> select(const std::vector<ScoredUnit>& ranked, uint32_t budget_tokens,
@@ -55,7 +55,7 @@ class UnitStore {
 
   private:
     std::unique_ptr<StoreReader> reader_;
-    std::map<int64_t, size_t> documents_;
+    std::map<DocumentId, size_t> documents_;
 };
 
 // Seconds of each stage.

@@ -21,7 +21,7 @@ class WordRanker final : public Ranker {
             options.method = s3attn::Method::kBm25;
             return rank_units(units_->reader(), nullptr, question, options);
         }
-        std::vector<int64_t> order;
+        std::vector<UnitId> order;
         for (const UnitExtent& unit : units_->reader().live_units()) order.push_back(unit.unit_id);
         if (name_ == "tail") std::reverse(order.begin(), order.end());
         if (name_ == "random") {  // another order for every question, the same in every run

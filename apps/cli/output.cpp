@@ -105,7 +105,7 @@ Json to_json(const IndexReport& report) {
             continue;
         }
         json["files"].push_back({{"path", file.path},
-                                 {"doc_id", file.doc_id},
+                                 {"doc_id", file.doc_id.value},
                                  {"outcome", to_string(file.kind)},
                                  {"tokens", file.tokens},
                                  {"bytes", file.bytes}});
@@ -153,9 +153,9 @@ Json to_json(const MergeReport& report) {
 
 static Json to_json(const FeatureOccurrence& occurrence) {
     const uint64_t length = occurrence.token_end - occurrence.token_begin;
-    return {{"doc_id", occurrence.doc_id},
+    return {{"doc_id", occurrence.doc_id.value},
             {"path", occurrence.path},
-            {"position", occurrence.position},
+            {"position", occurrence.position.value},
             {"activation", occurrence.activation},
             {"token", occurrence.context.substr(occurrence.token_begin, length)},
             {"byte_begin", occurrence.byte_begin},

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/timing.h"
+#include "store_calls.h"
 
 namespace s3attn::server {
 namespace {
@@ -151,7 +152,7 @@ bool ScanJobs::cancel(uint64_t id) {
     return true;
 }
 
-Result<DocumentInfo> ScanJobs::remove(const std::string& store_path, int64_t doc_id) {
+Result<DocumentInfo> ScanJobs::remove(const std::string& store_path, DocumentId doc_id) {
     auto removal = std::make_shared<Removal>(Removal{store_path, doc_id, {}});
     std::unique_lock lock(mutex_);
     if (stopped_) return make_error(ErrorCode::kCancelled, "the server is shutting down");
@@ -187,7 +188,7 @@ void ScanJobs::run_removals(std::unique_lock<std::mutex>& lock) {
         const std::shared_ptr<Removal> removal = removals_.front();
         removals_.pop_front();
         lock.unlock();
-        auto result = remove_document(removal->store_path, std::to_string(removal->doc_id));
+        auto result = remove_from(removal->store_path, removal->doc_id);
         lock.lock();
         if (result.ok()) forget_file(result->path);
         removal->result = std::move(result);
@@ -241,12 +242,11 @@ void ScanJobs::scan(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Jo
 // What was committed of a new document; of a replacement nobody sees anything yet.
 void ScanJobs::drop_partial(const ScanRequest& request) {
     ::unlink(request.file.c_str());
-    const auto documents = list_documents(request.store_path);
+    const auto documents = list_store(request.store_path);
     if (!documents.ok()) return;
     for (const DocumentInfo& document : *documents) {
         if (document.complete || document.path != request.file) continue;
-        [[maybe_unused]] const auto removed =
-            remove_document(request.store_path, std::to_string(document.doc_id));
+        [[maybe_unused]] const auto removed = remove_from(request.store_path, document.doc_id);
     }
 }
 

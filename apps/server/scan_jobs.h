@@ -26,7 +26,7 @@ struct ScanStatus {
     State state = State::kQueued;
     Progress progress;
     double eta_s = -1;  // < 0: not known
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     std::string outcome;  // "indexed", "replaced", "unchanged", "resumed"; when done
     std::string error;    // when failed
     uint64_t tokens = 0;  // scanned
@@ -59,7 +59,7 @@ class ScanJobs {
     // False when there is no such job, or it has ended.
     bool cancel(uint64_t id);
     // Removes a document. A scan under way steps aside for it and goes on from its last commit.
-    Result<DocumentInfo> remove(const std::string& store_path, int64_t doc_id);
+    Result<DocumentInfo> remove(const std::string& store_path, DocumentId doc_id);
     size_t waiting() const;
     size_t running() const;
     // Ends the scan at its next commit point; what is committed is kept. No job is taken after.
@@ -75,7 +75,7 @@ class ScanJobs {
     };
     struct Removal {
         std::string store_path;
-        int64_t doc_id;
+        DocumentId doc_id;
         std::optional<Result<DocumentInfo>> result;
     };
 

@@ -9,6 +9,7 @@
 #include "base/timing.h"
 #include "followup.h"
 #include "merge_found.h"
+#include "store_calls.h"
 #include "uploads.h"
 
 namespace s3attn::server {
@@ -146,7 +147,7 @@ void Service::stop(int grace_ms) {
 // A store that is not there yet is made by the first upload.
 Status Service::check_stores() const {
     for (const NamedStore& store : stores_) {
-        const auto documents = list_documents(store.path);
+        const auto documents = list_store(store.path);
         if (!documents.ok() && documents.error().code != ErrorCode::kNotFound) {
             return documents.error();
         }
@@ -297,25 +298,24 @@ Outcome<std::shared_ptr<Answering>> Service::ask(const Question& question) {
 }
 
 Outcome<std::vector<DocumentInfo>> Service::documents(size_t store) const {
-    auto listed = list_documents(stores_[store].path);
+    auto listed = list_store(stores_[store].path);
     if (listed.ok()) return std::move(*listed);
     if (listed.error().code == ErrorCode::kNotFound) return std::vector<DocumentInfo>();
     return failure_of(listed.error());
 }
 
-Outcome<DocumentInfo> Service::document(size_t store, int64_t doc_id) const {
+Outcome<DocumentInfo> Service::document(size_t store, DocumentId doc_id) const {
     auto listed = documents(store);
     if (const auto* failure = std::get_if<Failure>(&listed)) return *failure;
     for (DocumentInfo& document : std::get<std::vector<DocumentInfo>>(listed)) {
         if (document.doc_id == doc_id) return std::move(document);
     }
-    return Failure{
-        404, "document_not_found",
-        "the store '" + stores_[store].name + "' has no document " + std::to_string(doc_id),
-        "doc_id", 0};
+    return Failure{404, "document_not_found",
+                   "the store '" + stores_[store].name + "' has no document " + to_string(doc_id),
+                   "doc_id", 0};
 }
 
-Outcome<DocumentInfo> Service::remove(size_t store, int64_t doc_id) {
+Outcome<DocumentInfo> Service::remove(size_t store, DocumentId doc_id) {
     const auto there = document(store, doc_id);
     if (const auto* failure = std::get_if<Failure>(&there)) return *failure;
     auto removed = scans_->remove(stores_[store].path, doc_id);

@@ -119,8 +119,8 @@ class Service {
 
     // Documents of a store; none where there is no store yet.
     Outcome<std::vector<DocumentInfo>> documents(size_t store) const;
-    Outcome<DocumentInfo> document(size_t store, int64_t doc_id) const;
-    Outcome<DocumentInfo> remove(size_t store, int64_t doc_id);
+    Outcome<DocumentInfo> document(size_t store, DocumentId doc_id) const;
+    Outcome<DocumentInfo> remove(size_t store, DocumentId doc_id);
 
     // The name under which people know a document: an upload's own name, else its path.
     std::string name_of(size_t store, const std::string& path) const;

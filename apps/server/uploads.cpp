@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "model/utf8.h"
+#include "store_calls.h"
 
 namespace s3attn::server {
 namespace {
@@ -93,7 +94,7 @@ Result<std::string> IncomingFile::keep(const std::string& name) {
 
 std::vector<std::string> unfinished_uploads(const std::string& folder, const std::string& store) {
     std::vector<std::string> names;
-    const auto listed = list_documents(store);
+    const auto listed = list_store(store);
     const std::vector<DocumentInfo> documents = listed.ok() ? *listed : std::vector<DocumentInfo>();
     std::error_code error;
     for (fs::directory_iterator entries(folder, error), end; !error && entries != end;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "s3attn/ids.h"
 #include "s3attn/progress.h"
 
 namespace s3attn {
@@ -23,7 +24,7 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    int64_t doc_id = 0;    // stable for the life of the store
+    DocumentId doc_id;     // stable for the life of the store
     std::string path;      // as the caller named it ("-" for standard input)
     std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
     std::string encoding;  // of the source, e.g. "UTF-8", "ISO-8859-1"
@@ -38,7 +39,7 @@ struct DocumentInfo {
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
 struct Span {
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     std::string path;
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t byte_begin = 0;
@@ -85,7 +86,7 @@ struct SearchOptions {
 
 // Where a question's attention fell: the picture of a whole document, and the reasons of each span.
 struct UnitAttention {
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     uint64_t byte_begin = 0, byte_end = 0;
     double score_s3 = 0;    // of all attention, which is 1 over all units; 0 when not used
     double score_bm25 = 0;  // 0 likewise, and where no word is shared or others share more
@@ -184,7 +185,7 @@ struct FileOutcome {
     std::string path;
     enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
     std::string reason;  // why it was skipped; empty otherwise
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     uint64_t tokens = 0;  // scanned in this run
     uint64_t bytes = 0;   // of the source
 };

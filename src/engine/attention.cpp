@@ -16,7 +16,7 @@ namespace {
 // More would be noise: the sum of a span's smaller links is a few per cent of its score.
 constexpr size_t kMaxLinks = 64;
 
-using RankedUnits = std::unordered_map<int64_t, const ScoredUnit*>;
+using RankedUnits = std::unordered_map<UnitId, const ScoredUnit*>;
 
 std::vector<UnitAttention> all_units(const std::vector<UnitPlace>& places,
                                      const RankedUnits& ranked) {
@@ -86,7 +86,7 @@ Result<Attention> describe_attention(const AttentionInput& input) {
         attention.heads.push_back(
             {input.adapter.heads[j].layer, input.adapter.heads[j].query_head});
     }
-    std::map<std::pair<int64_t, uint64_t>, size_t> unit_at;  // (document, first byte) -> index
+    std::map<std::pair<DocumentId, uint64_t>, size_t> unit_at;  // (document, first byte) -> index
     for (size_t u = 0; u < places.size(); ++u) {
         unit_at[{places[u].doc_id, places[u].byte_begin}] = u;
     }

@@ -49,18 +49,11 @@ std::optional<uint32_t> chunk_tokens_of(const std::string& directory) {
     return static_cast<uint32_t>(value);
 }
 
-// A catalogue's state on disk; changes whenever a writer commits.
-std::string catalog_stamp(const std::string& directory) {
-    std::string stamp;
-    for (const char* name : {"/catalog.db", "/catalog.db-wal"}) {
-        const uint64_t size = size_of(directory + name);
-        if (size == 0) continue;  // readers make and remove an empty log themselves
-        std::error_code ignored;
-        const auto time = fs::last_write_time(directory + name, ignored);
-        stamp += std::to_string(time.time_since_epoch().count()) + ":" + std::to_string(size) + ";";
-    }
-    return stamp;
-}
+// The reader that rests when a call ends.
+struct RestLater {
+    StoreReader& reader;
+    ~RestLater() { reader.rest(); }
+};
 
 class EngineImpl final : public Engine {
   public:
@@ -95,7 +88,7 @@ class EngineImpl final : public Engine {
     std::unique_ptr<Generator> generator_;
     // The store that was searched last stays open until it changes on disk.
     std::unique_ptr<StoreReader> reader_;
-    std::string reader_directory_, reader_stamp_;
+    std::string reader_directory_;
     ScanCache scan_cache_;  // of reader_
 };
 
@@ -141,15 +134,16 @@ Status EngineImpl::need_generator() {
 }
 
 Status EngineImpl::need_store(const std::string& directory) {
-    const std::string stamp = catalog_stamp(directory);
-    if (reader_ && reader_directory_ == directory && reader_stamp_ == stamp) return {};
+    if (reader_ && reader_directory_ == directory) {
+        const auto same = reader_->renew();
+        if (same.ok() && *same) return {};
+    }
     reader_.reset();
     S3ATTN_TRY(auto reader, StoreReader::open(directory, nullptr));
     S3ATTN_CHECK(check_searchable(
         reader->fingerprint(), make_fingerprint(model_, adapter_, kDefaultChunkTokens), directory));
     reader_ = std::move(reader);
     reader_directory_ = directory;
-    reader_stamp_ = stamp;
     return {};
 }
 
@@ -242,6 +236,7 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
 Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,
                                         const SearchOptions& options) {
     S3ATTN_CHECK(need_store(store));
+    const RestLater rest{*reader_};
     const uint32_t chunk = options_.chunk_tokens == 0 ? kDefaultChunkTokens : options_.chunk_tokens;
     if (!scanner_) S3ATTN_CHECK(need_scanner(chunk, nullptr));
     if (!options_.reader.empty()) S3ATTN_CHECK(need_generator());
@@ -259,6 +254,7 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
                                   const AskOptions& options, const OnPiece& on_piece,
                                   const OnEvidence& on_evidence) {
     S3ATTN_CHECK(need_store(store));  // a wrong store is reported before a large reader is loaded
+    reader_->rest();
     S3ATTN_CHECK(need_generator());
     if (options.search.budget_tokens >= generator_->context_tokens()) {
         return make_error(ErrorCode::kInvalidArgument,

@@ -62,8 +62,10 @@ Json units_line(const ExplainInput& input) {
     Json units = Json::array();
     for (size_t i = 0; i < std::min(kTopUnits, input.ranked.size()); ++i) {
         const ScoredUnit& unit = input.ranked[i];
-        units.push_back(
-            {{"unit", unit.unit_id}, {"score", unit.score}, {"s3", unit.s3}, {"bm25", unit.bm25}});
+        units.push_back({{"unit", unit.unit_id.value},
+                         {"score", unit.score},
+                         {"s3", unit.s3},
+                         {"bm25", unit.bm25}});
     }
     return {{"arrow", "feature weights -> units"},
             {"candidates", input.ranked.size()},

@@ -1,7 +1,5 @@
 // Names the tokens at which a feature fires: the store knows positions and text, the model's
 // tokenizer what lies at a position.
-#include "store/inspect.h"
-
 #include <algorithm>
 #include <map>
 
@@ -57,14 +55,14 @@ void rank_tokens(InspectReport& report, uint32_t limit) {
 
 }  // namespace
 
-Result<InspectReport> inspect_store(const std::string& store, const InspectOptions& options) {
-    const bool names = options.head_slot >= 0 && !options.model.empty();
+Result<InspectReport> inspect_tokens(const Store& store, const InspectOptions& options,
+                                     const std::string& model) {
     InspectOptions wider = options;
-    if (names) wider.limit = std::max(options.limit, kPlacesForPreferences);
-    S3ATTN_TRY(InspectReport report, inspect_postings(store, wider));
-    if (!names) return report;
-    S3ATTN_CHECK(check_tokenizer(store, report, options.model));
-    S3ATTN_TRY(const auto tokenizer, open_llama_tokenizer(options.model));
+    if (options.head_slot >= 0) wider.limit = std::max(options.limit, kPlacesForPreferences);
+    S3ATTN_TRY(InspectReport report, store.inspect(wider));
+    if (options.head_slot < 0) return report;
+    S3ATTN_CHECK(check_tokenizer(store.directory(), report, model));
+    S3ATTN_TRY(const auto tokenizer, open_llama_tokenizer(model));
     for (FeatureOccurrence& occurrence : report.occurrences) {
         S3ATTN_CHECK(find_token(*tokenizer, occurrence));
     }

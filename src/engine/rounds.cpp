@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kDepth = 300;
 
 void add_round(const std::vector<ScoredUnit>& units, double weight,
-               std::unordered_map<int64_t, double>& sums) {
+               std::unordered_map<UnitId, double>& sums) {
     if (units.empty()) return;
     const double low = units[std::min(units.size(), kDepth) - 1].score;
     const double range = units.front().score - low;
@@ -22,9 +22,9 @@ void add_round(const std::vector<ScoredUnit>& units, double weight,
     }
 }
 
-void sort_by_sum(const std::unordered_map<int64_t, double>& sums, std::vector<ScoredUnit>& units) {
+void sort_by_sum(const std::unordered_map<UnitId, double>& sums, std::vector<ScoredUnit>& units) {
     // A unit that only a later round knows (BM25 lists matches alone) comes in here.
-    std::unordered_map<int64_t, ScoredUnit> first;
+    std::unordered_map<UnitId, ScoredUnit> first;
     for (const ScoredUnit& unit : units) first.emplace(unit.unit_id, unit);
     units.clear();
     for (const auto& [id, sum] : sums) {
@@ -47,8 +47,8 @@ Result<Searcher::Ranking> Searcher::rank(const std::string& question,
     S3ATTN_TRY(Ranking ranking, rank_once(question, options));
     if (options.rounds <= 1 || ranking.units.empty()) return ranking;
     const Stopwatch watch;
-    std::unordered_map<int64_t, double> sums;
-    std::unordered_set<int64_t> used;
+    std::unordered_map<UnitId, double> sums;
+    std::unordered_set<UnitId> used;
     add_round(ranking.units, 1.0, sums);
     for (uint32_t round = 1; round < options.rounds; ++round) {
         // The best unit that no round has asked with yet.

@@ -41,7 +41,7 @@ std::vector<ScoredUnit> fuse(std::vector<ScoredUnit> s3,
     const MinMax norm_s3{s3[depth - 1].s3, s3[0].s3 - s3[depth - 1].s3};
     MinMax norm_bm25;
     if (!bm25.empty()) norm_bm25 = {bm25.back().bm25, bm25.front().bm25 - bm25.back().bm25};
-    std::unordered_map<int64_t, double> lexical;
+    std::unordered_map<UnitId, double> lexical;
     for (const StoreReader::Match& match : bm25) lexical.emplace(match.unit_id, match.bm25);
 
     for (size_t i = 0; i < s3.size(); ++i) {

@@ -18,7 +18,7 @@ struct FeatureChoice;
 // Scores of one unit. S3: sum_j alpha_j sum_i u_ij softmax_P(T_j max_{t in P} w_ij . z_t), so all
 // units' scores sum to 1 (docs/retrieval.md).
 struct ScoredUnit {
-    int64_t unit_id = 0;
+    UnitId unit_id;
     double s3 = 0;
     double bm25 = 0;
     double score = 0;    // what the ranking used

@@ -60,8 +60,8 @@ Result<std::vector<Span>> select_spans(const StoreReader& store,
     }
     std::vector<Span> spans;
     std::unordered_set<std::string> taken;
-    std::map<int64_t, DocumentInfo> documents;
-    std::unordered_map<int64_t, uint32_t> scanned;  // tokens as the scanning model counted them
+    std::map<DocumentId, DocumentInfo> documents;
+    std::unordered_map<UnitId, uint32_t> scanned;  // tokens as the scanning model counted them
     scanned.reserve(store.live_units().size());
     for (const UnitExtent& unit : store.live_units()) scanned[unit.unit_id] = unit.n_tokens;
     uint32_t left = options.budget_tokens, smallest = UINT32_MAX, misfits = 0;

@@ -9,6 +9,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "s3attn/reason.h"
+
 namespace s3attn {
 namespace {
 
@@ -78,7 +80,10 @@ Result<std::vector<std::string>> question_words(Database& db, std::string_view q
     const int rc = tokenizer.xTokenize(instance, &words, FTS5_TOKENIZE_QUERY, question.data(),
                                        length, collect);
     tokenizer.xDelete(instance);
-    if (rc != SQLITE_OK) return make_error(ErrorCode::kIo, "out of memory reading the question");
+    if (rc != SQLITE_OK) {
+        return make_error(ErrorCode::kExhausted, reason::kNoMemory, {},
+                          "out of memory reading the question");
+    }
     return words;
 }
 
@@ -111,7 +116,7 @@ Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_v
     }
     std::vector<StoreReader::Match> matches;
     matches.reserve(scores.size());
-    for (const auto& [unit_id, score] : scores) matches.push_back({unit_id, score});
+    for (const auto& [unit_id, score] : scores) matches.push_back({UnitId(unit_id), score});
     const auto better = [](const StoreReader::Match& a, const StoreReader::Match& b) {
         return a.bm25 != b.bm25 ? a.bm25 > b.bm25 : a.unit_id < b.unit_id;
     };

@@ -5,9 +5,12 @@
 #include <optional>
 #include <set>
 
-#include "s3attn/engine.h"
+#include "base/guarded.h"
+#include "s3attn/store.h"
 #include "store/code_reader.h"
+#include "store/documents.h"
 #include "store/snapshot.h"
+#include "store/store.h"
 
 namespace s3attn {
 namespace {
@@ -229,8 +232,6 @@ Status merge_documents(const std::vector<Input>& inputs, const std::vector<Sourc
     return {};
 }
 
-}  // namespace
-
 Result<MergeReport> merge_stores(const std::string& store, const std::vector<std::string>& stores,
                                  ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const auto inputs, open_inputs(store, stores));
@@ -250,6 +251,14 @@ Result<MergeReport> merge_stores(const std::string& store, const std::vector<std
     report.store_tokens = reader->live_tokens();
     report.bytes = reader->bytes_on_disk();
     return report;
+}
+
+}  // namespace
+
+Result<MergeReport> Store::merge(const std::string& directory,
+                                 const std::vector<std::string>& stores, ProgressSink& sink,
+                                 const CancelToken& cancel) {
+    return guarded([&] { return merge_stores(directory, stores, sink, cancel); });
 }
 
 }  // namespace s3attn

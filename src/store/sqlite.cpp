@@ -19,6 +19,7 @@ ErrorCode code_of(int sqlite_code) {
         case SQLITE_MISMATCH:
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB: return ErrorCode::kCorrupt;
+        case SQLITE_NOMEM: return ErrorCode::kExhausted;
         case SQLITE_MISUSE:
         case SQLITE_INTERNAL: return ErrorCode::kInternal;
         default: return ErrorCode::kIo;

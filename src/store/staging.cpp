@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 #include "store/layout.h"
 
 namespace s3attn {
@@ -23,7 +24,7 @@ std::string without_slash(std::string path) {
 }
 
 Error exists(const std::string& path) {
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kExists, path,
                       "'" + path + "' exists already; remove it or choose another name");
 }
 

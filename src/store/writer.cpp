@@ -33,7 +33,10 @@ Writer::~Writer() {
 // Brings the directory to the state the catalogue describes.
 Status Writer::start() {
     // FULL: a commit is on the disk when it returns (in WAL mode NORMAL would sync later).
-    S3ATTN_CHECK(db_->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+    // The log is cut back when it begins anew: one large commit does not leave it large.
+    S3ATTN_CHECK(
+        db_->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                  "PRAGMA journal_size_limit = 4194304"));
     const std::string cache_kib = std::to_string(options_.memory_bytes / kCacheShare / 1024);
     S3ATTN_CHECK(db_->exec(("PRAGMA cache_size = -" + cache_kib).c_str()));
     S3ATTN_TRY(const int64_t position, load_meta(*db_, "next_position"));
@@ -82,7 +85,7 @@ Status Writer::place_next(int64_t list, uint64_t length, uint64_t ordinal) {
         return make_error(ErrorCode::kInvalidArgument, "a document has no such place in its list");
     }
     S3ATTN_TRY(const int64_t base, fail(list_base(list, length)));
-    place_ = base + static_cast<int64_t>(ordinal) + 1;
+    place_ = DocumentId(base + static_cast<int64_t>(ordinal) + 1);
     return {};
 }
 
@@ -100,7 +103,7 @@ Result<int64_t> Writer::list_base(int64_t list, uint64_t length) {
 }
 
 // None when the place is taken: a changed document comes after everything there is.
-Result<std::optional<int64_t>> Writer::if_free(std::optional<int64_t> place) {
+Result<std::optional<DocumentId>> Writer::if_free(std::optional<DocumentId> place) {
     if (!place.has_value()) return place;
     S3ATTN_TRY(const auto there, find_document(*db_, *place));
     return there.has_value() ? std::nullopt : place;
@@ -152,11 +155,11 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
         return Begin{Begin::Kind::kUnchanged, whole->info.doc_id, whole->info.units,
                      whole->info.tokens};
     }
-    std::optional<int64_t> replaces;
+    std::optional<DocumentId> replaces;
     if (whole.has_value()) replaces = whole->info.doc_id;
     S3ATTN_CHECK(begin_transaction());
     S3ATTN_TRY(place, if_free(place));
-    S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces, place));
+    S3ATTN_TRY(const DocumentId doc_id, insert_document(*db_, header, replaces, place));
     current_ = Current{doc_id, 0, 0, 0, !replaces.has_value()};
     return Begin{replaces.has_value() ? Begin::Kind::kReplaces : Begin::Kind::kNew, doc_id, 0, 0};
 }
@@ -244,18 +247,14 @@ Status Writer::end_document() {
     return {};
 }
 
-Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
+Result<DocumentInfo> Writer::remove_document(DocumentId doc_id) {
     S3ATTN_CHECK(usable());
     if (db_->in_transaction()) {
         return make_error(ErrorCode::kInvalidArgument,
                           "commit what was added before removing a document");
     }
-    S3ATTN_TRY(const auto row, find_document(*db_, path_or_id));
-    if (!row.has_value()) {
-        return make_error(ErrorCode::kNotFound, "the store '" + directory_ + "' has no document '" +
-                                                    path_or_id +
-                                                    "'; s3attn list shows what it has");
-    }
+    S3ATTN_TRY(const auto row, find_document(*db_, doc_id));
+    if (!row.has_value()) return no_document(directory_, doc_id);
     const auto remove = [&]() -> Status {
         S3ATTN_CHECK(begin_transaction());
         S3ATTN_CHECK(drop_document(*db_, *row));

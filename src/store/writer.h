@@ -41,11 +41,11 @@ class Writer final : public StoreWriter {
     Status commit() override;
     Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
-    Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
+    Result<DocumentInfo> remove_document(DocumentId doc_id) override;
 
   private:
     struct Current {
-        int64_t doc_id = 0;
+        DocumentId doc_id;
         uint64_t tokens = 0, units = 0, byte_end = 0;
         bool visible = true;
     };
@@ -56,7 +56,7 @@ class Writer final : public StoreWriter {
     Status resume(const DocumentRow& row);
     Result<Begin> begin(const DocumentHeader& header);
     Result<int64_t> list_base(int64_t list, uint64_t length);
-    Result<std::optional<int64_t>> if_free(std::optional<int64_t> place);
+    Result<std::optional<DocumentId>> if_free(std::optional<DocumentId> place);
     Status insert_unit(const Unit& unit, uint32_t n_tokens);
     Status check_unit(const Unit& unit, uint32_t n_tokens) const;
     Status write_codes(const CodeBatch& codes);
@@ -87,8 +87,8 @@ class Writer final : public StoreWriter {
     uint64_t pending_units_ = 0;              // tokens of units since the last commit
     uint64_t pending_codes_ = 0;              // tokens of codes since the last commit
     std::optional<Current> current_;
-    std::optional<int64_t> place_;  // doc_id for the next new document
-    bool removed_ = false;          // positions died and no segment was looked at since
+    std::optional<DocumentId> place_;  // doc_id for the next new document
+    bool removed_ = false;             // positions died and no segment was looked at since
     std::optional<Error> failed_;
     BackgroundMerger merger_;  // its thread ends before anything else goes
 };

@@ -57,7 +57,7 @@ inline Case random_case(uint32_t seed, const CaseShape& shape) {
     for (int64_t id = 1; position < end; ++id) {
         if (chance(shape.gaps)) position += rng() % 4;
         const uint32_t n = rng() % (shape.max_unit_tokens + 1);
-        c.store.extents.push_back({id, position, n});
+        c.store.extents.push_back({UnitId(id), TokenPosition(position), n});
         position += n;
         if (n == 0) ++position;
     }

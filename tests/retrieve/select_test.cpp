@@ -39,7 +39,7 @@ MemoryStore word_store(uint32_t seed, uint32_t units) {
             text += kWords[rng() % 6];
             if (i + 1 < n) text += ' ';
         }
-        store.add_unit(1 + u % 3, text, n);
+        store.add_unit(DocumentId(1 + u % 3), text, n);
     }
     return store;
 }
@@ -65,7 +65,7 @@ RC_GTEST_PROP(RankUnits, OrderAndMembers, ()) {
     const auto matches = store.bm25(question, n);
     const bool lexical = options.method == Method::kBm25;
     RC_ASSERT(ranked->size() == (lexical ? matches->size() : n));
-    std::set<int64_t> seen;
+    std::set<UnitId> seen;
     for (size_t i = 0; i < ranked->size(); ++i) {
         const ScoredUnit& unit = (*ranked)[i];
         RC_ASSERT(seen.insert(unit.unit_id).second);
@@ -79,10 +79,10 @@ RC_GTEST_PROP(RankUnits, OrderAndMembers, ()) {
 
 TEST(RankUnits, FusionByHand) {
     MemoryStore store;
-    store.add_unit(1, "amber basalt", 2);  // bm25 2
-    store.add_unit(1, "amber", 1);         // bm25 1
-    store.add_unit(1, "cedar", 1);
-    store.add_unit(1, "dolphin", 1);
+    store.add_unit(DocumentId(1), "amber basalt", 2);  // bm25 2
+    store.add_unit(DocumentId(1), "amber", 1);         // bm25 1
+    store.add_unit(DocumentId(1), "cedar", 1);
+    store.add_unit(DocumentId(1), "dolphin", 1);
     S3Scores scores;
     scores.mass = {0.1, 0.2, 0.6, 0.05};
     RankOptions options;
@@ -91,13 +91,13 @@ TEST(RankUnits, FusionByHand) {
     const auto ranked = rank_units(store, &scores, "amber basalt", options);
     ASSERT_TRUE(ranked.ok());
     ASSERT_EQ(ranked->size(), 4u);
-    EXPECT_EQ((*ranked)[0].unit_id, 3);
+    EXPECT_EQ((*ranked)[0].unit_id, UnitId(3));
     EXPECT_NEAR((*ranked)[0].score, 3.0 / 4, 1e-12);
-    EXPECT_EQ((*ranked)[1].unit_id, 1);
+    EXPECT_EQ((*ranked)[1].unit_id, UnitId(1));
     EXPECT_NEAR((*ranked)[1].score, 1.0 / 4, 1e-12);  // S3 minimum, best BM25
-    EXPECT_EQ((*ranked)[2].unit_id, 2);
+    EXPECT_EQ((*ranked)[2].unit_id, UnitId(2));
     EXPECT_NEAR((*ranked)[2].score, 3 * 0.2 / 4, 1e-12);  // (.2 - .1) / (.6 - .1), lowest BM25
-    EXPECT_EQ((*ranked)[3].unit_id, 4);
+    EXPECT_EQ((*ranked)[3].unit_id, UnitId(4));
     EXPECT_LT((*ranked)[3].score, 0);
     EXPECT_EQ((*ranked)[0].s3, 0.6);
     EXPECT_EQ((*ranked)[1].bm25, 2.0);
@@ -166,8 +166,8 @@ RC_GTEST_PROP(SelectSpans, Invariants, ()) {
 
 TEST(SelectSpans, FillsEveryField) {
     MemoryStore store;
-    store.add_unit(4, "first words here", 3);
-    store.add_unit(4, "second words", 2);
+    store.add_unit(DocumentId(4), "first words here", 3);
+    store.add_unit(DocumentId(4), "second words", 2);
     store.rows[2].page = 9;
     store.document_map[4].offsets = OffsetSpace::kExtracted;
     const auto spans =
@@ -175,7 +175,7 @@ TEST(SelectSpans, FillsEveryField) {
     ASSERT_TRUE(spans.ok());
     ASSERT_EQ(spans->size(), 2u);
     const Span& span = (*spans)[0];
-    EXPECT_EQ(span.doc_id, 4);
+    EXPECT_EQ(span.doc_id, DocumentId(4));
     EXPECT_EQ(span.path, "books/doc4.txt");
     EXPECT_EQ(span.offsets, OffsetSpace::kExtracted);
     EXPECT_EQ(span.byte_begin, 17u);
@@ -193,8 +193,8 @@ TEST(SelectSpans, FillsEveryField) {
 
 TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
     MemoryStore store;
-    store.add_unit(1, "amber basalt cedar", 3);
-    store.add_unit(2, "amber\n  basalt cedar ", 3);
+    store.add_unit(DocumentId(1), "amber basalt cedar", 3);
+    store.add_unit(DocumentId(2), "amber\n  basalt cedar ", 3);
     const auto spans = select_spans(store, {{1, 1, 0, 1}, {2, 1, 0, 1}}, select_options(100));
     ASSERT_TRUE(spans.ok());
     EXPECT_EQ(spans->size(), 1u);
@@ -202,8 +202,8 @@ TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
 
 TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
     MemoryStore store;
-    store.add_unit(1, "a b c d e f g", 7);
-    store.add_unit(1, "a b c d e", 5);
+    store.add_unit(DocumentId(1), "a b c d e f g", 7);
+    store.add_unit(DocumentId(1), "a b c d e", 5);
     const auto spans = select_spans(store, {{1, 1, 0, 1}, {2, 0, 0, 0}}, select_options(3));
     ASSERT_FALSE(spans.ok());
     EXPECT_EQ(spans.error().code, ErrorCode::kInvalidArgument);
@@ -215,8 +215,8 @@ TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
 
 TEST(Evidence, CosineOrWordsOrNothing) {
     MemoryStore store;
-    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
-    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    store.add_unit(DocumentId(1), "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(DocumentId(1), "Cedar and amber were traded every spring.", 8);
     S3Scores scores;
     scores.mass = {0.5, 0.5};
     scores.best_cosine = 0.4;
@@ -241,8 +241,8 @@ TEST(Evidence, CosineOrWordsOrNothing) {
 
 TEST(Evidence, TheFloorRisesWithTheWordsThatAreMissing) {
     MemoryStore store;
-    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
-    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    store.add_unit(DocumentId(1), "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(DocumentId(1), "Cedar and amber were traded every spring.", 8);
     S3Scores scores;
     scores.mass = {0.5, 0.5};
     scores.best_cosine = 0.3 + 0.9 * kMissingWordsPenalty;

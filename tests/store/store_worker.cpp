@@ -77,7 +77,7 @@ int run(const std::vector<std::string>& arguments) {
     if (operation == "import") return report(import_store(store, rest.at(0)));
     if (operation == "merge") {
         Silent sink;
-        return report(merge_stores(store, rest, sink, CancelToken()));
+        return report(Store::merge(store, rest, sink, CancelToken()));
     }
     for (const std::string& document : rest) {
         const auto removed = remove_document(store, document);
