@@ -5,6 +5,7 @@
 #include "eval/method.h"
 #include "eval/run_record.h"
 #include "retrieve/select.h"
+#include "s3attn/store.h"
 
 namespace s3attn::eval {
 namespace {

@@ -58,5 +58,5 @@ if [ "${1:-}" = --tsan ]; then
     export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1"
     "$build/base_tests" --gtest_brief=1 --gtest_filter='*Pool*:*Parallel*:*Thread*'
     "$build/store_tests" --gtest_brief=1 \
-        --gtest_filter='Concurrent.*:Portable.*:Merge.*:Store.*:-*.EveryFlippedByte*'
+        --gtest_filter='Concurrent.*:Portable.*:Merge.*:StoreTest.*:-*.EveryFlippedByte*'
 fi

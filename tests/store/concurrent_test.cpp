@@ -33,7 +33,9 @@ TEST(Concurrent, ReadersWriterMergesAndExport) {
                         return true;
                     });
                 // By now it may be gone.
-                if (!whole.ok()) ASSERT_EQ(whole.error().code, ErrorCode::kNotFound);
+                if (!whole.ok()) {
+                    ASSERT_EQ(whole.error().code, ErrorCode::kNotFound);
+                }
                 if (whole.ok() && document.complete) {
                     ASSERT_EQ(text, worker_text(document));
                 }

@@ -31,7 +31,7 @@ TEST_F(StoreTest, ReaderKeepsItsSnapshot) {
     }
     EXPECT_EQ(live_postings(*reader), before);
     EXPECT_EQ(reader->documents()->size(), 2u);
-    EXPECT_EQ(reader->document(2)->path, "b.txt");
+    EXPECT_EQ(reader->document(DocumentId(2))->path, "b.txt");
     const auto again = reader->bm25("whale", 10);
     ASSERT_OK(again);
     ASSERT_EQ(again->size(), matches->size());
