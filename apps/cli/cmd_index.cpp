@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -26,6 +27,27 @@ bool parse_shard(const std::string& text, IndexOptions& options) {
            options.shard <= options.shards;
 }
 
+// Names what is not in the store: files skipped and parts that could not be read. True: there is.
+bool name_failures(const IndexReport& report) {
+    bool failed = false;
+    for (const FileOutcome& file : report.files) {
+        const bool skipped = file.kind == FileOutcome::Kind::kSkipped;
+        failed = failed || skipped || file.partly_read();
+        if (skipped) {
+            std::fprintf(stderr, "skipped: %s: %s\n", file.path.c_str(), file.reason.c_str());
+        }
+        for (const ReadNote& note : file.notes) {
+            if (note.kind != ReadNote::Kind::kUnread) continue;
+            std::fprintf(stderr, "not read: %s: %s\n", file.path.c_str(), note.text().c_str());
+        }
+    }
+    for (const ReadNote& note : report.notes) {
+        failed = failed || note.kind == ReadNote::Kind::kUnread;
+        std::fprintf(stderr, "%s\n", note.text().c_str());
+    }
+    return failed;
+}
+
 void print_report(const IndexReport& report) {
     size_t counts[5] = {};
     for (const FileOutcome& file : report.files) ++counts[static_cast<size_t>(file.kind)];
@@ -37,6 +59,10 @@ void print_report(const IndexReport& report) {
     if (count(Kind::kUnchanged) > 0)
         files += fmt::format(", {} unchanged", count(Kind::kUnchanged));
     if (count(Kind::kSkipped) > 0) files += fmt::format(", {} skipped", count(Kind::kSkipped));
+    const auto partly = std::count_if(
+        report.files.begin(), report.files.end(),
+        [](const FileOutcome& file) { return file.kind != Kind::kSkipped && file.partly_read(); });
+    if (partly > 0) files += fmt::format(", {} only in part", partly);
     std::printf(
         "%s: %s tokens in %.1f s (%s tokens/s), store %s bytes (%.0f per token), peak "
         "memory %.0f MiB\n",
@@ -61,12 +87,7 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
         (*engine)->index(arguments.store, arguments.inputs, arguments.options, progress, cancel);
     progress.finish();
     if (!report.ok()) return fail(report.error());
-    bool skipped = false;
-    for (const FileOutcome& file : report->files) {
-        if (file.kind != FileOutcome::Kind::kSkipped) continue;
-        skipped = true;
-        std::fprintf(stderr, "skipped: %s: %s\n", file.path.c_str(), file.reason.c_str());
-    }
+    const bool failed = name_failures(*report);
     if (report->files.empty() && !report->cancelled && arguments.options.shards == 0) {
         return fail(make_error(ErrorCode::kNotFound,
                                "no file of a known format was found in the directories given"));
@@ -80,7 +101,7 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
         std::fprintf(stderr,
                      "interrupted: what was committed is kept; run the same command to go on\n");
     }
-    return skipped || report->cancelled ? 1 : 0;
+    return failed || report->cancelled ? 1 : 0;
 }
 
 }  // namespace

@@ -21,6 +21,26 @@ const char* to_string(FileOutcome::Kind kind) {
     return "skipped";
 }
 
+const char* to_string(ReadNote::Kind kind) {
+    switch (kind) {
+        case ReadNote::Kind::kConverted: return "converted";
+        case ReadNote::Kind::kLeftOut: return "left out";
+        case ReadNote::Kind::kUnread: return "unread";
+    }
+    return "unread";
+}
+
+Json to_json(const std::vector<ReadNote>& notes) {
+    Json json = Json::array();
+    for (const ReadNote& note : notes) {
+        json.push_back({{"kind", to_string(note.kind)},
+                        {"place", note.place},
+                        {"count", note.count},
+                        {"message", note.message}});
+    }
+    return json;
+}
+
 }  // namespace
 
 std::string quoted(const std::string& text) {
@@ -101,15 +121,19 @@ Json to_json(const IndexReport& report) {
     json["skipped"] = Json::array();
     for (const FileOutcome& file : report.files) {
         if (file.kind == FileOutcome::Kind::kSkipped) {
-            json["skipped"].push_back({{"path", file.path}, {"reason", file.reason}});
+            json["skipped"].push_back(
+                {{"path", file.path}, {"reason", file.reason}, {"notes", to_json(file.notes)}});
             continue;
         }
         json["files"].push_back({{"path", file.path},
                                  {"doc_id", file.doc_id.value},
                                  {"outcome", to_string(file.kind)},
                                  {"tokens", file.tokens},
-                                 {"bytes", file.bytes}});
+                                 {"bytes", file.bytes},
+                                 {"partly_read", file.partly_read()},
+                                 {"notes", to_json(file.notes)}});
     }
+    json["notes"] = to_json(report.notes);
     json["timings_ms"] = report.timings_ms;
     json["device"] = report.device;
     if (report.device == "cuda") {

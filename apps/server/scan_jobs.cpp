@@ -266,6 +266,10 @@ void ScanJobs::finish(const std::shared_ptr<Job>& job, const Result<IndexReport>
     }
     for (const FileOutcome& file : report->files) {
         status.doc_id = file.doc_id;
+        for (const ReadNote& note : file.notes) {
+            if (note.kind != ReadNote::Kind::kUnread || status.notes.size() >= kMostNotes) continue;
+            status.notes.push_back("not read: " + note.text());
+        }
         if (file.kind == FileOutcome::Kind::kSkipped) {
             status.state = ScanStatus::State::kFailed;
             status.error = file.reason;

@@ -181,6 +181,21 @@ struct IndexOptions {
     uint32_t shard = 0, shards = 0;
 };
 
+// What of a document is not in the store as it stands in the source. Nothing is left out silently.
+struct ReadNote {
+    enum class Kind {
+        kConverted,  // all of it is there, in another form: another encoding, bytes replaced
+        kLeftOut,    // not read on purpose: the rules of docs/documents.md
+        kUnread,     // belongs to the document and could not be read: it counts as a failure
+    };
+    Kind kind = Kind::kUnread;
+    std::string place;   // inside the document: "chapter2.xhtml", "pages 2-4"; empty: all of it
+    uint64_t count = 0;  // how many things the note speaks of; 0 where nothing is counted
+    std::string
+        message;  // words for a person, the count among them: "damaged (...); copy it again"
+    std::string text() const { return place.empty() ? message : place + ": " + message; }
+};
+
 struct FileOutcome {
     std::string path;
     enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
@@ -188,12 +203,22 @@ struct FileOutcome {
     DocumentId doc_id;
     uint64_t tokens = 0;  // scanned in this run
     uint64_t bytes = 0;   // of the source
+    // Also of skipped files; of unchanged ones what opening them shows.
+    std::vector<ReadNote> notes;
+    // Whether a part of it could not be read.
+    bool partly_read() const {
+        for (const ReadNote& note : notes) {
+            if (note.kind == ReadNote::Kind::kUnread) return true;
+        }
+        return false;
+    }
 };
 
 struct IndexReport {
     std::vector<FileOutcome> files;
-    uint64_t tokens = 0;  // scanned in this run
-    double seconds = 0;   // wall clock of the scan, model loading excluded
+    std::vector<ReadNote> notes;  // of the walk through directories: what it passed over
+    uint64_t tokens = 0;          // scanned in this run
+    double seconds = 0;           // wall clock of the scan, model loading excluded
     double tokens_per_s = 0;
     uint64_t bytes = 0;          // size of the store on disk after the run
     double bytes_per_token = 0;  // bytes / all live tokens of the store

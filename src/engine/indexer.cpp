@@ -57,12 +57,14 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
         return skipped;
     }
     DocumentReader& reader = **opened;
-    for (const std::string& note : reader.header().notes) sink_.note(path + ": " + note);
+    notes_told_ = 0;
+    tell_notes(reader);
     // A file without text gets no document, and so no id, not even for a moment.
     Unit first;
     const auto any = next_unit(reader, first);
     if (!any.ok() || !*any) {
         skipped.reason = any.ok() ? "the file holds no text" : any.error().message;
+        skipped.notes = reader.header().notes;
         return skipped;
     }
     if (place.has_value()) {
@@ -75,6 +77,7 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
         outcome.kind = FileOutcome::Kind::kUnchanged;
         outcome.doc_id = begin.doc_id;
         outcome.bytes = reader.header().source_bytes;
+        outcome.notes = reader.header().notes;
         return outcome;
     }
     return scan_document(reader, std::move(first), begin);
@@ -95,6 +98,7 @@ Result<FileOutcome> Indexer::scan_document(DocumentReader& reader, Unit unit,
         outcome.kind = FileOutcome::Kind::kSkipped;
         outcome.reason = error.message;
         outcome.tokens = 0;
+        outcome.notes = reader.header().notes;
         return outcome;
     };
 
@@ -122,6 +126,8 @@ Result<FileOutcome> Indexer::scan_document(DocumentReader& reader, Unit unit,
     S3ATTN_CHECK(writer_.end_document());
     if (writer_.pending_tokens() >= options_.commit_tokens) S3ATTN_CHECK(commit());
     outcome.tokens = tokens_scanned_ - tokens_before;
+    tell_notes(reader);
+    outcome.notes = reader.header().notes;
     report(reader.header().source_bytes);
     return outcome;
 }
@@ -201,6 +207,15 @@ Status Indexer::finish() {
     const Status status = writer_.settle();
     timings_ms_["settle"] += watch.milliseconds();
     return status;
+}
+
+// What could not be read is for the report's reader, who sees it once, with the file's outcome.
+void Indexer::tell_notes(const DocumentReader& reader) {
+    const std::vector<ReadNote>& notes = reader.header().notes;
+    for (; notes_told_ < notes.size(); ++notes_told_) {
+        const ReadNote& note = notes[notes_told_];
+        if (note.kind != ReadNote::Kind::kUnread) sink_.note(current_path_ + ": " + note.text());
+    }
 }
 
 void Indexer::report(uint64_t bytes_done) {

@@ -61,6 +61,7 @@ class Indexer {
     Status commit();
     Status drop_document(DocumentId doc_id);
     void report(uint64_t bytes_done);
+    void tell_notes(const DocumentReader& reader);
 
     const Scanner& scanner_;
     ChunkCoder& coder_;
@@ -74,6 +75,7 @@ class Indexer {
     Stopwatch watch_;
     std::map<std::string, double> timings_ms_;
     std::string current_path_;
+    size_t notes_told_ = 0;  // of the current document
     uint64_t bytes_before_ = 0, bytes_total_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "text/detect.h"
@@ -83,6 +84,22 @@ OpenResult open_document_windowed(const std::string& path, const ReaderOptions& 
 }
 
 }  // namespace text
+
+void add_note(std::vector<ReadNote>& notes, ReadNote note) {
+    constexpr size_t kMost = 100;
+    if (notes.size() < kMost) {
+        notes.push_back(std::move(note));
+        return;
+    }
+    const auto rest = std::find_if(notes.begin() + kMost, notes.end(),
+                                   [&](const ReadNote& other) { return other.kind == note.kind; });
+    if (rest == notes.end()) {
+        notes.push_back({note.kind, {}, 1, "1 further note of this kind"});
+        return;
+    }
+    ++rest->count;
+    rest->message = std::to_string(rest->count) + " further notes of this kind";
+}
 
 Result<std::unique_ptr<DocumentReader>> open_document(const std::string& path,
                                                       const ReaderOptions& options) {

@@ -30,8 +30,8 @@ struct DocumentHeader {
     std::string encoding;  // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t source_bytes = 0;
-    std::string source_hash;         // XXH3-128 of the source bytes, hex
-    std::vector<std::string> notes;  // what a person should know (converted encoding, ...)
+    std::string source_hash;      // XXH3-128 of the source bytes, hex
+    std::vector<ReadNote> notes;  // complete once next() has returned false
 };
 
 struct ReaderOptions {
@@ -42,6 +42,10 @@ struct ReaderOptions {
     uint32_t child_seconds = 300;  // time limit of a converter process (pdftotext)
     uint64_t child_output_bytes = 1ull << 30;
 };
+
+// Appends a note. A document's notes are bounded: after 100, the rest of a kind share one note with
+// their number.
+void add_note(std::vector<ReadNote>& notes, ReadNote note);
 
 class DocumentReader {
   public:

@@ -153,7 +153,7 @@ Error no_text(const SourceFile& source, const std::string& what) {
 
 TextEncoding converted(std::string name, uint64_t bom_bytes, uint64_t source_bytes) {
     TextEncoding encoding;
-    encoding.notes.push_back("converted from " + name);
+    encoding.notes.push_back({ReadNote::Kind::kConverted, {}, 0, "converted from " + name});
     encoding.name = encoding.converter = std::move(name);
     encoding.bom_bytes = bom_bytes;
     encoding.source_bytes = source_bytes;
@@ -165,9 +165,12 @@ TextEncoding utf8(const Profile& profile, uint64_t bom_bytes) {
     encoding.bom_bytes = bom_bytes;
     encoding.source_bytes = profile.bytes;
     if (profile.invalid > 0) {
-        encoding.notes.push_back(std::to_string(profile.invalid) +
-                                 " bytes are not valid UTF-8 and read as '?', the first" +
-                                 at_offset(profile.first_invalid));
+        encoding.notes.push_back({ReadNote::Kind::kConverted,
+                                  {},
+                                  profile.invalid,
+                                  std::to_string(profile.invalid) +
+                                      " bytes are not valid UTF-8 and read as '?', the first" +
+                                      at_offset(profile.first_invalid)});
     }
     return encoding;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 #include "text/source_file.h"
 #include "text/text_window.h"
 
@@ -17,7 +18,7 @@ struct TextEncoding {
     std::string converter;       // ICU's name; empty: UTF-8, no conversion
     uint64_t bom_bytes = 0;
     uint64_t source_bytes = 0;  // of the whole file
-    std::vector<std::string> notes;
+    std::vector<ReadNote> notes;
 };
 
 // Reads the whole file once, in bounded memory. kUnsupported: binary data, or no encoding fits.

@@ -177,8 +177,11 @@ OpenResult open_markdown(OpenRequest request) {
     S3ATTN_TRY(const TextEncoding encoding, find_encoding(*request.source));
     const uint64_t most = request.options.max_parse_bytes;
     if (encoding.source_bytes > most) {
-        request.header.notes.push_back("larger than " + std::to_string(most) +
-                                       " bytes: read as plain text, not as Markdown");
+        add_note(request.header.notes, {ReadNote::Kind::kConverted,
+                                        {},
+                                        0,
+                                        "larger than " + std::to_string(most) +
+                                            " bytes: read as plain text, not as Markdown"});
         return open_text(std::move(request));
     }
     S3ATTN_TRY(const std::string text, decode_whole(*request.source, {}, most, request.header));

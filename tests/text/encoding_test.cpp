@@ -83,7 +83,7 @@ TEST_P(Encoded, IsConvertedWithExactSourceOffsets) {
         const Document document = read_bytes("a.txt", bytes, {}, window);
         ASSERT_TRUE(document.ok) << document.error.message;
         ASSERT_FALSE(document.header.notes.empty());
-        EXPECT_EQ(document.header.notes[0], "converted from " + document.header.encoding);
+        EXPECT_EQ(document.header.notes[0].message, "converted from " + document.header.encoding);
         EXPECT_EQ(broken_invariant(document, {}), "");
         EXPECT_EQ(document.all() + "\r\n\r\n", text) << document.header.encoding;
         uint32_t line = 1;
@@ -139,10 +139,10 @@ TEST(Encoding, DamagedUtf8KeepsOffsets) {
         ASSERT_TRUE(document.ok) << document.error.message;
         EXPECT_EQ(document.header.encoding, "UTF-8");
         ASSERT_EQ(document.header.notes.size(), 1u);
-        EXPECT_NE(document.header.notes[0].find("7 bytes"), std::string::npos)
-            << document.header.notes[0];
-        EXPECT_NE(document.header.notes[0].find("offset 64"), std::string::npos)
-            << document.header.notes[0];
+        EXPECT_NE(document.header.notes[0].message.find("7 bytes"), std::string::npos)
+            << document.header.notes[0].message;
+        EXPECT_NE(document.header.notes[0].message.find("offset 64"), std::string::npos)
+            << document.header.notes[0].message;
         for (const Unit& unit : document.units) {
             ASSERT_EQ(unit.text.size(), unit.byte_end - unit.byte_begin);
             for (size_t i = 0; i < unit.text.size(); ++i) {

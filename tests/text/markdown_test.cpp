@@ -80,7 +80,7 @@ TEST(Markdown, AboveTheParseLimitItIsReadAsText) {
     const Document document = checked("# T\n\n" + repeat(kLong + "\n\n", 10), options);
     EXPECT_EQ(document.units.size(), 10u);
     ASSERT_EQ(document.header.notes.size(), 1u);
-    EXPECT_NE(document.header.notes[0].find("plain text"), std::string::npos);
+    EXPECT_NE(document.header.notes[0].message.find("plain text"), std::string::npos);
 }
 
 TEST(Markdown, HostileInputIsQuick) {
