@@ -31,6 +31,10 @@ void add_document_options(CLI::App& command, DocumentChoice& choice) {
 }
 
 Result<DocumentInfo> choose_document(const Store& store, const DocumentChoice& choice) {
+    if (!choice.word.empty() && (choice.id != 0 || !choice.path.empty())) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "name one document: '" + choice.word + "', --id or --path");
+    }
     if (choice.id != 0) return store.document(DocumentId(choice.id));
     const std::string& path = choice.path.empty() ? choice.word : choice.path;
     S3ATTN_TRY(const auto by_path, store.find(path));

@@ -41,9 +41,12 @@ void BackgroundMerger::abandon() {
     if (!busy()) return;
     stop_ = true;
     const auto result = take();
-    if (result.ok() && result->merged.has_value()) {
+    if (!result.ok() || !result->merged.has_value()) return;
+    // Without memory even for its name it stays, and the next writer removes it.
+    [[maybe_unused]] const Status ignored = guarded([&]() -> Status {
         ::unlink((directory_ + "/" + result->merged->file).c_str());
-    }
+        return {};
+    });
 }
 
 }  // namespace s3attn

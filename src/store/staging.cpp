@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/guarded.h"
 #include "s3attn/reason.h"
 #include "store/layout.h"
 
@@ -102,10 +103,13 @@ Status StagingDirectory::publish() {
 
 StagingDirectory::~StagingDirectory() {
     if (published_) return;
-    if (remove_files().ok()) {
+    // Where it fails, the next import of that name does it.
+    [[maybe_unused]] const Status ignored = guarded([&]() -> Status {
+        S3ATTN_CHECK(remove_files());
         ::unlink((path_ + "/" + kLockFile).c_str());
         ::rmdir(path_.c_str());
-    }
+        return {};
+    });
 }
 
 }  // namespace s3attn

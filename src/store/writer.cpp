@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
 #include "store/layout.h"
@@ -13,8 +14,7 @@
 namespace s3attn {
 
 Error Writer::give_up(const Error& error) {
-    failed_ = make_error(error.code,
-                         error.message + " (the store keeps what was committed; open it again)");
+    failed_ = Error{error.code, "out of memory", reason::kNoMemory, {}};  // needs none itself
     merger_.abandon();
     insert_unit_.reset();
     insert_words_.reset();
@@ -22,12 +22,15 @@ Error Writer::give_up(const Error& error) {
     current_.reset();
     if (db_->in_transaction()) [[maybe_unused]]
         const Status ignored = db_->exec("ROLLBACK");
+    if (error.code == ErrorCode::kExhausted) return *failed_;  // no memory for more words
+    failed_ = error;
+    failed_->message += " (the store keeps what was committed; open it again)";
     return *failed_;
 }
 
 Writer::~Writer() {
     if (failed_.has_value() || db_->in_transaction()) return;
-    [[maybe_unused]] const Status ignored = settle();
+    [[maybe_unused]] const Status ignored = guarded([&] { return settle(); });
 }
 
 // Brings the directory to the state the catalogue describes.
@@ -84,7 +87,7 @@ Status Writer::place_next(int64_t list, uint64_t length, uint64_t ordinal) {
     if (length > kMost || ordinal >= length) {
         return make_error(ErrorCode::kInvalidArgument, "a document has no such place in its list");
     }
-    S3ATTN_TRY(const int64_t base, fail(list_base(list, length)));
+    S3ATTN_TRY(const int64_t base, attempt([&] { return list_base(list, length); }));
     place_ = DocumentId(base + static_cast<int64_t>(ordinal) + 1);
     return {};
 }
@@ -114,7 +117,7 @@ Result<StoreWriter::Begin> Writer::begin_document(const DocumentHeader& header) 
     if (header.path.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "a document needs a path");
     }
-    return fail(begin(header));
+    return attempt([&] { return begin(header); });
 }
 
 Status Writer::resume(const DocumentRow& row) {
@@ -181,7 +184,7 @@ Status Writer::check_unit(const Unit& unit, uint32_t n_tokens) const {
 Status Writer::add_unit(const Unit& unit, uint32_t n_tokens) {
     S3ATTN_CHECK(usable());
     S3ATTN_CHECK(check_unit(unit, n_tokens));
-    return fail(insert_unit(unit, n_tokens));
+    return attempt([&] { return insert_unit(unit, n_tokens); });
 }
 
 Status Writer::insert_unit(const Unit& unit, uint32_t n_tokens) {
@@ -216,7 +219,7 @@ Status Writer::add_codes(const CodeBatch& codes) {
     }
     S3ATTN_CHECK(check_codes(shape_, codes));
     if (codes.n_tokens == 0) return {};
-    return fail(write_codes(codes));
+    return attempt([&] { return write_codes(codes); });
 }
 
 Status Writer::write_codes(const CodeBatch& codes) {
@@ -242,7 +245,7 @@ Status Writer::end_document() {
         if (!current_->visible) removed_ = true;
         return complete_document(*db_, current_->doc_id);
     };
-    S3ATTN_CHECK(fail(end()));
+    S3ATTN_CHECK(attempt(end));
     current_.reset();
     return {};
 }
@@ -260,7 +263,7 @@ Result<DocumentInfo> Writer::remove_document(DocumentId doc_id) {
         S3ATTN_CHECK(drop_document(*db_, *row));
         return db_->exec("COMMIT");
     };
-    S3ATTN_CHECK(fail(remove()));
+    S3ATTN_CHECK(attempt(remove));
     // Its replacement may have been dropped with it.
     current_.reset();
     removed_ = true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/guarded.h"
 #include "store/compact.h"
 #include "store/documents.h"
 #include "store/merger.h"
@@ -64,10 +65,11 @@ class Writer final : public StoreWriter {
     Result<std::optional<MergeResult>> take_merged();
     Status start_merge();
     Status plan_merge_job();
-    // After an error in the middle of a change nothing of the change may stay: gives up what is
-    // not committed; every later call returns the same error.
-    template <class T>
-    Result<T> fail(Result<T> result) {
+    // After an error in the middle of a change, memory that ran out included, nothing of the change
+    // may stay: gives up what is not committed; every later call returns the same error.
+    template <class Change>
+    auto attempt(const Change& change) -> decltype(change()) {
+        auto result = guarded(change);
         if (!result.ok()) return give_up(result.error());
         return result;
     }

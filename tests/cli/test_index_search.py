@@ -118,6 +118,29 @@ class IndexAndSearch(ProgramTest):
         self.assert_fails(run("search", self.store, QUESTION), "no documents")
         self.assert_fails(run("remove", self.store, source), "facts.txt")
 
+    def test_a_word_that_is_a_number_and_a_path(self):
+        for name in ("1", "10", "2"):
+            self.write(name, f"Name {name}. " + PARAGRAPHS[0])
+        here = {"cwd": self.directory}
+        run_json("index", self.store, "1", "10", "2", **here)
+        for command in (("remove",), ("list", "--text")):
+            done = run(command[0], self.store, *command[1:], "2", **here)
+            self.assert_fails(done, "number of the document", "10", "document 3", "--id 2",
+                              "--path 2")
+        self.assertEqual(len(run_json("list", self.store)["documents"]), 3)
+        self.assertIn("Name 10.", run("list", self.store, "--text", "--id", 2).stdout)
+        self.assertIn("Name 2.", run("list", self.store, "--text", "--path", "2", **here).stdout)
+        self.assertIn("Name 10.", run("list", self.store, "--text", "10", **here).stdout)
+        self.assertTrue(run_json("remove", self.store, "--id", 2)["removed"]["path"].endswith("10"))
+        self.assert_fails(run("remove", self.store, "--id", 2), "no document 2")
+        removed = run_json("remove", self.store, "--path", "2", **here)["removed"]
+        self.assertEqual(removed["doc_id"], 3)
+        # The only document left is number 1, and its path is "1": one document, so no question.
+        self.assertEqual(run_json("remove", self.store, "1", **here)["removed"]["doc_id"], 1)
+        for wrong in ((), ("--id", 1, "--path", "x"), ("--id", 0), ("--id", "x")):
+            self.assertEqual(run("remove", self.store, *wrong).returncode, 2, msg=wrong)
+        self.assertEqual(run("list", self.store, "--text").returncode, 2)
+
     def test_scoring_eq7_and_explain(self):
         run_json("index", self.store, self.write("facts.txt", "\n\n".join(PARAGRAPHS)))
         result = run_json("search", self.store, QUESTION, "--scoring", "eq7", "--method", "s3")
