@@ -12,6 +12,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/directory.h"
 #include "base/files.h"
 #include "s3attn/reason.h"
 #include "s3attn/store.h"
@@ -134,14 +135,8 @@ Status check_store_directory(const std::string& directory) {
         return make_error(ErrorCode::kIo, "cannot look at '" + directory + "/" + kCatalogFile +
                                               "': " + error.message());
     }
-    bool empty = true;
-    fs::directory_iterator entries(directory, error);
-    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-        if (!is_our_leftover(entries->path().filename().string())) empty = false;
-    }
-    if (error) {
-        return make_error(ErrorCode::kIo, "cannot list '" + directory + "': " + error.message());
-    }
+    S3ATTN_TRY(const auto names, list_directory(directory));
+    const bool empty = std::all_of(names.begin(), names.end(), is_our_leftover);
     if (empty) {
         return make_error(ErrorCode::kNotFound, reason::kNoStore, directory,
                           "'" + directory +
@@ -339,19 +334,15 @@ Result<std::vector<std::string>> find_orphans(const std::string& directory, Data
         named.insert(rows.text(0));
     }
     std::vector<std::string> orphans;
-    std::error_code error;
-    fs::directory_iterator entries(directory, error);
-    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    S3ATTN_TRY(const auto names, list_directory(directory));
+    for (const std::string& name : names) {
         std::error_code ignored;
-        if (!entries->is_regular_file(ignored) || entries->is_symlink(ignored)) continue;
-        const std::string name = entries->path().filename().string();
+        const auto status = fs::symlink_status(directory + "/" + name, ignored);
+        if (status.type() != fs::file_type::regular) continue;
         const bool segment = is_segment_file_name(name) && !named.contains(name);
         if (segment || is_temporary_file_name(name) || name.starts_with(kNewCatalogFile)) {
             orphans.push_back(name);
         }
-    }
-    if (error) {
-        return make_error(ErrorCode::kIo, "cannot list '" + directory + "': " + error.message());
     }
     std::sort(orphans.begin(), orphans.end());
     return orphans;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/files.h"
 #include "base/guarded.h"
 #include "s3attn/reason.h"
@@ -72,13 +73,7 @@ Result<std::unique_ptr<StagingDirectory>> StagingDirectory::create(const std::st
 }
 
 Status StagingDirectory::remove_files() const {
-    std::error_code error;
-    std::vector<std::string> names;
-    fs::directory_iterator entries(path_, error);
-    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-        names.push_back(entries->path().filename().string());
-    }
-    if (error) return make_error(ErrorCode::kIo, "cannot list '" + path_ + "': " + error.message());
+    S3ATTN_TRY(const auto names, list_directory(path_));
     for (const std::string& file : names) {
         if (!is_ours(file) && file != kLockFile) {
             return make_error(ErrorCode::kInvalidArgument, "'" + path_ + "' holds '" + file +

@@ -244,7 +244,8 @@ DocumentId id_of(const std::string& store, const std::string& path) {
 
 Result<DocumentInfo> remove_document(const std::string& store, const std::string& path) {
     S3ATTN_TRY(Store handle, Store::open(store, Store::Access::kWrite));
-    return handle.remove(id_of(store, path));
+    S3ATTN_TRY(const auto document, handle.find(path));
+    return handle.remove(document.has_value() ? document->doc_id : DocumentId());
 }
 
 Result<VerifyReport> verify_store(const std::string& store) {
