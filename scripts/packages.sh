@@ -10,7 +10,7 @@ LIBRARY_PACKAGES=(
     libsqlite3-dev libxxhash-dev                                    # the store
     libicu-dev libstemmer-dev libuchardet-dev                       # Unicode, encodings
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
-    libzip-dev libpugixml-dev                                       # DOCX, EPUB
+    libzip-dev libpugixml-dev libexpat1-dev                         # DOCX, EPUB, XHTML
     libeigen3-dev                                                   # linear algebra
     libcpp-httplib-dev prometheus-cpp-dev                           # the server
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks

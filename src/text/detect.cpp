@@ -100,6 +100,19 @@ bool begins_like_html(std::string_view head) {
            (text.find("<html") != text.npos || text.find("<!doctype html") != text.npos);
 }
 
+// Names that say "this is text": what stands in it does not overrule them, for a text may speak of
+// any format.
+bool is_text_name(std::string_view extension) {
+    static constexpr std::string_view kNames[] = {
+        "md",  "markdown", "mdown", "mkd",  "txt",  "text", "rst",   "adoc",   "asciidoc",
+        "org", "tex",      "log",   "csv",  "tsv",  "json", "jsonl", "ndjson", "yaml",
+        "yml", "toml",     "ini",   "cfg",  "conf", "c",    "h",     "cc",     "cpp",
+        "hpp", "cs",       "go",    "java", "js",   "jsx",  "ts",    "tsx",    "kt",
+        "php", "pl",       "py",    "rb",   "rs",   "sh",   "sql",   "swift",  "vue",
+        "css", "diff",     "patch", "srt",  "vtt"};
+    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames);
+}
+
 Detection refuse(std::string message) { return {Format::kUnsupported, std::move(message)}; }
 
 Result<Detection> detect_zip(const SourceFile& source) {
@@ -139,6 +152,8 @@ Result<Detection> detect_format(const SourceFile& source) {
     if (head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06")) {
         return detect_zip(source);
     }
+    const std::string extension = extension_of(source.path());
+    const bool text_name = is_text_name(extension);
     for (const Magic& magic : kMagics) {
         if (head.size() < magic.offset + magic.bytes.size()) continue;
         if (head.substr(magic.offset, magic.bytes.size()) != magic.bytes) continue;
@@ -146,15 +161,18 @@ Result<Detection> detect_format(const SourceFile& source) {
         const bool letters = std::all_of(magic.bytes.begin(), magic.bytes.end(),
                                          [](char c) { return c > ' ' && c < '\x7F'; });
         const bool textual = magic.bytes.starts_with("{\\rtf") || magic.bytes == "%!PS";
+        // A text may speak of these formats; such a beginning is one.
+        const bool certain = head.starts_with("{\\rtf1\\") || head.starts_with("%!PS-Adobe-");
+        if (textual && text_name && !certain) continue;
         if (letters && !textual && head.find('\0') == head.npos) continue;
         return refuse(std::string(magic.refusal) + next_step(magic.refusal));
     }
-    if (begins_like_html(head)) return Detection{Format::kHtml, {}};
-    const std::string extension = extension_of(source.path());
-    if (extension == "html" || extension == "htm" || extension == "xhtml") {
+    if (extension == "html" || extension == "htm" || extension == "xhtml" || extension == "xht" ||
+        (!text_name && begins_like_html(head))) {
         return Detection{Format::kHtml, {}};
     }
-    if (extension == "md" || extension == "markdown") return Detection{Format::kMarkdown, {}};
+    if (extension == "md" || extension == "markdown" || extension == "mdown" || extension == "mkd")
+        return Detection{Format::kMarkdown, {}};
     return Detection{Format::kText, {}};
 }
 

@@ -1,136 +1,14 @@
-#include <map>
-#include <pugixml.hpp>
-#include <set>
 #include <string_view>
 #include <vector>
 
 #include "text/encoding.h"
+#include "text/epub_package.h"
 #include "text/extracted_text.h"
-#include "text/html.h"
+#include "text/xhtml.h"
 #include "text/zip_archive.h"
 
 namespace s3attn::text {
 namespace {
-
-std::string_view local_name(const pugi::xml_node& node) {
-    const std::string_view name = node.name();
-    const size_t colon = name.find(':');
-    return colon == name.npos ? name : name.substr(colon + 1);
-}
-
-// All elements below `root` with this local name, in document order.
-std::vector<pugi::xml_node> elements_named(const pugi::xml_node& root, std::string_view name) {
-    struct Collector : pugi::xml_tree_walker {
-        std::string_view wanted;
-        std::vector<pugi::xml_node> found;
-        bool for_each(pugi::xml_node& node) override {
-            if (local_name(node) == wanted) found.push_back(node);
-            return true;
-        }
-    } collector;
-    collector.wanted = name;
-    pugi::xml_node start = root;
-    start.traverse(collector);
-    return std::move(collector.found);
-}
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-std::string percent_decoded(std::string_view url) {
-    std::string decoded;
-    for (size_t i = 0; i < url.size(); ++i) {
-        if (url[i] == '%' && i + 2 < url.size() && hex_value(url[i + 1]) >= 0 &&
-            hex_value(url[i + 2]) >= 0) {
-            decoded += static_cast<char>(hex_value(url[i + 1]) * 16 + hex_value(url[i + 2]));
-            i += 2;
-        } else {
-            decoded += url[i];
-        }
-    }
-    return decoded;
-}
-
-// `href` as an entry name: relative to `folder`, without fragment, "." and "..".
-std::string resolve(const std::string& folder, std::string_view href) {
-    href = href.substr(0, href.find('#'));
-    const std::string decoded = percent_decoded(href);
-    const std::string joined = decoded.starts_with('/') ? decoded.substr(1) : folder + decoded;
-    std::vector<std::string> parts;
-    size_t begin = 0;
-    while (begin <= joined.size()) {
-        const size_t end = std::min(joined.find('/', begin), joined.size());
-        const std::string part = joined.substr(begin, end - begin);
-        if (part == "..") {
-            if (!parts.empty()) parts.pop_back();
-        } else if (!part.empty() && part != ".") {
-            parts.push_back(part);
-        }
-        begin = end + 1;
-    }
-    std::string entry;
-    for (const std::string& part : parts) entry += (entry.empty() ? "" : "/") + part;
-    return entry;
-}
-
-Status parse_entry(ZipArchive& archive, const std::string& path, const std::string& entry,
-                   pugi::xml_document& document) {
-    S3ATTN_TRY(const std::string xml, archive.read(entry));
-    const pugi::xml_parse_result parsed = document.load_buffer(xml.data(), xml.size());
-    if (parsed) return {};
-    return entry_error(path, entry,
-                       "not well-formed XML at byte " + std::to_string(parsed.offset) + " (" +
-                           parsed.description() + ")");
-}
-
-// The (X)HTML entries in reading order.
-Result<std::vector<std::string>> reading_order(ZipArchive& archive, const std::string& path) {
-    const std::string container = "META-INF/container.xml";
-    pugi::xml_document document;
-    S3ATTN_CHECK(parse_entry(archive, path, container, document));
-    const auto roots = elements_named(document, "rootfile");
-    const std::string package = roots.empty() ? "" : roots[0].attribute("full-path").value();
-    if (package.empty()) return entry_error(path, container, "names no package document");
-    S3ATTN_CHECK(parse_entry(archive, path, package, document));
-    const size_t slash = package.rfind('/');
-    const std::string folder = slash == package.npos ? "" : package.substr(0, slash + 1);
-    std::map<std::string, std::string> manifest;  // id -> entry, of what can be read
-    for (const pugi::xml_node& item : elements_named(document, "item")) {
-        const std::string_view type = item.attribute("media-type").value();
-        if (type != "application/xhtml+xml" && type != "text/html") continue;
-        manifest[item.attribute("id").value()] = resolve(folder, item.attribute("href").value());
-    }
-    std::vector<std::string> order;
-    for (const pugi::xml_node& reference : elements_named(document, "itemref")) {
-        const auto item = manifest.find(reference.attribute("idref").value());
-        if (item != manifest.end()) order.push_back(item->second);
-    }
-    if (order.empty()) return entry_error(path, package, "its spine names no readable document");
-    return order;
-}
-
-// Encrypted fonts are common and harmless; encrypted text is a copy protection.
-Status refuse_protected(ZipArchive& archive, const std::string& path,
-                        const std::vector<std::string>& order) {
-    const std::string entry = "META-INF/encryption.xml";
-    if (!archive.contains(entry)) return {};
-    pugi::xml_document document;
-    S3ATTN_CHECK(parse_entry(archive, path, entry, document));
-    const std::set<std::string> texts(order.begin(), order.end());
-    for (const pugi::xml_node& reference : elements_named(document, "CipherReference")) {
-        if (texts.contains(resolve("", reference.attribute("URI").value()))) {
-            return make_error(ErrorCode::kUnsupported,
-                              path +
-                                  " is an EPUB with copy protection (DRM); its text cannot be "
-                                  "read without the key");
-        }
-    }
-    return {};
-}
 
 // The entry as UTF-8: XHTML is UTF-8 or says otherwise.
 Result<std::string> decoded_entry(const std::string& bytes) {
@@ -147,11 +25,100 @@ Result<std::string> decoded_entry(const std::string& bytes) {
     }
     TextEncoding encoding;
     encoding.converter = converter;
-    S3ATTN_TRY(const std::unique_ptr<Decoder> decoder, make_decoder(encoding));
+    Result<std::unique_ptr<Decoder>> decoder = make_decoder(encoding);
+    // A name that nobody knows is no reason to lose the chapter.
+    if (!decoder.ok()) decoder = make_utf8_decoder();
     std::string text;
-    decoder->decode(content, true, text, nullptr);
+    (*decoder)->decode(content, true, text, nullptr);
     return text;
 }
+
+// What is no chapter by its type: an image without a text that stands for it, a film.
+bool holds_text(const Chapter& chapter, std::string_view bytes) {
+    const std::string_view type = chapter.media_type;
+    if (type.starts_with("image/") && type != "image/svg+xml") return false;
+    if (type.starts_with("audio/") || type.starts_with("video/") || type.starts_with("font/")) {
+        return false;
+    }
+    const bool wide = bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
+    return wide || bytes.substr(0, 4096).find('\0') == bytes.npos;
+}
+
+class EpubReader {
+  public:
+    EpubReader(ZipArchive& archive, const std::string& path, std::vector<ReadNote>& notes)
+        : archive_(archive), path_(path), notes_(notes) {
+        options_.with_title = false;  // each chapter repeats it
+        options_.with_lines = false;
+    }
+
+    Status read(ExtractedText& text) {
+        S3ATTN_TRY(const std::vector<Chapter> chapters, find_chapters(archive_, path_, notes_));
+        const std::set<std::string> encrypted = encrypted_entries(archive_, path_, notes_);
+        size_t read = 0;
+        for (const Chapter& chapter : chapters) {
+            const Status status =
+                encrypted.contains(chapter.entry) ? protection() : add(chapter, text);
+            if (status.ok()) {
+                ++read;
+                continue;
+            }
+            if (read == 0 && first_problem_.ok()) first_problem_ = status;
+            if (over_budget_) return status;
+            add_note(notes_, {ReadNote::Kind::kUnread, chapter.entry, 1,
+                              without_place(status.error(), path_, chapter.entry)});
+        }
+        return read > 0 ? Status{} : first_problem_;
+    }
+
+  private:
+    Status protection() const {
+        return make_error(ErrorCode::kUnsupported,
+                          path_ +
+                              " is an EPUB with copy protection (DRM); its text cannot be read "
+                              "without the key");
+    }
+
+    Status add(const Chapter& chapter, ExtractedText& text) {
+        const Result<std::string> bytes = archive_.read(chapter.entry);
+        if (!bytes.ok()) {
+            over_budget_ = archive_.exhausted();
+            return bytes.error();
+        }
+        if (!holds_text(chapter, *bytes)) {
+            const bool image = chapter.media_type.starts_with("image/");
+            return make_error(ErrorCode::kUnsupported,
+                              path_ + ": " + chapter.entry + ": holds no text (" +
+                                  (image ? "an image; run OCR to get its text"
+                                   : chapter.media_type.empty() ? "binary data"
+                                                                : chapter.media_type) +
+                                  ")");
+        }
+        S3ATTN_TRY(const std::string markup, decoded_entry(*bytes));
+        text.begin_chapter();
+        if (chapter.media_type == "text/plain") {
+            text.add(markup, {false, true, false});
+            return {};
+        }
+        const Markup kind =
+            chapter.media_type == "text/html" ? markup_of(markup, false) : Markup::kXhtml;
+        std::vector<ReadNote> notes;
+        const Status status =
+            extract_markup(markup, kind, path_ + ": " + chapter.entry, options_, text, notes);
+        for (ReadNote& note : notes) {
+            note.place = chapter.entry + (note.place.empty() ? "" : ", " + note.place);
+            add_note(notes_, std::move(note));
+        }
+        return status;
+    }
+
+    ZipArchive& archive_;
+    const std::string& path_;
+    std::vector<ReadNote>& notes_;
+    HtmlOptions options_;
+    Status first_problem_;
+    bool over_budget_ = false;
+};
 
 }  // namespace
 
@@ -159,23 +126,8 @@ OpenResult open_epub(OpenRequest request) {
     const std::string path = request.header.path;
     auto opened = ZipArchive::open(*request.source, request.options.max_parse_bytes);
     if (!opened.ok()) return entry_error(path, "EPUB", opened.error().message);
-    ZipArchive& archive = **opened;
-    S3ATTN_TRY(const std::vector<std::string> order, reading_order(archive, path));
-    S3ATTN_CHECK(refuse_protected(archive, path, order));
-    HtmlOptions options;
-    options.with_title = false;  // each chapter repeats it
-    options.with_lines = false;
     ExtractedText text;
-    std::set<std::string> seen;
-    for (const std::string& entry : order) {
-        if (!seen.insert(entry).second) continue;
-        S3ATTN_TRY(const std::string bytes, archive.read(entry));
-        Result<std::string> xhtml = decoded_entry(bytes);
-        if (!xhtml.ok()) return entry_error(path, entry, xhtml.error().message);
-        text.begin_chapter();
-        S3ATTN_CHECK(
-            extract_html(close_empty_elements(*xhtml), path + ": " + entry, options, text));
-    }
+    S3ATTN_CHECK(EpubReader(**opened, path, request.header.notes).read(text));
     request.header.encoding = "UTF-8";
     return text.finish(std::move(request), Place::kCountLines);
 }

@@ -24,6 +24,7 @@ class ExtractedText {
     // The next block begins a chapter.
     void begin_chapter() { chapter_ = !blocks_.empty(); }
     size_t size() const { return text_.size(); }
+    const std::string& text() const { return text_; }
     // The finished document.
     std::unique_ptr<DocumentReader> finish(OpenRequest request, Place place);
 

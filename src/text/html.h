@@ -1,4 +1,4 @@
-// Text of an HTML or XHTML document.
+// Text of HTML and XHTML documents.
 #pragma once
 
 #include <string>
@@ -6,19 +6,18 @@
 
 #include "s3attn/result.h"
 #include "text/extracted_text.h"
+#include "text/markup_text.h"
 
 namespace s3attn::text {
 
-struct HtmlOptions {
-    bool with_title = true;  // the <title> as a first heading
-    bool with_lines = true;  // record source lines
-};
-// `html` is valid UTF-8 without a byte order mark; `name` is for errors.
+// Reads `html` by the rules of HTML, which take anything. It is valid UTF-8 without a byte order
+// mark; `name` is for errors.
 Status extract_html(std::string_view html, const std::string& name, const HtmlOptions& options,
                     ExtractedText& out);
 
-// XML allows <title/> and <script/>, which HTML reads as never closed: spells them out.
-std::string close_empty_elements(std::string_view xhtml);
+// XHTML that is not well-formed, written so that HTML rules read it as its author meant it: empty
+// elements are closed, CDATA sections become text, declarations go.
+std::string xhtml_as_html(std::string_view xhtml);
 
 // The charset that the document declares about itself ("" when it does not).
 std::string declared_charset(std::string_view head);

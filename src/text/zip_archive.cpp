@@ -1,6 +1,8 @@
 #include "text/zip_archive.h"
 
 #include <fcntl.h>
+#include <unicode/normalizer2.h>
+#include <unicode/unistr.h>
 #include <unistd.h>
 #include <zip.h>
 
@@ -17,16 +19,59 @@ std::string open_problem(int code) {
     return message;
 }
 
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+// What two spellings of a name have in common.
+std::string plain_form(const std::string& name) {
+    std::string decoded = percent_decoded(name);
+    std::replace(decoded.begin(), decoded.end(), '\\', '/');
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::Normalizer2* normal = icu::Normalizer2::getNFKCCasefoldInstance(status);
+    if (U_FAILURE(status)) return decoded;
+    const icu::UnicodeString folded =
+        normal->normalize(icu::UnicodeString::fromUTF8(decoded), status);
+    std::string plain;
+    folded.toUTF8String(plain);
+    return plain;
+}
+
 struct FileCloser {
     void operator()(zip_file_t* file) const { zip_fclose(file); }
 };
 
 }  // namespace
 
+std::string percent_decoded(std::string_view url) {
+    std::string decoded;
+    for (size_t i = 0; i < url.size(); ++i) {
+        if (url[i] == '%' && i + 2 < url.size() && hex_value(url[i + 1]) >= 0 &&
+            hex_value(url[i + 2]) >= 0) {
+            decoded += static_cast<char>(hex_value(url[i + 1]) * 16 + hex_value(url[i + 2]));
+            i += 2;
+        } else {
+            decoded += url[i];
+        }
+    }
+    return decoded;
+}
+
 Error entry_error(const std::string& path, std::string_view entry, std::string_view what) {
     return make_error(ErrorCode::kCorrupt, path + ": " + std::string(entry) + ": " +
                                                std::string(what) +
                                                "; copy the file again or save it anew");
+}
+
+std::string without_place(const Error& error, const std::string& path, const std::string& entry) {
+    std::string_view message = error.message;
+    for (const std::string& place : {path + ": ", entry + ": "}) {
+        if (message.starts_with(place)) message.remove_prefix(place.size());
+    }
+    return std::string(message);
 }
 
 Result<std::unique_ptr<ZipArchive>> ZipArchive::open(const SourceFile& source, uint64_t max_bytes) {
@@ -47,6 +92,30 @@ ZipArchive::~ZipArchive() { zip_discard(archive_); }
 
 bool ZipArchive::contains(const std::string& name) const {
     return zip_name_locate(archive_, name.c_str(), 0) >= 0;
+}
+
+std::vector<std::string> ZipArchive::names() const {
+    std::vector<std::string> names;
+    const zip_int64_t count = zip_get_num_entries(archive_, 0);
+    for (zip_int64_t i = 0; i < count; ++i) {
+        const char* name = zip_get_name(archive_, static_cast<zip_uint64_t>(i), 0);
+        if (name != nullptr && *name != '\0' && !std::string_view(name).ends_with('/')) {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
+std::string ZipArchive::find(const std::string& name) const {
+    if (contains(name)) return name;
+    if (spellings_.empty()) {
+        for (std::string& entry : names()) {
+            std::string plain = plain_form(entry);
+            spellings_.emplace(std::move(plain), std::move(entry));
+        }
+    }
+    const auto found = spellings_.find(plain_form(name));
+    return found == spellings_.end() ? std::string() : found->second;
 }
 
 Result<std::string> ZipArchive::read(const std::string& name) {
@@ -72,6 +141,7 @@ Result<std::string> ZipArchive::read(const std::string& name) {
         if (got < 0) return entry_error(path_, name, zip_file_strerror(file.get()));
         bytes.resize(have + static_cast<size_t>(got));
         if (bytes.size() > budget_) {
+            exhausted_ = true;
             return make_error(ErrorCode::kUnsupported, path_ + ": unpacks to more than " +
                                                            std::to_string(limit_) + " bytes (at " +
                                                            name + "), the limit for such files");

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "s3attn/result.h"
 #include "text/source_file.h"
@@ -21,19 +23,33 @@ class ZipArchive {
     ZipArchive& operator=(const ZipArchive&) = delete;
 
     bool contains(const std::string& name) const;
+    // The entry of this name, or the one whose name differs only in case, Unicode normal form,
+    // percent signs or slashes; empty where there is none.
+    std::string find(const std::string& name) const;
+    // Of all entries but folders, in the archive's order.
+    std::vector<std::string> names() const;
     // kCorrupt names the entry; kUnsupported: encrypted, or over the budget.
     Result<std::string> read(const std::string& name);
+    // Whether an entry was refused because the budget is used up.
+    bool exhausted() const { return exhausted_; }
 
   private:
     ZipArchive(zip* archive, std::string path, uint64_t budget)
         : archive_(archive), path_(std::move(path)), budget_(budget), limit_(budget) {}
     zip* archive_;
+    mutable std::unordered_map<std::string, std::string> spellings_;  // plain form -> entry
     std::string path_;
     uint64_t budget_;  // what is left
     uint64_t limit_;
+    bool exhausted_ = false;
 };
+
+// "%20" and the like undone.
+std::string percent_decoded(std::string_view url);
 
 // Error about an entry of an archive: "book.epub: word/document.xml: not well-formed".
 Error entry_error(const std::string& path, std::string_view entry, std::string_view what);
+// The error's message for a note that names the document and the entry itself.
+std::string without_place(const Error& error, const std::string& path, const std::string& entry);
 
 }  // namespace s3attn::text

