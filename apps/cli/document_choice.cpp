@@ -7,14 +7,14 @@
 namespace s3attn::cli {
 namespace {
 
-DocumentId number_of(const std::string& word) {
+DocumentId document_number(const std::string& word) {
     int64_t id = 0;
     const char* end = word.data() + word.size();
     const auto [stop, error] = std::from_chars(word.data(), end, id);
     return DocumentId(error == std::errc() && stop == end ? id : 0);
 }
 
-Error none(const Store& store, const std::string& word) {
+Error no_such_document(const Store& store, const std::string& word) {
     return make_error(ErrorCode::kNotFound, reason::kNoDocument, word,
                       "the store '" + store.directory() + "' has no document '" + word +
                           "'; s3attn list shows what it has");
@@ -38,7 +38,7 @@ Result<DocumentInfo> choose_document(const Store& store, const DocumentChoice& c
     if (choice.id != 0) return store.document(DocumentId(choice.id));
     const std::string& path = choice.path.empty() ? choice.word : choice.path;
     S3ATTN_TRY(const auto by_path, store.find(path));
-    const DocumentId id = choice.path.empty() ? number_of(path) : DocumentId();
+    const DocumentId id = choice.path.empty() ? document_number(path) : DocumentId();
     if (id.value > 0) {
         const auto by_id = store.document(id);
         if (!by_id.ok() && by_id.error().code != ErrorCode::kNotFound) return by_id.error();
@@ -50,7 +50,7 @@ Result<DocumentInfo> choose_document(const Store& store, const DocumentChoice& c
         }
         if (by_id.ok()) return *by_id;
     }
-    if (!by_path.has_value()) return none(store, path);
+    if (!by_path.has_value()) return no_such_document(store, path);
     return *by_path;
 }
 
