@@ -1,6 +1,6 @@
 # s3attn: `make help` lists what there is. CMake does the work; scripts/ holds the steps.
 BUILD ?= build
-BUILD_TYPE ?= RelWithDebInfo
+BUILD_TYPE ?= Release
 JOBS ?=
 MODEL ?=
 READER ?=
@@ -15,12 +15,15 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
+.PHONY: all everything setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
         bench-serve bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
 	@scripts/build.sh
+
+everything:  ## the program, all tests, the benchmarks
+	@scripts/build.sh --all
 
 setup:  ## system packages, model runtime, default model: only what is missing
 	@scripts/setup.sh
@@ -31,10 +34,10 @@ demo: all  ## index a whole book, ask it a question
 demo-large: all  ## the same, answered by a 1.5B model (fetches 1.1 GB once)
 	@scripts/demo.sh --large
 
-test: all  ## all tests, then the unit tests under ASan and UBSan
+test: everything  ## all tests, then the unit tests under ASan and UBSan
 	@scripts/test.sh
 
-test-quick: all  ## all tests, without the sanitizer build
+test-quick: everything  ## all tests, without the sanitizer build
 	@scripts/test.sh --quick
 
 test-all: test  ## `make test`, then the demo, a sample of every evaluation, the measurements
@@ -51,16 +54,16 @@ tsan: setup  ## readers, writer and background merges under ThreadSanitizer
 fuzz:  ## each fuzz target for a minute (SECONDS_EACH=600: ten); needs clang
 	@scripts/fuzz.sh
 
-bench: all  ## measures the numbers of the README (about half an hour on 2 cores)
+bench: everything  ## measures the numbers of the README (about half an hour on 2 cores)
 	@python3 bench/run.py
 
-bench-training: all  ## what the shipped adapters retrieve, and how long training takes
+bench-training: everything  ## what the shipped adapters retrieve, and how long training takes
 	@python3 bench/training.py
 
-bench-index: all  ## measures the index at 100K, 1M and 10M tokens (some minutes, 4 GB of disk)
+bench-index: everything  ## measures the index at 100K, 1M and 10M tokens (some minutes, 4 GB of disk)
 	@python3 bench/index.py
 
-bench-serve: all  ## what the server adds to the engine, eight clients at once, the page's load
+bench-serve: everything  ## what the server adds to the engine, eight clients at once, the page's load
 	@PYTHONPATH="$$(scripts/setup.sh --print-test-packages)" python3 bench/serve.py
 
 bench-gpu:  ## builds with CUDA, checks and measures it on a card of 80 GB (docs/gpu.md)

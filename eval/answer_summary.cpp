@@ -93,7 +93,6 @@ int64_t budget_of(const Json& row) {
                : -1;
 }
 
-Json budget_json(int64_t budget) { return budget < 0 ? Json() : Json(budget); }
 
 std::map<Key, Values> collect(const std::vector<Json>& rows) {
     std::map<Key, Values> all;
@@ -188,6 +187,8 @@ Json counts_of(const std::vector<Json>& rows) {
 }
 
 }  // namespace
+
+Json budget_json(int64_t budget) { return budget < 0 ? Json() : Json(budget); }
 
 AnswerSummary summarize_answers(const std::vector<Json>& rows, const std::string& baseline,
                                 uint64_t seed) {

@@ -12,6 +12,9 @@ namespace s3attn::eval {
 // Name of the group over all tasks: the mean of the tasks' means, as LongBench averages.
 inline constexpr const char* kAllTasks = "all tasks";
 
+// A budget as the records have it: null where there is none (< 0).
+Json budget_json(int64_t budget);
+
 struct AnswerSummary {
     Json summary = Json::array();  // run.json's "summary"
     Json paired = Json::array();   // run.json's "paired", against `baseline`, question by question

@@ -35,8 +35,6 @@ bool overlaps(const Gold& gold, const Passage& passage) {
            passage.begin < gold.end;
 }
 
-Json budget_json(int64_t budget) { return budget < 0 ? Json() : Json(budget); }
-
 }  // namespace
 
 Result<AnswerMethod> make_answer_method(const std::string& spec, MethodContext& context) {

@@ -11,7 +11,8 @@ namespace {
 
 // The standard's distributions differ between libraries, its engines do not.
 size_t draw_below(std::mt19937_64& engine, size_t n) {
-    return static_cast<size_t>((static_cast<unsigned __int128>(engine()) * n) >> 64);
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<size_t>((static_cast<Wide>(engine()) * n) >> 64);
 }
 
 }  // namespace

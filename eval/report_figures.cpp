@@ -13,11 +13,6 @@ int64_t budget_field(const Json& json) {
                : -1;
 }
 
-const Json& list_of(const Json& document, const char* name) {
-    static const Json none = Json::array();
-    return document.contains(name) && document[name].is_array() ? document[name] : none;
-}
-
 std::string printed(const char* format, double value) {
     char text[48];
     std::snprintf(text, sizeof text, format, value);
@@ -32,6 +27,11 @@ int64_t own_budget(const Json& entry) {
 }
 
 }  // namespace
+
+const Json& list_of(const Json& json, const char* name) {
+    static const Json none = Json::array();
+    return json.is_object() && json.contains(name) && json[name].is_array() ? json[name] : none;
+}
 
 std::string text_field(const Json& json, const char* name) {
     return json.is_object() && json.contains(name) && json[name].is_string()

@@ -43,6 +43,8 @@ std::string main_metric(const Json& document);
 // The groups in order of their first figure, "all"-like ones first.
 std::vector<std::string> groups_of(const std::vector<Figure>& figures);
 
+// The list of this name, or an empty one.
+const Json& list_of(const Json& json, const char* name);
 std::string text_field(const Json& json, const char* name);
 double number_field(const Json& json, const char* name, double otherwise = 0);
 bool flag_field(const Json& json, const char* name);  // false where it is no true

@@ -26,11 +26,6 @@ Extent extent_of(const Json& piece) {
             number_field(piece, "end")};
 }
 
-const Json& list_of(const Json& row, const char* name) {
-    static const Json none = Json::array();
-    return row.is_object() && row.contains(name) && row[name].is_array() ? row[name] : none;
-}
-
 bool continuation_byte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // The text of a piece with the parts marked that one of `others` covers, too.

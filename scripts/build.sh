@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, configures and builds. Run by the Makefile; see `make help`.
-#   scripts/build.sh            everything, in $BUILD
+#   scripts/build.sh            the program, in $BUILD
+#   scripts/build.sh --all      everything: the program, tests, benchmarks
 #   scripts/build.sh --asan     the unit tests with AddressSanitizer and UBSan, in $BUILD-asan
 #   scripts/build.sh --tsan     the tests that use threads with ThreadSanitizer, in $BUILD-tsan,
 #                               and runs them
@@ -9,13 +10,16 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$S3ATTN_ROOT"
 
-build="${BUILD:-build}" type="${BUILD_TYPE:-RelWithDebInfo}" flags=() targets=()
-if [ "${1:-}" = --asan ]; then
+build="${BUILD:-build}" type="${BUILD_TYPE:-Release}" flags=() targets=(s3attn)
+if [ "${1:-}" = --all ]; then
+    targets=(all)
+elif [ "${1:-}" = --asan ]; then
     build="$build-asan"
     # Unit tests only: what needs no model runtime. -O1 keeps them fast, no debug info keeps
     # the build small (the sanitizers print line numbers with -g1).
     type=None
     flags=(-DS3ATTN_SANITIZE=ON -DS3ATTN_BENCH=OFF "-DCMAKE_CXX_FLAGS=-O1 -g1")
+    targets=()
     for layer in base text adapter store retrieve answer; do
         [ -f "tests/$layer/CMakeLists.txt" ] && targets+=("${layer}_tests")
     done
@@ -51,7 +55,7 @@ if ! cmake -S . -B "$build" "${generator[@]}" "${forget[@]}" -DCMAKE_BUILD_TYPE=
 fi
 cp "$build/setup.env" "$build/setup.used"
 
-cmake --build "$build" -j "${JOBS:-$(cores)}" ${targets[0]+--target "${targets[@]}"}
+cmake --build "$build" -j "${JOBS:-$(cores)}" --target "${targets[@]}"
 
 if [ "${1:-}" = --tsan ]; then
     # Nothing is suppressed: SQLite is not instrumented, and its locks are pthread's.

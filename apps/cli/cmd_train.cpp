@@ -100,7 +100,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
 }
 
 template <class Report>
-int show(const Result<Report>& report, const std::string& out, bool json) {
+int show_report(const Result<Report>& report, const std::string& out, bool json) {
     if (!report.ok()) return fail(report.error());
     if (json) {
         std::printf("%s\n", dump(to_json(*report), 2).c_str());
@@ -122,11 +122,11 @@ int run_train(const TrainArguments& arguments, const GlobalOptions& options,
     if (!arguments.sweep.empty()) {
         const auto report = sweep_training(train, *sweep, progress, cancel);
         progress.finish();
-        return show(report, train.out, options.json);
+        return show_report(report, train.out, options.json);
     }
     const auto report = train_adapter(train, progress, cancel);
     progress.finish();
-    return show(report, train.out, options.json);
+    return show_report(report, train.out, options.json);
 }
 
 void add_head_options(CLI::App& command, TrainArguments& arguments) {

@@ -15,7 +15,7 @@ namespace {
 constexpr uint32_t kBatch = 512;
 constexpr uint32_t kScoreBatch = 32;  // positions whose logits are kept at once
 constexpr uint32_t kRoomToScore = 64;
-constexpr uint32_t kSmallestContext = 1024;
+constexpr uint32_t kSmallestPrompt = 1024;
 
 double log_sum_exp(std::span<const float> logits) {
     const float top = *std::max_element(logits.begin(), logits.end());
@@ -125,7 +125,7 @@ Result<std::vector<int32_t>> LlamaReader::tokens_of(const ReaderPrompt& prompt) 
 
 // Grows with the prompts: the cache of a full window can be larger than the model.
 Status LlamaReader::ensure_context(uint64_t tokens, bool anew) {
-    uint64_t size = kSmallestContext;
+    uint64_t size = kSmallestPrompt;
     while (size < tokens) size *= 2;
     size = std::min<uint64_t>(size, options_.context_tokens);
     const uint64_t have = context_ ? llama_n_ctx(context_.get()) : 0;

@@ -1,159 +1,189 @@
-#include <pugixml.hpp>
-#include <string_view>
-#include <vector>
+#include <algorithm>
+#include <map>
+#include <set>
 
-#include "text/extracted_text.h"
-#include "text/zip_archive.h"
+#include "text/detect.h"
+#include "text/docx_walker.h"
+#include "text/xhtml.h"
+#include "text/xml_parts.h"
 
 namespace s3attn::text {
 namespace {
 
-// The name without its namespace prefix ("w:p" -> "p").
-std::string_view local_name(const pugi::xml_node& node) {
-    const std::string_view name = node.name();
-    const size_t colon = name.find(':');
-    return colon == name.npos ? name : name.substr(colon + 1);
-}
+struct Relation {
+    std::string type;  // the last word of its type: "header", "comments"
+    std::string entry;
+    bool external = false;
+};
 
-pugi::xml_node child_named(const pugi::xml_node& parent, std::string_view name) {
-    for (const pugi::xml_node& child : parent.children()) {
-        if (local_name(child) == name) return child;
-    }
-    return {};
-}
-
-std::string attribute_named(const pugi::xml_node& node, std::string_view name) {
-    for (const pugi::xml_attribute& attribute : node.attributes()) {
-        const std::string_view full = attribute.name();
-        const size_t colon = full.find(':');
-        if (full.substr(colon == full.npos ? 0 : colon + 1) == name) return attribute.value();
-    }
-    return {};
-}
-
-bool is_heading_paragraph(const pugi::xml_node& paragraph) {
-    const pugi::xml_node properties = child_named(paragraph, "pPr");
-    const std::string style = attribute_named(child_named(properties, "pStyle"), "val");
-    return style.starts_with("Heading") || style.starts_with("heading") || style == "Title" ||
-           style == "Subtitle" || !child_named(properties, "outlineLvl").empty();
-}
-
-// Properties, deleted text, and the copies of a picture for older programs hold no text to read.
-bool is_skipped(std::string_view name) {
-    return name == "del" || name == "moveFrom" || name == "Fallback" || name == "pPr" ||
-           name == "rPr" || name == "sectPr" || name == "tblPr" || name == "tblGrid" ||
-           name == "instrText" || name == "delText" || name == "delInstrText";
-}
-
-class DocxWalker {
+class DocxReader {
   public:
-    explicit DocxWalker(ExtractedText& out) : out_(out) {}
+    DocxReader(ZipArchive& archive, const std::string& path, std::vector<ReadNote>& notes)
+        : archive_(archive), path_(path), notes_(notes) {}
 
-    // A loop, not recursion: nesting is the document's choice.
-    void walk(const pugi::xml_node& root) {
-        pugi::xml_node node = root;
-        for (;;) {
-            if (enter(node) && node.first_child()) {
-                node = node.first_child();
-                continue;
-            }
-            for (;;) {
-                leave(node);
-                if (node == root) return;
-                if (node.next_sibling()) break;
-                node = node.parent();
-            }
-            node = node.next_sibling();
+    Status read(ExtractedText& out) {
+        main_ = main_part();
+        relations_ = relations_of(main_);
+        prepare_styles();
+        S3ATTN_TRY(const std::string headers, distinct_texts("header"));
+        out.add(headers, {false, true, false});
+        state_.styles.restart();
+        S3ATTN_CHECK(add_part(main_, out));
+        state_.styles.restart();
+        for (const char* type : {"footnotes", "endnotes", "comments", "diagramData", "chart"}) {
+            for (const std::string& entry : parts_of(type)) S3ATTN_CHECK(add_or_note(entry, out));
         }
+        for (const std::string& id : state_.chunks) S3ATTN_CHECK(add_chunk(id, out));
+        S3ATTN_TRY(const std::string footers, distinct_texts("footer"));
+        out.add(footers, {false, true, false});
+        tell();
+        return {};
     }
 
   private:
-    struct Paragraph {
-        std::string text;
-        bool heading = false;
-    };
-
-    bool enter(const pugi::xml_node& node) {
-        const std::string_view name = local_name(node);
-        if (is_skipped(name)) return false;
-        if (name == "p") {
-            open_.push_back({{}, is_heading_paragraph(node)});
-        } else if (name == "tbl") {
-            ++tables_;
-        } else if (!open_.empty()) {
-            if (name == "t") {
-                open_.back().text += node.text().get();
-                return false;
+    // The main part, as the package's relationships name it.
+    std::string main_part() {
+        for (const auto& [id, relation] : relations_of("")) {
+            if (relation.type == "officeDocument" && archive_.contains(relation.entry)) {
+                return relation.entry;
             }
-            if (name == "tab" || name == "ptab") open_.back().text += '\t';
-            if (name == "br" || name == "cr") open_.back().text += '\n';
-            if (name == "noBreakHyphen") open_.back().text += '-';
         }
-        // Separators of the footnote area are notes too; they have a type.
-        const bool note = name == "footnote" || name == "endnote";
-        return !note || attribute_named(node, "type").empty() ||
-               attribute_named(node, "type") == "normal";
+        const std::string found = archive_.find("word/document.xml");
+        return found.empty() ? "word/document.xml" : found;
     }
 
-    void leave(const pugi::xml_node& node) {
-        const std::string_view name = local_name(node);
-        if (name == "p" && !open_.empty()) {
-            const Paragraph paragraph = std::move(open_.back());
-            open_.pop_back();
-            if (tables_ == 0) {
-                out_.add(paragraph.text, {paragraph.heading, false, false});
-            } else if (!trim(paragraph.text).empty()) {
-                if (!table_.empty() && table_.back() != '\n' && table_.back() != '\t') {
-                    table_ += ' ';
+    std::map<std::string, Relation> relations_of(const std::string& part) {
+        std::map<std::string, Relation> relations;
+        const std::string folder = folder_of(part);
+        const std::string entry =
+            archive_.find(folder + "_rels/" + part.substr(folder.size()) + ".rels");
+        pugi::xml_document document;
+        if (entry.empty() || !parse_entry(archive_, path_, entry, document).ok()) return relations;
+        for (const pugi::xml_node& node : document.document_element().children()) {
+            const std::string type = attribute_named(node, "Type");
+            Relation relation;
+            relation.type = type.substr(type.rfind('/') + 1);
+            relation.external = attribute_named(node, "TargetMode") == "External";
+            const std::string target = resolve_entry(folder, attribute_named(node, "Target"));
+            const std::string found = archive_.find(target);
+            relation.entry = found.empty() ? target : found;
+            relations[attribute_named(node, "Id")] = relation;
+        }
+        return relations;
+    }
+
+    // The parts of a type, as the body's relationships name them, else by their usual names.
+    std::vector<std::string> parts_of(const std::string& type) {
+        std::set<std::string> parts;
+        for (const auto& [id, relation] : relations_) {
+            if (relation.type == type && !relation.external) parts.insert(relation.entry);
+        }
+        const std::string begin = folder_of(main_) + type;
+        for (const std::string& entry : archive_.names()) {
+            if (!entry.starts_with(begin) || !entry.ends_with(".xml")) continue;
+            const std::string rest = entry.substr(begin.size(), entry.size() - begin.size() - 4);
+            if (rest.find_first_not_of("0123456789") == rest.npos) parts.insert(entry);
+        }
+        return {parts.begin(), parts.end()};
+    }
+
+    void prepare_styles() {
+        for (const char* type : {"styles", "numbering"}) {
+            for (const std::string& entry : parts_of(type)) {
+                pugi::xml_document document;
+                const Status parsed = parse_entry(archive_, path_, entry, document);
+                if (!parsed.ok()) {
+                    unread(entry, parsed.error(), "; clause numbers and headings may be missing");
+                } else if (std::string_view(type) == "styles") {
+                    state_.styles.read_styles(document.document_element());
+                } else {
+                    state_.styles.read_numbering(document.document_element());
                 }
-                append_collapsed(table_, trim(paragraph.text));
             }
-        } else if (name == "tc") {
-            table_ += '\t';
-        } else if (name == "tr") {
-            while (table_.ends_with('\t')) table_.pop_back();
-            if (!table_.empty() && table_.back() != '\n') table_ += '\n';
-        } else if (name == "tbl" && tables_ > 0 && --tables_ == 0) {
-            out_.add(table_, {false, true, false});
-            table_.clear();
         }
     }
 
-    ExtractedText& out_;
-    std::vector<Paragraph> open_;  // paragraphs nest through text boxes
-    std::string table_;
-    int tables_ = 0;  // nested how deep
+    void unread(const std::string& entry, const Error& error, const std::string& consequence = {}) {
+        add_note(notes_, {ReadNote::Kind::kUnread, entry, 1,
+                          without_place(error, path_, entry) + consequence});
+    }
+
+    Status add_part(const std::string& entry, ExtractedText& out) {
+        pugi::xml_document document;
+        S3ATTN_CHECK(parse_entry(archive_, path_, entry, document));
+        DocxWalker(state_, out).walk(document.document_element());
+        return {};
+    }
+
+    // Parts beside the body: without one the others are still worth reading.
+    Status add_or_note(const std::string& entry, ExtractedText& out) {
+        const Status added = add_part(entry, out);
+        if (added.ok()) return {};
+        if (archive_.exhausted()) return added;
+        unread(entry, added.error());
+        return {};
+    }
+
+    // Headers of first, even and other pages mostly repeat each other.
+    Result<std::string> distinct_texts(const std::string& type) {
+        std::set<std::string> seen;
+        std::string all;
+        for (const std::string& entry : parts_of(type)) {
+            ExtractedText one;
+            S3ATTN_CHECK(add_or_note(entry, one));
+            if (one.text().empty() || !seen.insert(one.text()).second) continue;
+            all += (all.empty() ? "" : "\n") + one.text();
+        }
+        return all;
+    }
+
+    // A document inserted whole, which Word reads when it opens the file.
+    Status add_chunk(const std::string& id, ExtractedText& out) {
+        const std::string entry = relations_[id].entry;
+        const std::string extension = extension_of(entry);
+        const bool html = extension == "html" || extension == "htm" || extension == "xhtml";
+        if (!html && extension != "txt") {
+            add_note(notes_, {ReadNote::Kind::kUnread, entry, 1,
+                              "a document inserted in this one; save the file anew with Word, "
+                              "which makes it part of the text"});
+            return {};
+        }
+        const Result<std::string> bytes = archive_.read(entry);
+        if (!bytes.ok()) {
+            if (archive_.exhausted()) return bytes.error();
+            unread(entry, bytes.error());
+            return {};
+        }
+        std::string text;
+        make_utf8_decoder()->decode(*bytes, true, text, nullptr);
+        if (!html) {
+            out.add(text, {});
+            return {};
+        }
+        return extract_markup(text, markup_of(text, extension == "xhtml"), path_ + ": " + entry,
+                              {false, false}, out, notes_);
+    }
+
+    void tell() {
+        const auto say = [this](ReadNote::Kind kind, uint64_t count, const std::string& what) {
+            if (count > 0) add_note(notes_, {kind, {}, count, std::to_string(count) + " " + what});
+        };
+        say(ReadNote::Kind::kLeftOut, state_.deletions, "deletions of tracked changes left out");
+        say(ReadNote::Kind::kLeftOut, parts_of("chart").size(),
+            "charts: only their titles are read, not their values");
+        say(ReadNote::Kind::kUnread, state_.objects,
+            "embedded objects of other programs are not read; index their files by themselves");
+        say(ReadNote::Kind::kConverted, state_.symbols,
+            "symbols of fonts without a known character read as U+FFFD");
+    }
+
+    ZipArchive& archive_;
+    const std::string& path_;
+    std::vector<ReadNote>& notes_;
+    DocxState state_;
+    std::string main_;
+    std::map<std::string, Relation> relations_;  // of the main part
 };
-
-Status add_part(ZipArchive& archive, const std::string& path, const std::string& entry,
-                ExtractedText& text) {
-    S3ATTN_TRY(std::string xml, archive.read(entry));
-    pugi::xml_document document;
-    const pugi::xml_parse_result parsed = document.load_buffer_inplace(
-        xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
-    if (!parsed) {
-        return entry_error(path, entry,
-                           std::string("not well-formed XML at byte ") +
-                               std::to_string(parsed.offset) + " (" + parsed.description() + ")");
-    }
-    DocxWalker(text).walk(document.document_element());
-    return {};
-}
-
-// The main part, as the package's relationships name it.
-std::string main_part(ZipArchive& archive) {
-    const std::string usual = "word/document.xml";
-    const Result<std::string> xml = archive.read("_rels/.rels");
-    pugi::xml_document document;
-    if (!xml.ok() || !document.load_buffer(xml->data(), xml->size())) return usual;
-    for (const pugi::xml_node& relation : document.document_element().children()) {
-        if (!attribute_named(relation, "Type").ends_with("/officeDocument")) continue;
-        std::string target = attribute_named(relation, "Target");
-        if (target.starts_with('/')) target.erase(0, 1);
-        if (archive.contains(target)) return target;
-    }
-    return usual;
-}
 
 }  // namespace
 
@@ -161,16 +191,8 @@ OpenResult open_docx(OpenRequest request) {
     const std::string path = request.header.path;
     auto opened = ZipArchive::open(*request.source, request.options.max_parse_bytes);
     if (!opened.ok()) return entry_error(path, "DOCX", opened.error().message);
-    ZipArchive& archive = **opened;
-    const std::string main = main_part(archive);
     ExtractedText text;
-    S3ATTN_CHECK(add_part(archive, path, main, text));
-    const std::string folder = main.substr(0, main.rfind('/') + 1);
-    for (const char* notes : {"footnotes.xml", "endnotes.xml"}) {
-        if (archive.contains(folder + notes)) {
-            S3ATTN_CHECK(add_part(archive, path, folder + notes, text));
-        }
-    }
+    S3ATTN_CHECK(DocxReader(**opened, path, request.header.notes).read(text));
     request.header.encoding = "UTF-8";
     return text.finish(std::move(request), Place::kCountLines);
 }

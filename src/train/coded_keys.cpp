@@ -8,7 +8,7 @@
 namespace s3attn {
 
 namespace {
-constexpr size_t kBlock = 4096;
+constexpr size_t kKeyBlock = 4096;
 }
 
 HalfRows rebuild_keys(const Adapter& adapter, uint32_t slot, const HalfRows& keys,
@@ -20,9 +20,9 @@ HalfRows rebuild_keys(const Adapter& adapter, uint32_t slot, const HalfRows& key
     HalfRows out(d);
     out.set_offset(std::vector<float>(d, 0.0f));
     out.reserve(keys.size());
-    std::vector<float> rows(kBlock * d), rebuilt(kBlock * d);
-    for (size_t at = 0; at < keys.size(); at += kBlock) {
-        const uint32_t n = static_cast<uint32_t>(std::min(kBlock, keys.size() - at));
+    std::vector<float> rows(kKeyBlock * d), rebuilt(kKeyBlock * d);
+    for (size_t at = 0; at < keys.size(); at += kKeyBlock) {
+        const uint32_t n = static_cast<uint32_t>(std::min(kKeyBlock, keys.size() - at));
         keys.read(at, n, rows.data());
         CodeBatch batch;
         batch.n_tokens = n;
@@ -52,9 +52,9 @@ HalfRows exact_keys(const std::vector<float>& mean, const HalfRows& keys) {
     HalfRows out(d);
     out.set_offset(std::vector<float>(d, 0.0f));
     out.reserve(keys.size());
-    std::vector<float> rows(kBlock * d);
-    for (size_t at = 0; at < keys.size(); at += kBlock) {
-        const uint32_t n = static_cast<uint32_t>(std::min(kBlock, keys.size() - at));
+    std::vector<float> rows(kKeyBlock * d);
+    for (size_t at = 0; at < keys.size(); at += kKeyBlock) {
+        const uint32_t n = static_cast<uint32_t>(std::min(kKeyBlock, keys.size() - at));
         read_unit(keys, at, n, mean, rows.data());
         out.append(rows.data(), n, d);
     }

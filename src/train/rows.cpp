@@ -7,7 +7,7 @@
 namespace s3attn {
 
 namespace {
-constexpr size_t kBlock = 256;  // rows converted at a time
+constexpr size_t kRowBlock = 256;  // rows converted at a time
 }
 
 void HalfRows::append(const float* data, uint32_t n_rows, size_t stride) {
@@ -30,9 +30,9 @@ void HalfRows::append(const float* data, uint32_t n_rows, size_t stride) {
 }
 
 void HalfRows::append(const HalfRows& other) {
-    std::vector<float> block(kBlock * d_);
-    for (size_t at = 0; at < other.size(); at += kBlock) {
-        const size_t n = std::min(kBlock, other.size() - at);
+    std::vector<float> block(kRowBlock * d_);
+    for (size_t at = 0; at < other.size(); at += kRowBlock) {
+        const size_t n = std::min(kRowBlock, other.size() - at);
         other.read(at, n, block.data());
         append(block.data(), static_cast<uint32_t>(n), d_);
     }
@@ -60,9 +60,9 @@ bool HalfRows::finite() const {
 
 std::vector<float> HalfRows::mean() const {
     std::vector<double> sum(d_, 0.0);
-    std::vector<float> block(kBlock * d_);
-    for (size_t at = 0; at < size(); at += kBlock) {
-        const size_t n = std::min(kBlock, size() - at);
+    std::vector<float> block(kRowBlock * d_);
+    for (size_t at = 0; at < size(); at += kRowBlock) {
+        const size_t n = std::min(kRowBlock, size() - at);
         read(at, n, block.data());
         for (size_t t = 0; t < n; ++t) {
             for (uint32_t i = 0; i < d_; ++i) sum[i] += block[t * d_ + i];
@@ -77,9 +77,9 @@ std::vector<float> HalfRows::mean() const {
 
 double HalfRows::variance(const std::vector<float>& mean) const {
     double sum = 0;
-    std::vector<float> block(kBlock * d_);
-    for (size_t at = 0; at < size(); at += kBlock) {
-        const size_t n = std::min(kBlock, size() - at);
+    std::vector<float> block(kRowBlock * d_);
+    for (size_t at = 0; at < size(); at += kRowBlock) {
+        const size_t n = std::min(kRowBlock, size() - at);
         read(at, n, block.data());
         for (size_t t = 0; t < n; ++t) {
             for (uint32_t i = 0; i < d_; ++i) {

@@ -114,9 +114,9 @@ Result<std::unique_ptr<Stepper>> make_stepper(SaeWeights initial, const SaeOptio
 }
 
 // Random training rows, centred and of unit length.
-class Batches {
+class KeyBatches {
   public:
-    Batches(const HalfRows& keys, const std::vector<float>& mean, size_t n_train,
+    KeyBatches(const HalfRows& keys, const std::vector<float>& mean, size_t n_train,
             const SaeOptions& options, ThreadPool& pool)
         : keys_(keys), mean_(mean), n_train_(n_train), pool_(pool), rng_(options.seed) {
         values_.resize(static_cast<size_t>(options.batch) * keys.d());
@@ -161,7 +161,7 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
     }
     S3ATTN_TRY(const auto trainer,
                make_stepper(initial_weights(keys, mean, n_train, options), options, pool));
-    Batches batches(keys, mean, n_train, options, pool);
+    KeyBatches batches(keys, mean, n_train, options, pool);
     Schedule schedule(options);
     Plateau plateau(options);
     const size_t judged = std::min(keys.size(), n_train + options.check_keys);
