@@ -6,6 +6,7 @@
 #include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
 #include "base/timing.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -25,12 +26,12 @@ Status check_window(const Generator& generator, const Prompt& prompt, const AskO
     S3ATTN_TRY(const uint32_t tokens, generator.count_chat(prompt.messages));
     const uint32_t window = generator.context_tokens();
     if (tokens < window && window - tokens >= std::min(options.max_answer_tokens, 16u)) return {};
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                       "question and evidence take " + std::to_string(tokens) +
                           " tokens and the reader's window holds " + std::to_string(window) +
-                          ": pass a smaller --budget (now " +
+                          ": take a smaller budget (now " +
                           std::to_string(options.search.budget_tokens) +
-                          "), a shorter question, or a --reader with a larger window");
+                          "), a shorter question, or a reader with a larger window");
 }
 
 // What was said before stands before. Turns that leave no room for the answer go, oldest first.

@@ -17,6 +17,7 @@
 #include "engine/indexer.h"
 #include "engine/searcher.h"
 #include "model/llama_model.h"
+#include "s3attn/reason.h"
 #include "store/store.h"
 #include "text/document_reader.h"
 
@@ -257,11 +258,11 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     reader_->rest();
     S3ATTN_CHECK(need_generator());
     if (options.search.budget_tokens >= generator_->context_tokens()) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                           "a budget of " + std::to_string(options.search.budget_tokens) +
                               " tokens does not fit the reader's window of " +
                               std::to_string(generator_->context_tokens()) +
-                              " tokens: pass a smaller --budget, or a reader with a larger window");
+                              " tokens: take a smaller budget, or a reader with a larger window");
     }
     const Stopwatch watch;
     S3ATTN_TRY(SearchResult found, search(store, question, options.search));
@@ -284,8 +285,8 @@ Result<AskResult> EngineImpl::answer(SearchResult found, const AskOptions& optio
 
 Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     if (options.model.empty()) {
-        return make_error(ErrorCode::kNotFound,
-                          "no model: pass --model FILE.gguf, or run `make setup` for the default");
+        return make_error(ErrorCode::kNotFound, reason::kNoModel, "model",
+                          "no model that reads documents was named");
     }
     EngineOptions own = options;
     S3ATTN_TRY(own.device,

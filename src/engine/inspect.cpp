@@ -5,6 +5,7 @@
 
 #include "model/llama_model.h"
 #include "s3attn/engine.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -16,10 +17,10 @@ Status check_tokenizer(const std::string& store, const InspectReport& report,
     S3ATTN_TRY(const ModelInfo info, read_model_info(model));
     const auto stored = report.fingerprint.find("tokenizer_hash");
     if (stored == report.fingerprint.end() || stored->second == info.tokenizer_hash) return {};
-    return make_error(ErrorCode::kMismatch, "store '" + store + "' was made with another " +
-                                                "tokenizer_hash (" + stored->second + ", '" +
-                                                info.name + "' has " + info.tokenizer_hash +
-                                                "): pass --model with the model it was made with");
+    return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, "tokenizer_hash",
+                      "store '" + store + "' was made with another " + "tokenizer_hash (" +
+                          stored->second + ", '" + info.name + "' has " + info.tokenizer_hash +
+                          "): use the model that it was made with");
 }
 
 Status find_token(const Tokenizer& tokenizer, FeatureOccurrence& occurrence) {

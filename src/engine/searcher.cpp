@@ -11,6 +11,7 @@
 #include "retrieve/evidence.h"
 #include "retrieve/rank.h"
 #include "retrieve/select.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -21,11 +22,12 @@ bool is_blank(std::string_view text) {
 
 Status check_question(const std::string& question, const SearchOptions& options) {
     if (is_blank(question)) {
-        return make_error(ErrorCode::kInvalidArgument, "the question is empty");
+        return make_error(ErrorCode::kInvalidArgument, reason::kQuestionEmpty, "question",
+                          "the question is empty");
     }
     if (options.budget_tokens == 0) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "a budget of 0 tokens holds no evidence: pass --budget 1 or more");
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetZero, "budget",
+                          "a budget of 0 tokens holds no evidence");
     }
     if (options.rounds == 0) {
         return make_error(ErrorCode::kInvalidArgument, "there is no search in 0 rounds");
@@ -79,7 +81,7 @@ Result<Searcher::Ranking> Searcher::rank_once(const std::string& question,
     Ranking ranking;
     S3ATTN_TRY(ranking.tokens, scanner.tokenizer().tokenize(question));
     if (ranking.tokens.ids.size() > kMaxQuestionTokens) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kQuestionLong, "question",
                           "the question has " + std::to_string(ranking.tokens.ids.size()) +
                               " tokens and at most " + std::to_string(kMaxQuestionTokens) +
                               " can be read: shorten it");
@@ -120,7 +122,7 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.adapter = adapter.name;
     if (store.live_units().empty()) {
         return make_error(
-            ErrorCode::kInvalidArgument,
+            ErrorCode::kInvalidArgument, reason::kStoreEmpty, {},
             "the store holds no documents: add some with `s3attn index STORE FILE...`");
     }
     S3ATTN_TRY(const Ranking ranking, rank(question, options));

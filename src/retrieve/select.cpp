@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "s3attn/reason.h"
+
 namespace s3attn {
 namespace {
 
@@ -90,11 +92,11 @@ Result<std::vector<Span>> select_spans(const StoreReader& store,
         misfits = 0;
     }
     if (spans.empty() && smallest != UINT32_MAX) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetSmall, "budget",
                           "no piece of evidence fits a budget of " +
                               std::to_string(options.budget_tokens) +
                               " tokens; the smallest candidate needs " + std::to_string(smallest) +
-                              ": raise the budget (--budget)");
+                              ": raise the budget");
     }
     return spans;
 }

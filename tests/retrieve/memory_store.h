@@ -110,6 +110,10 @@ class MemorySegment : public Segment {
     std::vector<std::vector<BlockScratch>> blocks_;
 };
 
+inline UnitExtent extent(int64_t unit, uint64_t position, uint32_t n_tokens) {
+    return {UnitId(unit), TokenPosition(position), n_tokens};
+}
+
 class MemoryStore : public StoreReader {
   public:
     StoreShape shape_value;

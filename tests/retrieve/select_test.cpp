@@ -168,10 +168,10 @@ TEST(SelectSpans, FillsEveryField) {
     MemoryStore store;
     store.add_unit(DocumentId(4), "first words here", 3);
     store.add_unit(DocumentId(4), "second words", 2);
-    store.rows[2].page = 9;
-    store.document_map[4].offsets = OffsetSpace::kExtracted;
-    const auto spans =
-        select_spans(store, {{2, 0.25, 1.5, 0.75}, {1, 0.1, 0, 0.2}}, select_options(100));
+    store.rows[UnitId(2)].page = 9;
+    store.document_map[DocumentId(4)].offsets = OffsetSpace::kExtracted;
+    const auto spans = select_spans(store, {{UnitId(2), 0.25, 1.5, 0.75}, {UnitId(1), 0.1, 0, 0.2}},
+                                    select_options(100));
     ASSERT_TRUE(spans.ok());
     ASSERT_EQ(spans->size(), 2u);
     const Span& span = (*spans)[0];
@@ -195,7 +195,8 @@ TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
     MemoryStore store;
     store.add_unit(DocumentId(1), "amber basalt cedar", 3);
     store.add_unit(DocumentId(2), "amber\n  basalt cedar ", 3);
-    const auto spans = select_spans(store, {{1, 1, 0, 1}, {2, 1, 0, 1}}, select_options(100));
+    const auto spans =
+        select_spans(store, {{UnitId(1), 1, 0, 1}, {UnitId(2), 1, 0, 1}}, select_options(100));
     ASSERT_TRUE(spans.ok());
     EXPECT_EQ(spans->size(), 1u);
 }
@@ -204,13 +205,14 @@ TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
     MemoryStore store;
     store.add_unit(DocumentId(1), "a b c d e f g", 7);
     store.add_unit(DocumentId(1), "a b c d e", 5);
-    const auto spans = select_spans(store, {{1, 1, 0, 1}, {2, 0, 0, 0}}, select_options(3));
+    const auto spans =
+        select_spans(store, {{UnitId(1), 1, 0, 1}, {UnitId(2), 0, 0, 0}}, select_options(3));
     ASSERT_FALSE(spans.ok());
     EXPECT_EQ(spans.error().code, ErrorCode::kInvalidArgument);
     EXPECT_NE(spans.error().message.find("needs 5"), std::string::npos) << spans.error().message;
-    EXPECT_FALSE(select_spans(store, {{1, 1, 0, 1}}, select_options(0)).ok());
+    EXPECT_FALSE(select_spans(store, {{UnitId(1), 1, 0, 1}}, select_options(0)).ok());
     EXPECT_TRUE(select_spans(store, {}, select_options(3))->empty());
-    EXPECT_FALSE(select_spans(store, {{77, 1, 0, 1}}, select_options(3)).ok());
+    EXPECT_FALSE(select_spans(store, {{UnitId(77), 1, 0, 1}}, select_options(3)).ok());
 }
 
 TEST(Evidence, CosineOrWordsOrNothing) {
