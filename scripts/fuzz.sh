@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang and runs each of them for a while. See docs/development.md.
-#   scripts/fuzz.sh [TARGET...]     by default all: segment block import adapter config markup
+#   scripts/fuzz.sh [TARGET...]     by default all: segment block import words adapter config head markup
 # Environment: SECONDS_EACH (60), BUILD, JOBS. Without clang: says so and does nothing.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,7 +8,7 @@ cd "$S3ATTN_ROOT"
 
 seconds="${SECONDS_EACH:-60}" build="${BUILD:-build}-fuzz"
 targets=("$@")
-[ $# -gt 0 ] || targets=(segment block import adapter config markup)
+[ $# -gt 0 ] || targets=(segment block import words adapter config head markup)
 if ! command -v clang++ >/dev/null 2>&1; then
     say "skipped: fuzzing needs clang (Debian's package is called clang)"
     exit 0

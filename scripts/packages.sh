@@ -8,17 +8,20 @@ COMMAND_PACKAGES=(
 LIBRARY_PACKAGES=(
     libcli11-dev nlohmann-json3-dev libfmt-dev                      # command line, JSON
     libsqlite3-dev libxxhash-dev                                    # the store
-    libicu-dev libstemmer-dev libuchardet-dev                       # Unicode, encodings
+    libicu-dev libstemmer-dev libcld2-dev libuchardet-dev           # Unicode, languages, encodings
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
     libzip-dev libpugixml-dev libexpat1-dev                         # DOCX, EPUB, XHTML
+    libhunspell-dev hunspell-en-us                                  # hyphens at line ends of PDFs
     libeigen3-dev                                                   # linear algebra
     libcpp-httplib-dev prometheus-cpp-dev                           # the server
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
     python3-numpy                                                   # the trainer's arithmetic, again
 )
 
-# Only for the test of the web page, which is skipped without a Chromium (--test-packages).
+# Only for the tests of the web page, which are skipped without a Chromium, and of the server behind
+# a proxy, which are skipped without an nginx (--test-packages).
 BROWSER_PACKAGES=(chromium-headless-shell fonts-dejavu-core)
+PROXY_PACKAGES=(nginx-light)
 
 # Not needed by anything but `make fuzz`, which is skipped without it; never installed by itself:
 #   clang
@@ -38,6 +41,9 @@ missing_packages() {
     if [ "${test_packages:-0}" = 1 ] && ! command -v chromium-headless-shell >/dev/null 2>&1 &&
         ! command -v chromium >/dev/null 2>&1; then
         missing+=("${BROWSER_PACKAGES[@]}")
+    fi
+    if [ "${test_packages:-0}" = 1 ] && ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then
+        missing+=("${PROXY_PACKAGES[@]}")
     fi
     if command -v dpkg-query >/dev/null 2>&1; then
         installed="$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${LIBRARY_PACKAGES[@]}" \

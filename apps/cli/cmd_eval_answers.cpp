@@ -33,11 +33,7 @@ Result<eval::AnswerSet> load(const AnswerArguments& arguments) {
 }
 
 int run(const AnswerArguments& arguments, const GlobalOptions& options, const CancelToken& cancel) {
-    if (options.engine.model.empty()) {
-        return fail(make_error(ErrorCode::kNotFound,
-                               "no model: pass --model FILE.gguf, or run `make setup` for the "
-                               "default"));
-    }
+    if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     eval::AnswerOptions own = arguments.options;
     own.methods = eval::split_methods(arguments.methods);
     own.context.engine = options.engine;

@@ -25,11 +25,7 @@ int run(RetrievalArguments arguments, const GlobalOptions& options, const Cancel
     if (run.context.embedder.empty()) {
         run.context.embedder = options.engine.cache_dir + "/all-MiniLM-L6-v2.F16.gguf";
     }
-    if (options.engine.model.empty()) {
-        return fail(make_error(ErrorCode::kNotFound,
-                               "no model: pass --model FILE.gguf, or run `make setup` for the "
-                               "default"));
-    }
+    if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     ConsoleProgress progress(options.quiet);
     std::string out;
     auto record = eval::run_retrieval(run, progress, cancel, &out);

@@ -29,17 +29,23 @@ bool parse_shard(const std::string& text, IndexOptions& options) {
 
 // Names what is not in the store: files skipped and parts that could not be read. True: there is.
 bool name_failures(const IndexReport& report) {
+    constexpr size_t kMostNamed = 50;  // a folder may hold thousands
     bool failed = false;
+    size_t skips = 0;
     for (const FileOutcome& file : report.files) {
         const bool skipped = file.kind == FileOutcome::Kind::kSkipped;
         failed = failed || skipped || file.partly_read();
-        if (skipped) {
+        if (skipped && ++skips <= kMostNamed) {
             std::fprintf(stderr, "skipped: %s: %s\n", file.path.c_str(), file.reason.c_str());
         }
         for (const ReadNote& note : file.notes) {
             if (note.kind != ReadNote::Kind::kUnread) continue;
             std::fprintf(stderr, "not read: %s: %s\n", file.path.c_str(), note.text().c_str());
         }
+    }
+    if (skips > kMostNamed) {
+        std::fprintf(stderr, "skipped: %zu more files; --json names them all\n",
+                     skips - kMostNamed);
     }
     for (const ReadNote& note : report.notes) {
         failed = failed || note.kind == ReadNote::Kind::kUnread;
@@ -80,7 +86,7 @@ void print_report(const IndexReport& report) {
 
 int run_index(const IndexArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     ConsoleProgress progress(options.quiet);
     auto report =

@@ -27,7 +27,7 @@ void print_search(const SearchResult& result) {
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     auto result = (*engine)->search(arguments.store, arguments.question, arguments.search);
     if (!result.ok()) return fail(result.error());
@@ -76,7 +76,7 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         }
     }
     std::istream& input = arguments.questions_file == "-" ? std::cin : file;
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     bool failed = false;
     std::string line;
@@ -134,14 +134,14 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     return ask_once(**engine, arguments, arguments.question, options, cancel);
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options,
              const CancelToken& cancel) {
-    auto engine = Engine::open(options.engine);
+    auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {

@@ -7,7 +7,7 @@
 
 #include "commands.h"
 #include "http_api.h"
-#include "mcp.h"
+#include "mcp_lines.h"
 #include "service.h"
 
 namespace s3attn::cli {
@@ -48,6 +48,7 @@ int serve_http(server::Service& service, const ServeArguments& arguments,
 }
 
 int run_serve(ServeArguments& arguments, const GlobalOptions& options, const CancelToken& cancel) {
+    if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     arguments.service.engine = options.engine;
     arguments.service.engine.reader.clear();
     arguments.service.readers = arguments.readers;
@@ -77,9 +78,16 @@ void add_network_options(CLI::App& command, ServeArguments& arguments) {
         ->type_name("KEY");
     command
         .add_option("--allow-host", arguments.http.allowed_hosts,
-                    "a name that requests may be for, besides --host and localhost; repeatable")
+                    "a name that requests may be for, besides --host and localhost, such as that "
+                    "of a proxy in front; repeatable")
         ->allow_extra_args(false)
         ->type_name("NAME");
+    command
+        .add_option("--allow-origin", arguments.http.allowed_origins,
+                    "another site whose pages may use the server, such as https://app.example; "
+                    "repeatable; *: any")
+        ->allow_extra_args(false)
+        ->type_name("ORIGIN");
     command
         .add_option("--connections", arguments.http.limits.connections,
                     "most connections at a time; one more gets 503")

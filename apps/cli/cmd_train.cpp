@@ -112,6 +112,7 @@ int show_report(const Result<Report>& report, const std::string& out, bool json)
 
 int run_train(const TrainArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
+    if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     TrainOptions train;
     const auto sweep = parse_arguments(arguments, options, train);
     if (!sweep.ok()) {

@@ -1,12 +1,14 @@
 #include "commands.h"
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "s3attn/reason.h"
 
 namespace s3attn::cli {
 
 namespace {
+std::vector<NamedValue> g_named_files;
 
 // Which options help: the library does not know them.
 const char* advice_on(const Error& error) {
@@ -34,11 +36,35 @@ const char* advice_on(const Error& error) {
 
 }  // namespace
 
+void explain_files(std::vector<NamedValue> files) { g_named_files = std::move(files); }
+
 int fail(const Error& error) {
     const char* advice = advice_on(error);
     std::fprintf(stderr, "error: %s%s%s\n", error.message.c_str(), advice == nullptr ? "" : ": ",
                  advice == nullptr ? "" : advice);
+    for (const NamedValue& file : g_named_files) {
+        if (file.value.empty() || error.message.find(file.value) == std::string::npos) continue;
+        std::fprintf(stderr, "note: %s is what %s names\n", file.value.c_str(),
+                     file.origin.c_str());
+    }
     return 1;
+}
+
+Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options) {
+    if (const Status named = need_model(options); !named.ok()) return named.error();
+    return Engine::open(options);
+}
+
+Status need_model(const EngineOptions& options) {
+    if (!options.model.empty()) return {};
+    return make_error(
+        ErrorCode::kNotFound,
+        std::string("no model: neither --model, S3ATTN_MODEL nor the config file "
+                    "names one, and the default one is not in ") +
+            default_cache_dir() + ", where `make setup` puts it" +
+            (std::getenv("HOME") == nullptr && std::getenv("XDG_CACHE_HOME") == nullptr
+                 ? " (neither HOME nor XDG_CACHE_HOME is set)"
+                 : ""));
 }
 
 CLI::App* add_command(Context& context, const std::string& name, const std::string& description,

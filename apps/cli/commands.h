@@ -7,6 +7,7 @@
 
 #include "options.h"
 #include "s3attn/progress.h"
+#include "usage.h"
 
 namespace s3attn::cli {
 
@@ -26,8 +27,16 @@ void add_serve_command(Context& context);
 void add_train_command(Context& context);
 void add_eval_command(Context& context);  // eval retrieval
 
-// Prints "error: message" on standard error; returns exit code 1.
+// Prints "error: message" on standard error, and which option named the file that it is about;
+// returns exit code 1.
 int fail(const Error& error);
+// What the options named, for fail(). Called once, after parsing.
+void explain_files(std::vector<NamedValue> files);
+
+// Without a model: kNotFound, and where one was looked for.
+Status need_model(const EngineOptions& options);
+// The same, then Engine::open().
+Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options);
 
 // A subcommand with help text; options of the program may follow it.
 CLI::App* add_command(Context& context, const std::string& name, const std::string& description,

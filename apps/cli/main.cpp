@@ -10,6 +10,7 @@
 #include "config.h"
 #include "model/llama_model.h"
 #include "options.h"
+#include "usage.h"
 
 namespace {
 
@@ -32,11 +33,14 @@ void set_openmp_waiting(char** argv) {
 }
 
 std::string default_config_file() {
+    // The parser itself would look at the variable only after it has read the file.
+    const char* named = std::getenv("S3ATTN_CONFIG");
+    if (named != nullptr && *named != '\0') return named;
     if (const char* xdg = std::getenv("XDG_CONFIG_HOME"); xdg != nullptr && *xdg != '\0') {
         return std::string(xdg) + "/s3attn/config.toml";
     }
-    const char* home = std::getenv("HOME");
-    return home == nullptr ? "" : std::string(home) + "/.config/s3attn/config.toml";
+    const std::string home = s3attn::cli::home_dir();
+    return home.empty() ? "" : home + "/.config/s3attn/config.toml";
 }
 
 constexpr const char* kFooter = R"(Start here:
@@ -54,6 +58,8 @@ int main(int argc, char** argv) {
     set_openmp_waiting(argv);
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
+    // A terminal that closes ends it as orderly; under nohup it stays ignored.
+    if (std::signal(SIGHUP, on_interrupt) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error to report, like a full disk
 
@@ -85,11 +91,14 @@ int main(int argc, char** argv) {
     s3attn::cli::add_eval_command(context);
     s3attn::cli::check_numbers(app);
 
+    const s3attn::cli::CommandLine line{app, {argv + 1, argv + argc}};
     try {
         app.parse(argc, argv);
+        s3attn::cli::check_environment(line);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
+        return s3attn::cli::report_usage(line, error);
     }
+    s3attn::cli::explain_files(s3attn::cli::named_files(line));
     s3attn::cli::fill_defaults(options);
     s3attn::set_llama_log(options.verbose ? [](int, const char* text) { std::fputs(text, stderr); }
                                           : s3attn::LogSink{nullptr});

@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -47,10 +50,17 @@ std::vector<std::string> default_adapter_dirs() {
 
 }  // namespace
 
+std::string home_dir() {
+    const std::string home = environment("HOME");
+    if (!home.empty()) return home;
+    const passwd* user = ::getpwuid(::getuid());  // a service or a container may set no HOME
+    return user == nullptr || user->pw_dir == nullptr ? "" : user->pw_dir;
+}
+
 std::string default_cache_dir() {
     const std::string xdg = environment("XDG_CACHE_HOME");
     if (!xdg.empty()) return xdg + "/s3attn";
-    const std::string home = environment("HOME");
+    const std::string home = home_dir();
     return (home.empty() ? fs::temp_directory_path().string() : home + "/.cache") + "/s3attn";
 }
 

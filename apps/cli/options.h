@@ -38,6 +38,9 @@ void check_numbers(CLI::App& app);
 // Fills what the user left open: the default model, adapter directories, the cache directory.
 void fill_defaults(GlobalOptions& options);
 
+// HOME, or what the user database says; may be empty.
+std::string home_dir();
+
 // ${XDG_CACHE_HOME:-~/.cache}/s3attn
 std::string default_cache_dir();
 

@@ -134,6 +134,7 @@ Json to_json(const IndexReport& report) {
                                  {"notes", to_json(file.notes)}});
     }
     json["notes"] = to_json(report.notes);
+    json["passed_over"] = report.passed_over;
     json["timings_ms"] = report.timings_ms;
     json["device"] = report.device;
     if (report.device == "cuda") {

@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kMostMessages = 256;
 constexpr size_t kMostStops = 4;
+constexpr int64_t kHistoryTokens = 2048;  // of earlier messages, unless the request says otherwise
+constexpr size_t kBytesPerToken = 4;      // about, in the tokenizers of readers
 
 // A string, or OpenAI's list of parts of type text.
 std::string content_of(const Json& message, const std::string& where, Fields& fields) {
@@ -50,8 +52,11 @@ void read_messages(Fields& fields, Question& question) {
         }
         std::string role = message["role"].get<std::string>();
         if (role == "developer") role = "system";
+        // What a tool of the client said belongs to the assistant's side of the conversation.
+        if (role == "tool" || role == "function") role = "assistant";
         if (role != "system" && role != "user" && role != "assistant") {
-            fields.fail(where + ".role", "must be one of: system, developer, user, assistant");
+            fields.fail(where + ".role",
+                        "must be one of: system, developer, user, assistant, tool, function");
             return;
         }
         turns.push_back({role, content_of(message, where + ".content", fields)});
@@ -69,6 +74,73 @@ void read_messages(Fields& fields, Question& question) {
     // What comes after the question (an answer begun, say) cannot be context for it.
     question.history.assign(turns.begin(), last.base() - 1);
     std::erase_if(question.history, [](const ChatTurn& turn) { return turn.text.empty(); });
+}
+
+// Drops the oldest turns until the rest fits; a system message last. Returns how many went.
+size_t bound_history(std::vector<ChatTurn>& history, size_t most_bytes) {
+    size_t bytes = 0, dropped = 0;
+    for (const ChatTurn& turn : history) bytes += turn.text.size();
+    for (; bytes > most_bytes; ++dropped) {
+        auto oldest = history.begin();
+        if (oldest->role == "system" && history.size() > 1) ++oldest;
+        bytes -= oldest->text.size();
+        history.erase(oldest);
+    }
+    return dropped;
+}
+
+// Fields of OpenAI's interface that would change the form of the answer, which is plain text here.
+void refuse_other_forms(Fields& fields) {
+    const Json* choice = fields.find("tool_choice");
+    if (choice != nullptr && *choice != "none" && *choice != "auto") {
+        fields.fail("tool_choice", "must be none or auto: no tools are called here");
+    }
+    const Json* call = fields.find("function_call");
+    if (call != nullptr && *call != "none" && *call != "auto") {
+        fields.fail("function_call", "must be none or auto: no functions are called here");
+    }
+    const Json* format = fields.find("response_format");
+    if (format != nullptr &&
+        !(format->is_object() && format->contains("type") && (*format)["type"] == "text")) {
+        fields.fail("response_format", "must have the type text: answers are plain text here");
+    }
+    const Json* logprobs = fields.find("logprobs");
+    if (logprobs != nullptr && *logprobs != false) {
+        fields.fail("logprobs", "must be false: none are given here");
+    }
+    const Json* modalities = fields.find("modalities");
+    if (modalities != nullptr && *modalities != Json::array({"text"})) {
+        fields.fail("modalities", "must be [\"text\"]: answers are plain text here");
+    }
+}
+
+// Fields that are understood and not followed, where they ask for something.
+Json ignored_fields(const Json& body) {
+    Json ignored = Json::array();
+    for (const char* field :
+         {"tools", "functions", "top_p", "presence_penalty", "frequency_penalty", "logit_bias",
+          "prediction", "reasoning_effort", "web_search_options"}) {
+        const auto value = body.find(field);
+        if (value == body.end() || value->is_null() || value->empty() || *value == 0) continue;
+        if (std::string_view(field) == "top_p" && *value == 1) continue;
+        ignored.push_back(field);
+    }
+    return ignored;
+}
+
+// Clients ask for -1 (no limit) or for what some large model could write: what can be written is.
+uint32_t read_most_tokens(Fields& fields, const Service& service, const AskOptions& options,
+                          Json& adjusted) {
+    const uint32_t window = service.options().engine.reader_context;
+    const int64_t most = std::max<int64_t>(64, (window > 0 ? window : 8192) / 2);
+    constexpr int64_t kAny = int64_t{1} << 53;
+    const char* name =
+        fields.find("max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens";
+    const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, -kAny, kAny);
+    const int64_t asked = fields.integer("max_completion_tokens", old_name, -kAny, kAny);
+    const int64_t used = asked < 1 || asked > most ? most : asked;
+    if (used != asked) adjusted[name] = {{"asked", asked}, {"used", used}};
+    return static_cast<uint32_t>(used);
 }
 
 size_t possible_begin(const std::string& text, const std::string& stop) {
@@ -119,16 +191,25 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
     }
     options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
     options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
-    const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, 1, 1 << 16);
-    options.max_answer_tokens =
-        static_cast<uint32_t>(fields.integer("max_completion_tokens", old_name, 1, 1 << 16));
+    options.max_answer_tokens = read_most_tokens(fields, service, options, request.adjusted);
+    refuse_other_forms(fields);
+    const Json ignored = ignored_fields(body);
+    if (!ignored.empty()) request.adjusted["ignored"] = ignored;
     if (fields.integer("n", 1, 1, 128) != 1) fields.fail("n", "must be 1: one answer a request");
     request.stop = fields.texts("stop");
     if (request.stop.size() > kMostStops) fields.fail("stop", "has more than four texts");
     std::erase(request.stop, "");
     const std::string model = fields.text("model");
-    const std::vector<std::string> stores = fields.texts("store");
+    // OpenAI's own field of this name is a flag, whether to keep the answer; nothing is kept here.
+    const Json* store = fields.find("store");
+    const bool is_flag = store != nullptr && store->is_boolean();
+    const auto stores = is_flag ? std::vector<std::string>() : fields.texts("store");
+    const int64_t history_tokens =
+        fields.integer("history_tokens", kHistoryTokens, 0, int64_t{1} << 20);
     if (fields.failure()) return *fields.failure();
+    const size_t left_out = bound_history(request.question.history,
+                                          static_cast<size_t>(history_tokens) * kBytesPerToken);
+    if (left_out > 0) request.adjusted["history_left_out"] = left_out;
 
     const auto reader = service.choose_reader(model);
     if (const auto* failure = std::get_if<Failure>(&reader)) return *failure;
@@ -188,6 +269,7 @@ Json ChatWriter::evidence_chunk(const Found& found) const {
 void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
     json["citations"] = citations_json(service_, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
+    if (!request_.adjusted.empty()) json["adjusted"] = request_.adjusted;
     json["retrieval_question"] = done.found->result.question;
     json["timings_ms"] = {{"retrieval", done.retrieval_ms},
                           {"first_token", done.ttft_ms},

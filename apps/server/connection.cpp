@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
+#include "chunked_body.h"
 #include "closer.h"
 #include "connection_pool.h"
 #include "errors.h"
@@ -30,19 +32,15 @@ class Connection final : public httplib::Stream {
     // Reads the next request's head into a buffer, from which read() then serves it.
     Head read_head();
     std::string_view head() const { return std::string_view(buffer_).substr(0, head_bytes_); }
-    void begin_request(uint64_t body_bytes) {
-        body_left_ = body_bytes;
-        body_total_ = body_bytes;
-        at_ = 0;
-        body_start_ = Clock::now();
-    }
+    // read() gives `framing.head`, then the body without its chunks.
+    void begin_request(const Framing& framing);
     // The bytes of this request are no longer needed; those of a next one stay.
-    void end_request() {
-        buffer_.erase(0, at_);
-        at_ = head_bytes_ = 0;
-    }
-    bool read_to_the_end() const { return at_ >= head_bytes_ && body_left_ == 0; }
+    void end_request() { buffer_.erase(0, std::exchange(at_, 0)); }
+    bool read_to_the_end() const { return head_at_ == head_.size() && body_ended(); }
     bool peer_gone() const;
+    // See connection.h.
+    bool limit_body(uint64_t most);
+    const std::optional<BodyProblem>& body_problem() const { return problem_; }
 
     bool is_readable() const override { return true; }
     bool is_writable() const override { return wait(POLLOUT, limits_.stall_time) && !peer_gone(); }
@@ -61,14 +59,25 @@ class Connection final : public httplib::Stream {
     void address(Get get, std::string& ip, int& port) const;
     bool wait(short events, milliseconds time) const;
     bool more_into_buffer();
+    bool body_ended() const {
+        return chunks_ ? chunks_->state() == ChunkedBody::State::kDone : body_left_ == 0;
+    }
+    bool wait_for_body();
+    ssize_t read_body(char* to, size_t size);
+    ssize_t read_chunks(char* to, size_t size);
+    ssize_t fail_body(int status, const char* message);
 
     const socket_t socket_;
     const ConnectionLimits& limits_;
     const std::atomic<bool>& stopping_;
-    std::string buffer_;  // received and not yet read by cpp-httplib
-    size_t at_ = 0;
+    std::string buffer_;  // received
+    size_t at_ = 0;       // of it, given to cpp-httplib
     size_t head_bytes_ = 0;
-    uint64_t body_left_ = 0, body_total_ = 0;
+    std::string head_;  // as cpp-httplib gets it
+    size_t head_at_ = 0;
+    uint64_t body_left_ = 0, body_read_ = 0, body_most_ = 0;
+    std::optional<ChunkedBody> chunks_;
+    std::optional<BodyProblem> problem_;
     Clock::time_point body_start_;
 };
 
@@ -77,6 +86,12 @@ namespace {
 thread_local Connection* t_connection = nullptr;
 
 }  // namespace
+
+bool limit_body(uint64_t most) { return t_connection == nullptr || t_connection->limit_body(most); }
+
+std::optional<BodyProblem> body_problem() {
+    return t_connection == nullptr ? std::nullopt : t_connection->body_problem();
+}
 
 bool client_has_gone() { return t_connection != nullptr && t_connection->peer_gone(); }
 
@@ -146,29 +161,84 @@ Connection::Head Connection::read_head() {
     }
 }
 
+void Connection::begin_request(const Framing& framing) {
+    head_ = framing.head;
+    head_at_ = 0;
+    at_ = head_bytes_;
+    body_left_ = framing.body_bytes;
+    body_read_ = 0;
+    body_most_ = limits_.body_bytes;
+    chunks_.reset();
+    if (framing.chunked) chunks_.emplace(limits_.body_bytes);
+    problem_.reset();
+    body_start_ = Clock::now();
+}
+
+bool Connection::limit_body(uint64_t most) {
+    body_most_ = std::min(body_most_, most);
+    if (chunks_) chunks_->limit(most);
+    return body_left_ <= most;
+}
+
+ssize_t Connection::fail_body(int status, const char* message) {
+    problem_ = BodyProblem{status, message};
+    return -1;
+}
+
+bool Connection::wait_for_body() {
+    const auto allowed =
+        limits_.body_time + std::chrono::seconds(body_read_ / limits_.body_bytes_per_second);
+    return Clock::now() - body_start_ <= allowed && wait(POLLIN, limits_.stall_time);
+}
+
 ssize_t Connection::read(char* to, size_t size) {
     if (size == 0) return 0;
-    if (at_ >= head_bytes_ && body_left_ == 0) return 0;
-    const bool in_head = at_ < head_bytes_;
-    if (at_ < buffer_.size()) {
-        const uint64_t left = in_head ? head_bytes_ - at_ : body_left_;
-        const size_t n =
-            static_cast<size_t>(std::min<uint64_t>({size, buffer_.size() - at_, left}));
-        std::copy_n(buffer_.data() + at_, n, to);
-        at_ += n;
-        if (!in_head) body_left_ -= n;
+    if (head_at_ < head_.size()) {
+        const size_t n = head_.copy(to, size, head_at_);
+        head_at_ += n;
         return static_cast<ssize_t>(n);
     }
-    const uint64_t received = body_total_ - body_left_;
-    const auto allowed =
-        limits_.body_time + std::chrono::seconds(received / limits_.body_bytes_per_second);
-    if (Clock::now() - body_start_ > allowed || !wait(POLLIN, limits_.stall_time)) return -1;
+    const ssize_t got = chunks_ ? read_chunks(to, size) : read_body(to, size);
+    if (got > 0) body_read_ += static_cast<uint64_t>(got);
+    return got;
+}
+
+ssize_t Connection::read_body(char* to, size_t size) {
+    if (body_left_ == 0) return 0;
+    size = static_cast<size_t>(std::min<uint64_t>(size, body_left_));
     ssize_t got;
-    do {
-        got = ::recv(socket_, to, static_cast<size_t>(std::min<uint64_t>(size, body_left_)), 0);
-    } while (got < 0 && errno == EINTR);
+    if (at_ < buffer_.size()) {
+        got = static_cast<ssize_t>(buffer_.copy(to, size, at_));
+        at_ += static_cast<size_t>(got);
+    } else {
+        if (!wait_for_body()) return fail_body(408, "the body took too long to arrive");
+        do {
+            got = ::recv(socket_, to, size, 0);
+        } while (got < 0 && errno == EINTR);
+        if (got == 0) return fail_body(400, "the body ended early");
+    }
     if (got > 0) body_left_ -= static_cast<uint64_t>(got);
     return got;
+}
+
+ssize_t Connection::read_chunks(char* to, size_t size) {
+    while (!chunks_->ended()) {
+        if (at_ == buffer_.size()) {
+            buffer_.clear();
+            at_ = 0;
+            if (!wait_for_body()) return fail_body(408, "the body took too long to arrive");
+            if (!more_into_buffer()) return fail_body(400, "the body ended early");
+        }
+        const auto taken = chunks_->take(std::string_view(buffer_).substr(at_), to, size);
+        at_ += taken.used;
+        if (taken.content > 0) return static_cast<ssize_t>(taken.content);
+    }
+    switch (chunks_->state()) {
+        case ChunkedBody::State::kTooLarge: return fail_body(413, "the body is too large");
+        case ChunkedBody::State::kMalformed:
+            return fail_body(400, "the chunks of the body are malformed");
+        default: return 0;
+    }
 }
 
 ssize_t Connection::write(const char* from, size_t size) {
@@ -187,6 +257,12 @@ ssize_t Connection::write(const char* from, size_t size) {
 
 GuardedServer::GuardedServer(const ConnectionLimits& limits)
     : limits_(limits), closer_(std::make_unique<Closer>()) {
+    // cpp-httplib would set SO_REUSEPORT: a second server on the port would start, and the kernel
+    // would deal requests out between the two.
+    set_socket_options([](socket_t socket) {
+        const int on = 1;
+        ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    });
     new_task_queue = [this] { return new ConnectionPool(limits_.connections); };
     set_payload_max_length(limits.body_bytes);
     // What cpp-httplib announces in its Keep-Alive header; the loop below decides.
@@ -227,7 +303,7 @@ bool GuardedServer::serve_one(Connection& connection) {
         refuse(connection, framing.status, framing.message);
         return false;
     }
-    connection.begin_request(framing.body_bytes);
+    connection.begin_request(framing);
     bool closed = false;
     const bool written = process_request(connection, stopping_, closed, nullptr);
     const bool whole = connection.read_to_the_end();
@@ -240,7 +316,7 @@ bool GuardedServer::process_and_close_socket(socket_t socket) {
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     Connection connection(socket, limits_, stopping_);
     if (ConnectionPool::refusing()) {
-        refuse(connection, 503, "too many connections; try again in a moment");
+        refuse(connection, 503, "too many connections, or no thread left; try again in a moment");
     } else {
         t_connection = &connection;
         while (serve_one(connection)) {

@@ -2,8 +2,9 @@
 // here: heads and bodies of bounded size that arrive in bounded time, with one exact length.
 //
 // cpp-httplib 0.11.4 has known holes in its handling of chunked bodies and reads lines and bodies
-// without a bound in time; so bodies need a Content-Length and no Transfer-Encoding (411), are
-// capped (413), and a connection whose request was not read to its end is closed.
+// without a bound in time; so chunks are taken apart here (chunked_body.h), bodies are capped
+// (413), and a connection whose request was not read to its end is closed. docs/serve.md says why
+// it is kept all the same.
 #pragma once
 
 #include <httplib.h>
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,16 @@ class GuardedServer : public httplib::Server {
     class Closer;
     std::unique_ptr<Closer> closer_;
 };
+
+// Of the request that this thread serves: its body may have so many bytes, fewer than the server's
+// limit. False when it says itself that it has more. To be called before the body is read.
+bool limit_body(uint64_t most);
+// Why its body could not be read to the end, where it could not.
+struct BodyProblem {
+    int status = 400;
+    std::string message;
+};
+std::optional<BodyProblem> body_problem();
 
 // True when the client of the request that this thread serves has hung up.
 bool client_has_gone();

@@ -1,5 +1,6 @@
 #include "connection_pool.h"
 
+#include <system_error>
 #include <utility>
 
 namespace s3attn::server {
@@ -11,12 +12,23 @@ thread_local bool t_refusing = false;
 
 bool ConnectionPool::refusing() { return t_refusing; }
 
+// With the lock held: false when there is neither a thread for the task nor one to be had.
+bool ConnectionPool::has_thread() {
+    if (ending_) return false;
+    if (idle_ > tasks_.size()) return true;
+    if (threads_.size() >= most_) return false;
+    try {
+        threads_.push_back(start_([this] { run(); }));
+        return true;
+    } catch (const std::system_error&) {
+        return false;  // the system has none left
+    }
+}
+
 void ConnectionPool::enqueue(std::function<void()> task) {
     {
         const std::lock_guard lock(mutex_);
-        const bool room = idle_ > tasks_.size() || threads_.size() < most_;
-        if (room && !ending_) {
-            if (idle_ <= tasks_.size()) threads_.emplace_back([this] { run(); });
+        if (has_thread()) {
             tasks_.push_back(std::move(task));
             wake_.notify_one();
             return;

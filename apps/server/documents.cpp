@@ -69,7 +69,13 @@ bool is_type(const httplib::Request& request, const char* type) {
 }
 
 Failure interrupted() {
-    return bad_request("the body ended early, came too slowly, or is malformed");
+    const auto problem = body_problem();
+    if (!problem) return bad_request("the body is malformed");
+    Failure failure = bad_request(problem->message);
+    failure.status = problem->status;
+    if (problem->status == 413) failure.code = "too_large";
+    if (problem->status == 408) failure.code = "timeout";
+    return failure;
 }
 
 // {"name": ..., "text": ...}
@@ -189,11 +195,11 @@ void HttpApi::Routes::upload(const Request& request, Response& response,
     if (upload.file->bytes() == 0) {
         return send_failure(response, bad_request("the document is empty"));
     }
-    auto kept = upload.file->keep(upload.name);
-    if (!kept.ok()) return send_failure(response, failure_of(kept.error()));
-    const NamedStore& named = service_.stores()[index];
-    const auto job = service_.scans().submit({named.name, named.path, upload.name, *kept}, true);
-    if (!job) return send_failure(response, full);
+    const auto added = service_.add_upload(index, upload.name, *upload.file);
+    if (const auto* failure = std::get_if<Failure>(&added)) {
+        return send_failure(response, *failure);
+    }
+    const auto* job = &std::get<ScanStatus>(added);
     response.set_header("Location", "/v1/documents/jobs/" + std::to_string(job->id));
     if (request.get_header_value("Accept").starts_with("text/event-stream")) {
         return stream_job(job->id, response);

@@ -48,7 +48,6 @@ Json error_json(const Failure& failure) {
 
 std::string error_body(int status, const std::string& message) {
     const char* code = status == 503   ? "overloaded"
-                       : status == 411 ? "length_required"
                        : status == 413 ? "too_large"
                        : status == 408 ? "timeout"
                        : status == 405 ? "method_not_allowed"
@@ -61,9 +60,10 @@ const char* reason_phrase(int status) {
         case 400: return "Bad Request";
         case 405: return "Method Not Allowed";
         case 408: return "Request Timeout";
-        case 411: return "Length Required";
         case 413: return "Payload Too Large";
+        case 414: return "URI Too Long";
         case 431: return "Request Header Fields Too Large";
+        case 501: return "Not Implemented";
         case 503: return "Service Unavailable";
         default: return "Error";
     }

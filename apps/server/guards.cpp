@@ -5,7 +5,6 @@
 // must come from our own.
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <string_view>
 
 #include "routes.h"
@@ -22,9 +21,10 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 19> kRoutes = {{
+constexpr std::array<Route, 21> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
+    {"/uploads.js", "GET"},
     {"/view.js", "GET"},
     {"/style.css", "GET"},
     {"/favicon.svg", "GET"},
@@ -33,6 +33,7 @@ constexpr std::array<Route, 19> kRoutes = {{
     {"/openapi.json", "GET"},
     {"/mcp", "POST"},
     {"/v1/models", "GET"},
+    {"/v1/models/{}", "GET"},
     {"/v1/stores", "GET"},
     {"/v1/chat/completions", "POST"},
     {"/v1/search", "POST"},
@@ -72,6 +73,14 @@ std::string_view host_of(std::string_view host) {
     return host.substr(0, colon);
 }
 
+std::string lower(std::string_view text) {
+    std::string all(text);
+    for (char& c : all) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return all;
+}
+
 bool is_loopback(std::string_view host) {
     if (host == "localhost" || host == "[::1]" || host == "::1") return true;
     // A number, not a name such as 127.evil.example.
@@ -88,38 +97,75 @@ bool same_secret(std::string_view a, std::string_view b) {
     return difference == 0;
 }
 
-// Everything but documents is small, and read into memory before a handler sees it.
-constexpr uint64_t kMostJsonBytes = 4 << 20;
-
-bool too_large(const httplib::Request& request) {
-    if (request.path == "/v1/documents" || !request.has_header("Content-Length")) return false;
-    const std::string length = request.get_header_value("Content-Length");
-    return std::strtoull(length.c_str(), nullptr, 10) > kMostJsonBytes;
-}
-
 bool needs_key(std::string_view path) {
     return path.starts_with("/v1/") || path == "/mcp" || path == "/metrics";
 }
 
 }  // namespace
 
-bool HttpApi::Routes::allowed_host(const Request& request) const {
-    const std::string header = request.get_header_value("Host");
-    const std::string_view host = host_of(header);
+// `host` with or without a port, in lower case.
+bool HttpApi::Routes::is_named(std::string_view host) const {
+    const std::string_view name = host_of(host);
     const auto& more = options_.allowed_hosts;
-    if (host == options_.host || std::find(more.begin(), more.end(), host) != more.end()) {
-        return true;
-    }
-    if (is_loopback(host)) return true;
-    // Bound to every address, the server does not know its names; a list of them makes it strict.
-    return !is_loopback(options_.host) && more.empty();
+    return name == lower(options_.host) ||
+           std::any_of(more.begin(), more.end(), [&](const std::string& allowed) {
+               return lower(allowed) == name || lower(allowed) == host;
+           });
 }
 
-bool HttpApi::Routes::same_origin(const Request& request) const {
+bool HttpApi::Routes::allowed_host(const Request& request) const {
+    const std::string host = lower(request.get_header_value("Host"));
+    if (is_named(host) || is_loopback(host_of(host))) return true;
+    // Bound to every address, the server does not know its names; a list of them makes it strict.
+    return !is_loopback(options_.host) && options_.allowed_hosts.empty();
+}
+
+// Pages of ours: of the host that the request is for, or, behind a proxy that puts its own idea of
+// the host into the request, of a host that was named.
+bool HttpApi::Routes::own_origin(const Request& request) const {
     if (!request.has_header("Origin")) return true;  // no browser, or a plain link
-    const std::string origin = request.get_header_value("Origin");
+    const std::string origin = lower(request.get_header_value("Origin"));
     const size_t slashes = origin.find("://");
-    return slashes != origin.npos && origin.substr(slashes + 3) == request.get_header_value("Host");
+    if (slashes == origin.npos) return false;
+    const std::string_view host = std::string_view(origin).substr(slashes + 3);
+    if (host == lower(request.get_header_value("Host"))) return true;
+    const auto& more = options_.allowed_hosts;
+    return std::any_of(more.begin(), more.end(), [&](const std::string& allowed) {
+        return lower(allowed) == host || lower(allowed) == host_of(host);
+    });
+}
+
+// Pages of others that may use the interface all the same.
+bool HttpApi::Routes::allowed_origin(const Request& request) const {
+    if (!request.has_header("Origin")) return false;
+    const std::string origin = lower(request.get_header_value("Origin"));
+    const auto& allowed = options_.allowed_origins;
+    return std::any_of(allowed.begin(), allowed.end(),
+                       [&](const std::string& one) { return one == "*" || lower(one) == origin; });
+}
+
+// What lets the browser give our answer to such a page; true where the request only asked that.
+bool HttpApi::Routes::answer_cors(const Request& request, Response& response) const {
+    if (options_.allowed_origins.empty()) return false;
+    response.set_header("Vary", "Origin");
+    if (!allowed_origin(request)) return false;
+    response.set_header("Access-Control-Allow-Origin", request.get_header_value("Origin"));
+    response.set_header("Access-Control-Expose-Headers", "Location, Retry-After");
+    response.headers.erase("Cross-Origin-Resource-Policy");
+    response.set_header("Cross-Origin-Resource-Policy", "cross-origin");
+    if (request.method != "OPTIONS" || !request.has_header("Access-Control-Request-Method")) {
+        return false;
+    }
+    response.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE");
+    const std::string headers = request.get_header_value("Access-Control-Request-Headers");
+    response.set_header("Access-Control-Allow-Headers",
+                        headers.empty() ? "Authorization, Content-Type" : headers);
+    response.set_header("Access-Control-Max-Age", "600");
+    if (request.has_header("Access-Control-Request-Private-Network")) {
+        response.set_header("Access-Control-Allow-Private-Network", "true");
+    }
+    response.status = 204;
+    return true;
 }
 
 bool HttpApi::Routes::has_key(const Request& request) const {
@@ -154,9 +200,14 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
                                 "", 0});
         return Answer::Handled;
     }
-    if (!same_origin(request)) {
-        send_failure(response, {403, "wrong_origin",
-                                "requests from pages of other sites are not served", "", 0});
+    if (answer_cors(request, response)) return Answer::Handled;
+    if (!own_origin(request) && !allowed_origin(request)) {
+        send_failure(response,
+                     {403, "wrong_origin",
+                      "requests from pages of other sites are not served; where this is the "
+                      "server's own page behind a proxy, start it with --allow-host and the "
+                      "proxy's name, where it is a program of yours, with --allow-origin",
+                      "", 0});
         return Answer::Handled;
     }
     if (!has_key(request)) {
@@ -167,8 +218,12 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
         return Answer::Handled;
     }
     if (!check_method(request, response)) return Answer::Handled;
-    if (too_large(request)) {
-        send_failure(response, {413, "too_large", "the body has more than 4 MiB", "", 0});
+    const uint64_t most =
+        request.path == "/v1/documents" ? options_.limits.body_bytes : kMostJsonBytes;
+    if (!limit_body(most)) {
+        send_failure(response,
+                     {413, "too_large",
+                      "the body has more than " + std::to_string(most >> 20) + " MiB", "", 0});
         return Answer::Handled;
     }
     // cpp-httplib would unpack it without a limit.
@@ -183,6 +238,11 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
 // Failures that come from cpp-httplib itself have no body yet.
 void HttpApi::Routes::finish_error(const Request&, Response& response) const {
     if (!response.body.empty()) return;
+    if (const auto problem = body_problem()) {
+        response.status = problem->status;
+        response.set_content(error_body(problem->status, problem->message), "application/json");
+        return;
+    }
     const char* message = response.status == 413   ? "the body is too large"
                           : response.status == 400 ? "the request is malformed"
                           : response.status == 404 ? "there is nothing here; see /openapi.json"

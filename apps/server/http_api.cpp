@@ -6,10 +6,20 @@
 
 namespace s3attn::server {
 
+namespace {
+
+// Of the connections, before it is known what a request is about.
+ConnectionLimits widest(ConnectionLimits limits) {
+    limits.body_bytes = std::max(limits.body_bytes, kMostJsonBytes);
+    return limits;
+}
+
+}  // namespace
+
 HttpApi::HttpApi(Service& service, const HttpOptions& options)
     : service_(service),
       options_(options),
-      server_(std::make_unique<GuardedServer>(options.limits)),
+      server_(std::make_unique<GuardedServer>(widest(options.limits))),
       routes_(std::make_unique<Routes>(service, options_, *server_)) {
     routes_->add_all();
 }
@@ -44,6 +54,22 @@ void HttpApi::Routes::add_all() {
     add_mcp();
 }
 
+// Progress as it comes, then the reply.
+void HttpApi::Routes::stream_mcp(Json message, Response& response) {
+    response.set_header("X-Accel-Buffering", "no");
+    response.set_chunked_content_provider(
+        "text/event-stream", [this, message](size_t, httplib::DataSink& sink) {
+            const auto send = [&](const Json& json) {
+                const std::string text = sse("message", json);
+                sink.write(text.data(), text.size());
+            };
+            const auto keep_going = [this] { return !client_has_gone() && !server_.stopping(); };
+            if (const auto answer = mcp_.handle(message, {keep_going, {}, send})) send(*answer);
+            sink.done();
+            return true;
+        });
+}
+
 void HttpApi::Routes::add_mcp() {
     server_.Post("/mcp", [this](const Request& request, Response& response) {
         Json message;
@@ -58,8 +84,12 @@ void HttpApi::Routes::add_mcp() {
         if (!message.is_object() && !batch) {
             return send_json(response, 400, Mcp::parse_error("a message is a JSON object"));
         }
-        const auto answer =
-            mcp_.handle(message, [this] { return !client_has_gone() && !server_.stopping(); });
+        const auto keep_going = [this] { return !client_has_gone() && !server_.stopping(); };
+        if (Mcp::wants_progress(message) &&
+            request.get_header_value("Accept").find("text/event-stream") != std::string::npos) {
+            return stream_mcp(std::move(message), response);
+        }
+        const auto answer = mcp_.handle(message, {keep_going});
         if (answer) return send_json(response, 200, *answer);
         response.status = 202;
     });

@@ -11,13 +11,18 @@
 
 namespace s3attn::server {
 
+// Everything but documents is small, and read into memory before a handler sees it.
+constexpr uint64_t kMostJsonBytes = 4 << 20;
+
 struct HttpOptions {
     std::string host = "127.0.0.1";
-    int port = 8080;                         // 0: any that is free
-    std::string api_key;                     // empty: none is asked for
-    std::vector<std::string> allowed_hosts;  // names, besides `host`, that requests may be for
-    ConnectionLimits limits;
-    bool quiet = false;  // no line per request
+    int port = 8080;      // 0: any that is free
+    std::string api_key;  // empty: none is asked for
+    // Names, besides `host`, that requests may be for, and that pages which use it may come from.
+    std::vector<std::string> allowed_hosts;
+    std::vector<std::string> allowed_origins;  // of others' pages that may use it; "*": any
+    ConnectionLimits limits;                   // `body_bytes` is the largest document
+    bool quiet = false;                        // no line per request
 };
 
 class HttpApi {

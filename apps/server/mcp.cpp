@@ -1,11 +1,8 @@
 #include "mcp.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -16,11 +13,11 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kVersions = {"2025-11-25", "2025-06-18", "2025-03-26",
                                                        "2024-11-05"};
-constexpr size_t kLongestLine = 64 << 20;  // a whole document may be in it
+constexpr std::chrono::milliseconds kBetweenNotes{250};  // of progress, at least
 
 // JSON-RPC's codes.
 constexpr int kParseError = -32700, kInvalidRequest = -32600, kMethodNotFound = -32601,
-              kInvalidParams = -32602;
+              kInvalidParams = -32602, kInternalError = -32603;
 
 struct RpcError {
     int code;
@@ -56,9 +53,62 @@ Json initialized(const Json& params) {
 
 Json Mcp::parse_error(const std::string& why) { return error_reply(nullptr, kParseError, why); }
 
+Json Mcp::internal_error(const Json& id, const std::string& why) {
+    return error_reply(id, kInternalError, why);
+}
+
+bool Mcp::calls_tool(const Json& message) {
+    if (message.is_array()) return std::any_of(message.begin(), message.end(), calls_tool);
+    return message.is_object() && message.contains("id") &&
+           message.value("method", Json()) == "tools/call";
+}
+
+namespace {
+
+// What the client calls this request in progress notifications; null: it wants none.
+Json progress_token(const Json& params) {
+    if (!params.is_object()) return nullptr;
+    const auto meta = params.find("_meta");
+    if (meta == params.end() || !meta->is_object()) return nullptr;
+    const Json token = meta->value("progressToken", Json());
+    return token.is_string() || token.is_number_integer() ? token : Json();
+}
+
+// Tells of progress, not too often, and only of more than before.
+class ProgressNotes {
+  public:
+    ProgressNotes(Json token, const McpCaller& caller)
+        : token_(std::move(token)), caller_(caller) {}
+    void operator()(double done, double total, const std::string& message) {
+        const auto now = std::chrono::steady_clock::now();
+        if (token_.is_null() || !caller_.notify || done <= last_) return;
+        if (last_ >= 0 && now - told_ < kBetweenNotes) return;
+        told_ = now;
+        last_ = done;
+        Json params = {{"progressToken", token_}, {"progress", done}, {"message", message}};
+        if (total > 0) params["total"] = total;
+        caller_.notify({{"jsonrpc", "2.0"},
+                        {"method", "notifications/progress"},
+                        {"params", std::move(params)}});
+    }
+
+  private:
+    const Json token_;
+    const McpCaller& caller_;
+    double last_ = -1;
+    std::chrono::steady_clock::time_point told_;
+};
+
+}  // namespace
+
+bool Mcp::wants_progress(const Json& message) {
+    return calls_tool(message) && message.is_object() &&
+           !progress_token(message.value("params", Json())).is_null();
+}
+
 Json Mcp::tools() const { return {{"tools", tool_list(local_)}}; }
 
-Json Mcp::call_tool(const Json& params, const KeepGoing& keep_going) const {
+Json Mcp::call_tool(const Json& params, const McpCaller& caller) const {
     const auto name = params.find("name");
     if (name == params.end() || !name->is_string()) {
         throw RpcError{kInvalidParams, "the tool's name is missing"};
@@ -66,28 +116,31 @@ Json Mcp::call_tool(const Json& params, const KeepGoing& keep_going) const {
     const auto given = params.find("arguments");
     const Json arguments = given == params.end() || given->is_null() ? Json::object() : *given;
     if (!arguments.is_object()) throw RpcError{kInvalidParams, "arguments must be an object"};
-    const auto result = run_tool(service_, local_, name->get<std::string>(), arguments, keep_going);
+    ProgressNotes notes(progress_token(params), caller);
+    const ToolContext context{local_, caller.keep_going,
+                              [&] { return caller.cancelled && caller.cancelled(); },
+                              std::ref(notes)};
+    const auto result = run_tool(service_, name->get<std::string>(), arguments, context);
     if (!result)
         throw RpcError{kInvalidParams, "there is no tool '" + name->get<std::string>() +
                                            "'; tools/list shows those there are"};
     return *result;
 }
 
-Json Mcp::dispatch(const std::string& method, const Json& params,
-                   const KeepGoing& keep_going) const {
+Json Mcp::dispatch(const std::string& method, const Json& params, const McpCaller& caller) const {
     if (method == "initialize") return initialized(params);
     if (method == "ping") return Json::object();
     if (method == "tools/list") return tools();
-    if (method == "tools/call") return call_tool(params, keep_going);
+    if (method == "tools/call") return call_tool(params, caller);
     throw RpcError{kMethodNotFound, "the method '" + method + "' is not known here"};
 }
 
-std::optional<Json> Mcp::handle(const Json& message, const KeepGoing& keep_going) const {
+std::optional<Json> Mcp::handle(const Json& message, const McpCaller& caller) const {
     if (message.is_array()) {
         if (message.empty()) return error_reply(nullptr, kInvalidRequest, "the batch is empty");
         Json replies = Json::array();
         for (const Json& one : message) {
-            if (auto answer = handle(one, keep_going)) replies.push_back(std::move(*answer));
+            if (auto answer = handle(one, caller)) replies.push_back(std::move(*answer));
         }
         if (replies.empty()) return {};
         return replies;
@@ -114,55 +167,11 @@ std::optional<Json> Mcp::handle(const Json& message, const KeepGoing& keep_going
     if (!params.is_object()) return error_reply(id, kInvalidParams, "params must be an object");
     try {
         Json json = reply(id);
-        json["result"] = dispatch(message["method"].get<std::string>(), params, keep_going);
+        json["result"] = dispatch(message["method"].get<std::string>(), params, caller);
         return json;
     } catch (const RpcError& error) {
         return error_reply(id, error.code, error.message);
     }
-}
-
-namespace {
-
-// Takes the next line out of `buffer`, reading more as needed; false at the end of input.
-bool next_line(int input, std::string& buffer, std::string& line, const CancelToken& cancel) {
-    for (size_t seen = 0;;) {
-        const size_t end = buffer.find('\n', seen);
-        if (end != std::string::npos) {
-            line = buffer.substr(0, end);
-            buffer.erase(0, end + 1);
-            return true;
-        }
-        seen = buffer.size();
-        if (cancel.cancelled() || buffer.size() > kLongestLine) return false;
-        pollfd poll{input, POLLIN, 0};
-        if (::poll(&poll, 1, 100) <= 0) continue;
-        char bytes[65536];
-        const ssize_t got = ::read(input, bytes, sizeof bytes);
-        if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (got <= 0) return false;
-        buffer.append(bytes, static_cast<size_t>(got));
-    }
-}
-
-}  // namespace
-
-bool serve_mcp_lines(Mcp& mcp, int input, std::FILE* output, const CancelToken& cancel) {
-    std::string buffer, line;
-    const auto keep_going = [&cancel] { return !cancel.cancelled(); };
-    while (next_line(input, buffer, line, cancel)) {
-        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        std::optional<Json> answer;
-        try {
-            answer = mcp.handle(Json::parse(line), keep_going);
-        } catch (const Json::exception& error) {
-            answer = Mcp::parse_error(error.what());
-        }
-        if (!answer) continue;
-        const std::string text = dump(*answer) + "\n";
-        if (std::fwrite(text.data(), 1, text.size(), output) != text.size()) return false;
-        if (std::fflush(output) != 0) return false;
-    }
-    return true;
 }
 
 }  // namespace s3attn::server

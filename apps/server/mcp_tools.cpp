@@ -13,7 +13,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-using KeepGoing = std::function<bool()>;
 
 Json text_schema(const char* description) {
     return {{"type", "string"}, {"description", description}};
@@ -166,7 +165,12 @@ std::string quotes_text(const Json& places) {
     return text;
 }
 
-Json search(Service& service, const Json& arguments) {
+Failure taken_back() {
+    return {503, "cancelled", "the client has gone or took the call back, or the server ends", "",
+            0};
+}
+
+Json search(Service& service, const Json& arguments, const ToolContext& context) {
     Fields fields(arguments);
     const std::string question = fields.required_text("question");
     SearchOptions options;
@@ -176,7 +180,9 @@ Json search(Service& service, const Json& arguments) {
     if (fields.failure()) return failed(*fields.failure());
     const auto stores = service.choose_stores(names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
-    const auto found = service.search(std::get<std::vector<size_t>>(stores), question, options);
+    context.progress(0, 1, "searching");
+    const auto found = service.search(std::get<std::vector<size_t>>(stores), question, options,
+                                      context.keep_going);
     if (const auto* failure = std::get_if<Failure>(&found)) return failed(*failure);
     Json json = found_json(service, std::get<Found>(found), {});
     std::string text = quotes_text(json["spans"]);
@@ -187,7 +193,7 @@ Json search(Service& service, const Json& arguments) {
     return done(text, std::move(json));
 }
 
-Json ask(Service& service, const Json& arguments, const KeepGoing& keep_going) {
+Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     Json body = arguments;
     Fields fields(arguments);
     const std::string question = fields.required_text("question");
@@ -199,11 +205,16 @@ Json ask(Service& service, const Json& arguments, const KeepGoing& keep_going) {
     const auto asked = service.ask(std::get<ChatRequest>(request).question);
     if (const auto* failure = std::get_if<Failure>(&asked)) return failed(*failure);
     const auto& answering = std::get<std::shared_ptr<Answering>>(asked);
-    while (keep_going()) {
+    context.progress(0, 0, "searching");
+    double steps = 0;  // pieces of the answer; nobody knows how many there will be
+    while (context.keep_going()) {
         const auto event = answering->next(milliseconds(50));
         if (!event) continue;
         if (event->kind == AnswerEvent::Kind::kFailed) return failed(event->failure);
-        if (event->kind != AnswerEvent::Kind::kDone) continue;
+        if (event->kind != AnswerEvent::Kind::kDone) {
+            context.progress(++steps, 0, event->found ? "reading the evidence" : "answering");
+            continue;
+        }
         Json json = {{"answer", event->result.answer},
                      {"evidence_found", event->found->result.evidence_found},
                      {"citations", citations_json(service, *event->found, event->result)}};
@@ -213,7 +224,7 @@ Json ask(Service& service, const Json& arguments, const KeepGoing& keep_going) {
         }
         return done(text, std::move(json));
     }
-    return failed({503, "cancelled", "the client has gone, or the server ends", "", 0});
+    return failed(taken_back());
 }
 
 Json list_documents(Service& service, const Json& arguments) {
@@ -237,11 +248,11 @@ Json list_documents(Service& service, const Json& arguments) {
     return done(text, {{"documents", std::move(documents)}});
 }
 
-// The file to scan: a path given by a local client, or the text put into the store's uploads.
-Outcome<ScanRequest> document_to_add(Service& service, bool local, Fields& fields) {
-    const auto store = service.choose_store(fields.text("store"), true);
-    if (const auto* failure = std::get_if<Failure>(&store)) return *failure;
-    const NamedStore& named = service.stores()[std::get<size_t>(store)];
+// Has a file read that a local client names, or the text that it sends.
+Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
+    const auto chosen = service.choose_store(fields.text("store"), true);
+    if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
+    const size_t store = std::get<size_t>(chosen);
     const std::string path = local ? fields.text("path") : "";
     if (!path.empty()) {
         std::error_code error;
@@ -249,41 +260,39 @@ Outcome<ScanRequest> document_to_add(Service& service, bool local, Fields& field
         if (error || !std::filesystem::is_regular_file(file, error)) {
             return bad_request("there is no file '" + path + "'", "path");
         }
-        return ScanRequest{named.name, named.path, file.filename().string(), file.string()};
+        if (fields.failure()) return *fields.failure();
+        return service.add_file(store, file.filename().string(), file.string());
     }
     const std::string name = fields.required_text("name");
     const std::string text = fields.required_text("text");
     if (fields.failure()) return *fields.failure();
     const std::string problem = problem_of_name(name);
     if (!problem.empty()) return bad_request(problem, "name");
-    if (!service.scans().has_room()) {
-        return Failure{503, "overloaded", "too many documents wait to be read", "", 10};
-    }
-    const auto keep = [&]() -> Result<std::string> {
-        S3ATTN_TRY(const auto file,
-                   IncomingFile::create(service.uploads_of(std::get<size_t>(store))));
-        S3ATTN_CHECK(file->write(text));
-        return file->keep(name);
-    };
-    const auto kept = keep();
-    if (!kept.ok()) return failure_of(kept.error());
-    return ScanRequest{named.name, named.path, name, *kept};
+    const auto file = IncomingFile::create(service.uploads_of(store));
+    if (!file.ok()) return failure_of(file.error());
+    const Status written = (*file)->write(text);
+    if (!written.ok()) return failure_of(written.error());
+    return service.add_upload(store, name, **file);
 }
 
-Json add_document(Service& service, bool local, const Json& arguments,
-                  const KeepGoing& keep_going) {
+Json add_document(Service& service, const Json& arguments, const ToolContext& context) {
     Fields fields(arguments);
     const int64_t wait_seconds = fields.integer("wait_seconds", 30, 0, 86400);
-    const auto request = document_to_add(service, local, fields);
+    const auto added = begin_to_add(service, context.local, fields);
     if (fields.failure()) return failed(*fields.failure());
-    if (const auto* failure = std::get_if<Failure>(&request)) return failed(*failure);
-    auto status = service.scans().submit(std::get<ScanRequest>(request), true);
-    if (!status) return failed({503, "cancelled", "the server is shutting down", "", 0});
+    if (const auto* failure = std::get_if<Failure>(&added)) return failed(*failure);
+    std::optional<ScanStatus> status = std::get<ScanStatus>(added);
     const auto until = Clock::now() + std::chrono::seconds(wait_seconds);
-    while (!status->ended() && Clock::now() < until && keep_going()) {
-        const auto newer = service.scans().wait(status->id, status->version, 200);
+    while (!status->ended() && Clock::now() < until && context.keep_going()) {
+        const auto newer = service.scans().wait(status->id, status->version, 100);
         if (!newer) break;
         status = newer;
+        context.progress(static_cast<double>(status->progress.done),
+                         static_cast<double>(status->progress.total), "reading " + status->name);
+    }
+    if (context.cancelled()) {
+        service.scans().cancel(status->id);
+        return failed(taken_back());
     }
     if (status->state == ScanStatus::State::kFailed) {
         return failed({422, "unreadable", status->error, "", 0});
@@ -291,9 +300,10 @@ Json add_document(Service& service, bool local, const Json& arguments,
     Json json = scan_json(*status);
     json["job"] = json["id"];
     json.erase("id");
-    const std::string text = status->state == ScanStatus::State::kDone
-                                 ? "'" + status->name + "' is indexed."
-                                 : "'" + status->name + "' is being read in the background.";
+    std::string text = status->state == ScanStatus::State::kDone
+                           ? "'" + status->name + "' is indexed."
+                           : "'" + status->name + "' is being read in the background.";
+    for (const std::string& note : status->notes) text += "\n" + note;
     return done(text, std::move(json));
 }
 
@@ -303,12 +313,12 @@ Json tool_list(bool local) {
     return Json::array({search_tool(), ask_tool(), list_tool(), add_tool(local)});
 }
 
-std::optional<Json> run_tool(Service& service, bool local, const std::string& name,
-                             const Json& arguments, const std::function<bool()>& keep_going) {
-    if (name == "search") return search(service, arguments);
-    if (name == "ask") return ask(service, arguments, keep_going);
+std::optional<Json> run_tool(Service& service, const std::string& name, const Json& arguments,
+                             const ToolContext& context) {
+    if (name == "search") return search(service, arguments, context);
+    if (name == "ask") return ask(service, arguments, context);
     if (name == "list_documents") return list_documents(service, arguments);
-    if (name == "add_document") return add_document(service, local, arguments, keep_going);
+    if (name == "add_document") return add_document(service, arguments, context);
     return {};
 }
 

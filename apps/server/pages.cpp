@@ -41,15 +41,23 @@ void HttpApi::Routes::add_pages() {
         service_.update_gauges();
         response.set_content(service_.metrics().text(), "text/plain; version=0.0.4");
     });
-    server_.Get("/v1/models", [this](const Request&, Response& response) {
+    const auto model_json = [this](const NamedReader& reader) {
+        return Json{{"id", reader.name},
+                    {"object", "model"},
+                    {"created", service_.started()},
+                    {"owned_by", "s3attn"}};
+    };
+    server_.Get("/v1/models", [=, this](const Request&, Response& response) {
         Json models = Json::array();
-        for (const NamedReader& reader : service_.readers()) {
-            models.push_back({{"id", reader.name},
-                              {"object", "model"},
-                              {"created", service_.started()},
-                              {"owned_by", "s3attn"}});
-        }
+        for (const NamedReader& reader : service_.readers()) models.push_back(model_json(reader));
         send_json(response, 200, {{"object", "list"}, {"data", models}});
+    });
+    server_.Get("/v1/models/([^/]+)", [=, this](const Request& request, Response& response) {
+        const auto reader = service_.choose_reader(request.matches[1]);
+        if (const auto* failure = std::get_if<Failure>(&reader)) {
+            return send_failure(response, *failure);
+        }
+        send_json(response, 200, model_json(service_.readers()[std::get<size_t>(reader)]));
     });
     server_.Get("/v1/stores", [this](const Request&, Response& response) {
         Json stores = Json::array();

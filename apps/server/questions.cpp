@@ -159,7 +159,8 @@ void HttpApi::Routes::search(const Request& request, Response& response) {
     if (const auto* failure = std::get_if<Failure>(&stores)) {
         return send_failure(response, *failure);
     }
-    const auto outcome = service_.search(std::get<std::vector<size_t>>(stores), question, options);
+    const auto outcome = service_.search(std::get<std::vector<size_t>>(stores), question, options,
+                                         [] { return !client_has_gone(); });
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         return send_failure(response, *failure);
     }

@@ -33,7 +33,10 @@ class HttpApi::Routes {
 
     // Guards: what a request must be before any handler sees it.
     bool allowed_host(const Request& request) const;
-    bool same_origin(const Request& request) const;
+    bool is_named(std::string_view host) const;
+    bool own_origin(const Request& request) const;
+    bool allowed_origin(const Request& request) const;
+    bool answer_cors(const Request& request, Response& response) const;
     bool has_key(const Request& request) const;
     bool check_method(const Request& request, Response& response) const;
     httplib::Server::HandlerResponse guard(const Request& request, Response& response) const;
@@ -42,6 +45,7 @@ class HttpApi::Routes {
     void chat(const Request& request, Response& response);
     void stream_chat(std::shared_ptr<struct ChatStream> stream, Response& response);
     void search(const Request& request, Response& response);
+    void stream_mcp(Json message, Response& response);
     void list_documents(const Request& request, Response& response);
     void upload(const Request& request, Response& response, const httplib::ContentReader& reader);
     void read_text(const Request& request, Response& response);

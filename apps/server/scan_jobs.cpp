@@ -1,41 +1,21 @@
 #include "scan_jobs.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "base/timing.h"
-#include "store_calls.h"
 
 namespace s3attn::server {
 namespace {
 
+using State = ScanStatus::State;
 constexpr size_t kMostEnded = 200;  // jobs whose end can still be asked for
 constexpr size_t kMostNotes = 20;
 
-const char* outcome_of(FileOutcome::Kind kind) {
-    switch (kind) {
-        case FileOutcome::Kind::kReplaced: return "replaced";
-        case FileOutcome::Kind::kUnchanged: return "unchanged";
-        case FileOutcome::Kind::kResumed: return "resumed";
-        default: return "indexed";
-    }
-}
+Error shutting_down() { return make_error(ErrorCode::kCancelled, "the server is shutting down"); }
 
 }  // namespace
-
-const char* to_string(ScanStatus::State state) {
-    switch (state) {
-        case ScanStatus::State::kQueued: return "queued";
-        case ScanStatus::State::kScanning: return "scanning";
-        case ScanStatus::State::kDone: return "done";
-        case ScanStatus::State::kFailed: return "failed";
-        case ScanStatus::State::kCancelled: return "cancelled";
-    }
-    return "failed";
-}
 
 // Called on the scanning thread, without the lock.
 class ScanJobs::Sink final : public ProgressSink {
@@ -65,10 +45,9 @@ class ScanJobs::Sink final : public ProgressSink {
     uint64_t first_done_ = UINT64_MAX;  // a resumed document does not start at 0
 };
 
-ScanJobs::ScanJobs(const EngineOptions& engine, const IndexOptions& index, size_t most_waiting,
+ScanJobs::ScanJobs(std::unique_ptr<ScanWork> work, size_t most_waiting,
                    std::function<void(uint64_t)> on_scanned)
-    : engine_options_(engine),
-      index_options_(index),
+    : work_(std::move(work)),
       most_waiting_(most_waiting),
       on_scanned_(std::move(on_scanned)),
       thread_([this] { run(); }) {}
@@ -76,6 +55,12 @@ ScanJobs::ScanJobs(const EngineOptions& engine, const IndexOptions& index, size_
 void ScanJobs::change(ScanStatus& status) {
     ++status.version;
     changed_.notify_all();
+}
+
+void ScanJobs::end(ScanStatus& status, State state) {
+    status.state = state;
+    status.eta_s = 0;
+    change(status);
 }
 
 bool ScanJobs::has_room() const {
@@ -90,6 +75,7 @@ std::optional<ScanStatus> ScanJobs::submit(const ScanRequest& request, bool forc
     auto job = std::make_shared<Job>();
     job->request = request;
     job->cancel = std::make_shared<CancelToken>();
+    job->begun = request.upload && request.upload->in_place();
     job->status.id = next_id_++;
     job->status.store = request.store_name;
     job->status.name = request.name;
@@ -128,7 +114,7 @@ std::vector<ScanStatus> ScanJobs::all() const {
 }
 
 std::optional<ScanStatus> ScanJobs::wait(uint64_t id, uint64_t seen, int time_ms) const {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     const auto found = jobs_.find(id);
     if (found == jobs_.end()) return {};
     const std::shared_ptr<Job> job = found->second;
@@ -138,29 +124,40 @@ std::optional<ScanStatus> ScanJobs::wait(uint64_t id, uint64_t seen, int time_ms
 }
 
 bool ScanJobs::cancel(uint64_t id) {
-    const std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     const auto found = jobs_.find(id);
     if (found == jobs_.end() || found->second->status.ended()) return false;
-    const std::shared_ptr<Job>& job = found->second;
+    const std::shared_ptr<Job> job = found->second;
     job->wanted_gone = true;
     job->cancel->cancel();
-    if (std::erase(waiting_, job) > 0) {
-        job->status.state = ScanStatus::State::kCancelled;
-        ::unlink(job->request.file.c_str());
-        change(job->status);
+    const auto place = std::find(waiting_.begin(), waiting_.end(), job);
+    if (place == waiting_.end()) return true;  // it runs, and its thread looks at the token
+    waiting_.erase(place);
+    if (job->begun) {  // there is something to undo in the store: next
+        waiting_.push_front(job);
+        changed_.notify_all();
+        return true;
     }
+    lock.unlock();
+    if (job->request.upload) job->request.upload->withdraw();
+    lock.lock();
+    end(job->status, State::kCancelled);
     return true;
 }
 
 Result<DocumentInfo> ScanJobs::remove(const std::string& store_path, DocumentId doc_id) {
-    auto removal = std::make_shared<Removal>(Removal{store_path, doc_id, {}});
-    std::unique_lock lock(mutex_);
-    if (stopped_) return make_error(ErrorCode::kCancelled, "the server is shutting down");
-    removals_.push_back(removal);
-    if (running_) running_->cancel->cancel();
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return removal->result.has_value(); });
-    return *removal->result;
+    auto removal = std::make_unique<Removal>();
+    removal->store_path = store_path;
+    removal->doc_id = doc_id;
+    auto result = removal->result.get_future();
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopped_) return shutting_down();
+        removals_.push_back(std::move(removal));
+        if (running_) running_->cancel->cancel();
+        changed_.notify_all();
+    }
+    return result.get();
 }
 
 size_t ScanJobs::waiting() const {
@@ -173,31 +170,8 @@ size_t ScanJobs::running() const {
     return running_ ? 1 : 0;
 }
 
-// A document that was removed while it waited, or stepped aside, does not come back.
-void ScanJobs::forget_file(const std::string& file) {
-    std::erase_if(waiting_, [&](const std::shared_ptr<Job>& job) {
-        if (job->request.file != file) return false;
-        job->status.state = ScanStatus::State::kCancelled;
-        change(job->status);
-        return true;
-    });
-}
-
-void ScanJobs::run_removals(std::unique_lock<std::mutex>& lock) {
-    while (!removals_.empty()) {
-        const std::shared_ptr<Removal> removal = removals_.front();
-        removals_.pop_front();
-        lock.unlock();
-        auto result = remove_from(removal->store_path, removal->doc_id);
-        lock.lock();
-        if (result.ok()) forget_file(result->path);
-        removal->result = std::move(result);
-        changed_.notify_all();
-    }
-}
-
 void ScanJobs::run() {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     for (;;) {
         changed_.wait(lock, [this] { return stopped_ || !waiting_.empty() || !removals_.empty(); });
         run_removals(lock);
@@ -205,26 +179,56 @@ void ScanJobs::run() {
         if (waiting_.empty()) continue;
         const std::shared_ptr<Job> job = waiting_.front();
         waiting_.pop_front();
-        scan(lock, job);
+        if (job->wanted_gone) {
+            undo(lock, job, State::kCancelled);
+        } else {
+            scan(lock, job);
+        }
     }
 }
 
-void ScanJobs::scan(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job) {
+void ScanJobs::run_removals(Lock& lock) {
+    while (!removals_.empty()) {
+        const std::unique_ptr<Removal> removal = std::move(removals_.front());
+        removals_.pop_front();
+        lock.unlock();
+        auto result = work_->remove(removal->store_path, removal->doc_id);
+        lock.lock();
+        if (result.ok()) after_removal(lock, *removal, *result);
+        removal->result.set_value(std::move(result));
+    }
+}
+
+// A document that was removed while its scan stepped aside does not come back; and where an earlier
+// version was removed, its successor goes on without it.
+void ScanJobs::after_removal(Lock& lock, const Removal& removal, const DocumentInfo& removed) {
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& job) {
+        return job->begun && job->request.store_path == removal.store_path &&
+               job->request.file == removed.path;
+    });
+    const std::shared_ptr<Job> job = found == waiting_.end() ? nullptr : *found;
+    if (job && !removed.complete) waiting_.erase(found);
+    lock.unlock();
+    if (!job) {
+        remove_uploaded(removal.store_path + "/" + kUploadsFolder, removed.path);
+    } else if (job->request.upload) {
+        removed.complete ? job->request.upload->forget_earlier() : job->request.upload->withdraw();
+    }
+    lock.lock();
+    if (job && !removed.complete) end(job->status, State::kCancelled);
+}
+
+void ScanJobs::scan(Lock& lock, const std::shared_ptr<Job>& job) {
     running_ = job;
     job->cancel = std::make_shared<CancelToken>();
-    job->status.state = ScanStatus::State::kScanning;
+    job->status.state = State::kScanning;
+    const bool first = !job->begun;
+    job->begun = true;
     change(job->status);
     const auto cancel = job->cancel;
     lock.unlock();
-    const auto index = [&]() -> Result<IndexReport> {
-        if (!engine_) {
-            S3ATTN_TRY(engine_, Engine::open(engine_options_));
-        }
-        Sink sink(*this, job->status);
-        return engine_->index(job->request.store_path, {job->request.file}, index_options_, sink,
-                              *cancel);
-    };
-    const Result<IndexReport> report = index();
+    if (first && !job->request.upload) job->had_part = work_->has_part(job->request);
+    const Result<IndexReport> report = scan_now(job, *cancel);
     if (report.ok()) on_scanned_(report->tokens);
     lock.lock();
     running_.reset();
@@ -232,38 +236,57 @@ void ScanJobs::scan(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Jo
     const bool stepped_aside = report.ok() && report->cancelled && !job->wanted_gone && !stopped_;
     if (stepped_aside) {
         waiting_.push_front(job);
-        run_removals(lock);
         return;
     }
-    finish(job, report);
-    change(job->status);
+    finish(lock, job, report);
 }
 
-// What was committed of a new document; of a replacement nobody sees anything yet.
-void ScanJobs::drop_partial(const ScanRequest& request) {
-    ::unlink(request.file.c_str());
-    const auto documents = list_store(request.store_path);
-    if (!documents.ok()) return;
-    for (const DocumentInfo& document : *documents) {
-        if (document.complete || document.path != request.file) continue;
-        [[maybe_unused]] const auto removed = remove_from(request.store_path, document.doc_id);
+Result<IndexReport> ScanJobs::scan_now(const std::shared_ptr<Job>& job, const CancelToken& cancel) {
+    if (job->request.upload) S3ATTN_CHECK(job->request.upload->take_place());
+    Sink sink(*this, job->status);
+    return work_->scan(job->request, sink, cancel);
+}
+
+// What stood before the job stands again, as far as it is ours.
+void ScanJobs::undo(Lock& lock, const std::shared_ptr<Job>& job, State state) {
+    lock.unlock();
+    const Status dropped = job->had_part ? Status() : work_->drop_part(job->request);
+    // A part that cannot be dropped keeps its file: the next start of the server goes on with it.
+    if (dropped.ok() && job->request.upload) job->request.upload->withdraw();
+    lock.lock();
+    if (!dropped.ok()) {
+        std::string& error = job->status.error;
+        error += (error.empty() ? "" : "; ") + std::string("what was read of it stays: ") +
+                 dropped.error().message;
+    }
+    end(job->status, state);
+}
+
+namespace {
+
+const char* outcome_of(FileOutcome::Kind kind) {
+    switch (kind) {
+        case FileOutcome::Kind::kReplaced: return "replaced";
+        case FileOutcome::Kind::kUnchanged: return "unchanged";
+        case FileOutcome::Kind::kResumed: return "resumed";
+        default: return "indexed";
     }
 }
 
-void ScanJobs::finish(const std::shared_ptr<Job>& job, const Result<IndexReport>& report) {
+}  // namespace
+
+void ScanJobs::finish(Lock& lock, const std::shared_ptr<Job>& job,
+                      const Result<IndexReport>& report) {
     ScanStatus& status = job->status;
-    status.eta_s = 0;
     if (!report.ok()) {
-        status.state = ScanStatus::State::kFailed;
         status.error = report.error().message;
-        return;
+        return undo(lock, job, State::kFailed);
     }
     if (report->cancelled) {
-        status.state = ScanStatus::State::kCancelled;
-        if (!job->wanted_gone) return;  // the server ends: it goes on at the next start
-        drop_partial(job->request);
-        return;
+        if (job->wanted_gone) return undo(lock, job, State::kCancelled);
+        return end(status, State::kCancelled);  // the server ends: it goes on at the next start
     }
+    State state = State::kDone;
     for (const FileOutcome& file : report->files) {
         status.doc_id = file.doc_id;
         for (const ReadNote& note : file.notes) {
@@ -271,14 +294,18 @@ void ScanJobs::finish(const std::shared_ptr<Job>& job, const Result<IndexReport>
             status.notes.push_back("not read: " + note.text());
         }
         if (file.kind == FileOutcome::Kind::kSkipped) {
-            status.state = ScanStatus::State::kFailed;
+            state = State::kFailed;
             status.error = file.reason;
-            ::unlink(job->request.file.c_str());
-            return;
+        } else {
+            status.outcome = outcome_of(file.kind);
         }
-        status.outcome = outcome_of(file.kind);
     }
-    status.state = ScanStatus::State::kDone;
+    lock.unlock();
+    if (job->request.upload) {
+        state == State::kDone ? job->request.upload->settle() : job->request.upload->withdraw();
+    }
+    lock.lock();
+    end(status, state);
 }
 
 void ScanJobs::stop() {
@@ -286,21 +313,26 @@ void ScanJobs::stop() {
         const std::lock_guard lock(mutex_);
         stopped_ = true;
         if (running_) running_->cancel->cancel();
-        for (const auto& job : waiting_) {
-            job->status.state = ScanStatus::State::kCancelled;
-            ++job->status.version;
-        }
+        for (const auto& job : waiting_) end(job->status, State::kCancelled);
         waiting_.clear();
         changed_.notify_all();
     }
     if (thread_.joinable()) thread_.join();
     // What came too late for the thread.
     const std::lock_guard lock(mutex_);
-    for (const auto& removal : removals_) {
-        removal->result = make_error(ErrorCode::kCancelled, "the server is shutting down");
-    }
+    for (const auto& removal : removals_) removal->result.set_value(shutting_down());
     removals_.clear();
-    changed_.notify_all();
+}
+
+const char* to_string(ScanStatus::State state) {
+    switch (state) {
+        case State::kQueued: return "queued";
+        case State::kScanning: return "scanning";
+        case State::kDone: return "done";
+        case State::kFailed: return "failed";
+        case State::kCancelled: return "cancelled";
+    }
+    return "failed";
 }
 
 }  // namespace s3attn::server

@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
-constexpr int kBusySeconds = 5;  // what Retry-After says
+constexpr int kBusySeconds = 5;   // what Retry-After says
+constexpr int kReadSeconds = 10;  // the same where documents wait to be read
 
 Failure too_busy() {
     return {503, "overloaded", "the queue is full; try again in a few seconds", "", kBusySeconds};
@@ -117,7 +118,7 @@ Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options) {
     EngineOptions engine_options = options.engine;
     engine_options.reader.clear();
     service->scans_ =
-        std::make_unique<ScanJobs>(engine_options, options.index, options.queue,
+        std::make_unique<ScanJobs>(make_scan_work(engine_options, options.index), options.queue,
                                    [&metrics = service->metrics_](uint64_t tokens) {
                                        metrics.count_tokens_scanned(static_cast<double>(tokens));
                                    });
@@ -148,8 +149,8 @@ Status Service::check_stores() const {
 
 void Service::resume_uploads() {
     for (size_t i = 0; i < stores_.size(); ++i) {
-        for (const std::string& name : unfinished_uploads(uploads_of(i), stores_[i].path)) {
-            scans_->submit({stores_[i].name, stores_[i].path, name, uploads_of(i) + "/" + name},
+        for (const auto& file : unfinished_uploads(uploads_of(i), stores_[i].path)) {
+            scans_->submit({stores_[i].name, stores_[i].path, file->name(), file->path(), file},
                            true);
         }
     }
@@ -214,15 +215,19 @@ Outcome<Found> Service::search_now(EngineSet& engines, const std::vector<size_t>
 }
 
 Outcome<Found> Service::search(const std::vector<size_t>& stores, const std::string& question,
-                               const SearchOptions& options) {
+                               const SearchOptions& options,
+                               const std::function<bool()>& keep_going) {
     auto channel = std::make_shared<Channel<Outcome<Found>>>();
     const auto job = searches_->submit([=, this](EngineSet& engines, const CancelToken&) {
         channel->send(search_now(engines, stores, question, options, ""));
     });
     if (!job) return too_busy();
     for (;;) {
-        if (auto outcome = channel->receive(milliseconds(200))) return std::move(*outcome);
+        if (auto outcome = channel->receive(milliseconds(50))) return std::move(*outcome);
         if (job->dropped) return shutting_down();
+        if (keep_going()) continue;
+        searches_->cancel(job);
+        return Failure{499, "cancelled", "nobody waits for this search any more", "", 0};
     }
 }
 
@@ -306,16 +311,25 @@ Outcome<DocumentInfo> Service::document(size_t store, DocumentId doc_id) const {
                    "doc_id", 0};
 }
 
+Outcome<ScanStatus> Service::add(size_t store, const std::string& name, const std::string& file,
+                                 std::shared_ptr<UploadedFile> upload) {
+    const auto job = scans_->submit({stores_[store].name, stores_[store].path, name, file, upload});
+    if (job) return *job;
+    if (upload) upload->withdraw();
+    return Failure{503, "overloaded", "too many documents wait to be read", "", kReadSeconds};
+}
+
+Outcome<ScanStatus> Service::add_upload(size_t store, const std::string& name, IncomingFile& file) {
+    auto kept = file.keep(name);
+    if (!kept.ok()) return failure_of(kept.error());
+    return add(store, name, (*kept)->path(), *kept);
+}
+
 Outcome<DocumentInfo> Service::remove(size_t store, DocumentId doc_id) {
     const auto there = document(store, doc_id);
     if (const auto* failure = std::get_if<Failure>(&there)) return *failure;
     auto removed = scans_->remove(stores_[store].path, doc_id);
     if (!removed.ok()) return failure_of(removed.error());
-    const fs::path file(removed->path);
-    if (file.parent_path() == uploads_of(store)) {
-        std::error_code ignored;
-        fs::remove(file, ignored);
-    }
     return std::move(*removed);
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -112,15 +113,22 @@ class Service {
     // By name; empty: the first. 404 model_not_found.
     Outcome<size_t> choose_reader(const std::string& name) const;
 
-    // Budgets count in tokens of the scanning model here, of the reader in ask().
+    // Budgets count in tokens of the scanning model here, of the reader in ask(). Looks at
+    // `keep_going` now and then; false ends it.
     Outcome<Found> search(const std::vector<size_t>& stores, const std::string& question,
-                          const SearchOptions& options);
+                          const SearchOptions& options, const std::function<bool()>& keep_going);
     Outcome<std::shared_ptr<Answering>> ask(const Question& question);
 
     // Documents of a store; none where there is no store yet.
     Outcome<std::vector<DocumentInfo>> documents(size_t store) const;
     Outcome<DocumentInfo> document(size_t store, DocumentId doc_id) const;
     Outcome<DocumentInfo> remove(size_t store, DocumentId doc_id);
+    // Has a document read: what a client sent, or a file of the client's own, which stays as it is.
+    // 503 when too many wait.
+    Outcome<ScanStatus> add_upload(size_t store, const std::string& name, IncomingFile& file);
+    Outcome<ScanStatus> add_file(size_t store, const std::string& name, const std::string& file) {
+        return add(store, name, file, nullptr);
+    }
 
     // The name under which people know a document: an upload's own name, else its path.
     std::string name_of(size_t store, const std::string& path) const;
@@ -134,6 +142,8 @@ class Service {
     explicit Service(const ServiceOptions& options);
     Status check_stores() const;
     void resume_uploads();
+    Outcome<ScanStatus> add(size_t store, const std::string& name, const std::string& file,
+                            std::shared_ptr<UploadedFile> upload);
     Outcome<Found> search_now(EngineSet& engines, const std::vector<size_t>& stores,
                               const std::string& question, const SearchOptions& options,
                               const std::string& reader);

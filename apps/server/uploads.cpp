@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -18,8 +19,10 @@ namespace s3attn::server {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr size_t kLongestName = 200;
+constexpr size_t kLongestName = 255;  // what file systems take
+constexpr size_t kShownName = 60;     // of a long one, in a message
 constexpr std::string_view kIncoming = ".incoming-";
+constexpr std::string_view kOwnFolder = ".job-";
 
 bool is_scanned(const std::vector<DocumentInfo>& documents, const fs::path& file) {
     const std::string end = "/" + std::string(kUploadsFolder) + "/" + file.filename().string();
@@ -29,6 +32,36 @@ bool is_scanned(const std::vector<DocumentInfo>& documents, const fs::path& file
         if (hash.ok() && *hash == document.source_hash) return true;
     }
     return false;
+}
+
+bool is_there(const std::string& path) {
+    std::error_code ignored;
+    return fs::exists(fs::symlink_status(path, ignored));
+}
+
+Status move_file(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) == 0) return {};
+    return errno_error("cannot rename to", to);
+}
+
+// Names in a folder, sorted.
+std::vector<std::string> names_in(const std::string& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entries(folder, error), end; !error && entries != end;
+         entries.increment(error)) {
+        names.push_back(entries->path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+// The first part of a name that is too long to be shown whole, cut between characters.
+std::string shown_name(const std::string& name) {
+    size_t end = std::min(name.size(), kShownName);
+    while (end > 0 && end < name.size() && (static_cast<unsigned char>(name[end]) & 0xC0u) == 0x80u)
+        --end;
+    return name.substr(0, end) + (end < name.size() ? "..." : "");
 }
 
 bool is_utf8(std::string_view text) {
@@ -44,7 +77,11 @@ bool is_utf8(std::string_view text) {
 
 std::string problem_of_name(const std::string& name) {
     if (name.empty()) return "the document has no name";
-    if (name.size() > kLongestName) return "the name is longer than 200 bytes";
+    if (name.size() > kLongestName) {
+        return "the name '" + (is_utf8(name) ? shown_name(name) : "?") + "' has " +
+               std::to_string(name.size()) + " bytes; at most " + std::to_string(kLongestName) +
+               " are taken";
+    }
     if (name.front() == '.') return "the name begins with a dot";
     for (const char c : name) {
         if (c == '/' || c == '\\') return "the name has a slash: a name, not a path, is wanted";
@@ -83,31 +120,116 @@ Status IncomingFile::write(std::string_view bytes) {
     return {};
 }
 
-Result<std::string> IncomingFile::keep(const std::string& name) {
-    const std::string path = folder_ + "/" + name;
-    if (::fchmod(file_, 0644) != 0 || ::fsync(file_) != 0) return errno_error("cannot sync", path);
-    if (::rename(path_.c_str(), path.c_str()) != 0) return errno_error("cannot name", path);
-    kept_ = true;
-    S3ATTN_CHECK(sync_directory(folder_));
-    return path;
+Result<std::shared_ptr<UploadedFile>> IncomingFile::keep(const std::string& name) {
+    if (::fchmod(file_, 0644) != 0 || ::fsync(file_) != 0) return errno_error("cannot sync", path_);
+    // The time in front: what waited goes on in the order in which it came.
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto order = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+    std::string own = folder_ + "/" + std::string(kOwnFolder) + std::to_string(order) + "-XXXXXX";
+    if (::mkdtemp(own.data()) == nullptr) return errno_error("cannot write to", folder_);
+    auto file = std::make_shared<UploadedFile>(folder_, name, own, false);
+    const auto name_it = [&]() -> Status {
+        for (const char* part : {"/waiting", "/previous"}) {
+            if (::mkdir((own + part).c_str(), 0755) != 0)
+                return errno_error("cannot write to", own);
+        }
+        S3ATTN_CHECK(move_file(path_, own + "/waiting/" + name));
+        kept_ = true;
+        for (const std::string& folder : {own + "/waiting", own, folder_}) {
+            S3ATTN_CHECK(sync_directory(folder));
+        }
+        return {};
+    };
+    const Status named = name_it();
+    if (named.ok()) return file;
+    file->withdraw();
+    return named.error();
 }
 
-std::vector<std::string> unfinished_uploads(const std::string& folder, const std::string& store) {
-    std::vector<std::string> names;
-    const auto listed = list_store(store);
-    const std::vector<DocumentInfo> documents = listed.ok() ? *listed : std::vector<DocumentInfo>();
-    std::error_code error;
-    for (fs::directory_iterator entries(folder, error), end; !error && entries != end;
-         entries.increment(error)) {
-        const std::string name = entries->path().filename().string();
-        if (name.starts_with(kIncoming)) {
-            ::unlink(entries->path().c_str());
-        } else if (entries->is_regular_file(error) && !is_scanned(documents, entries->path())) {
-            names.push_back(name);
+Status UploadedFile::take_place() {
+    if (in_place_) return {};
+    if (is_there(path())) S3ATTN_CHECK(move_file(path(), part("previous/") + name_));
+    const Status moved = move_file(part("waiting/") + name_, path());
+    if (!moved.ok()) {
+        [[maybe_unused]] const auto back = move_file(part("previous/") + name_, path());
+        return moved;
+    }
+    in_place_ = true;
+    return sync_directory(folder_);
+}
+
+void UploadedFile::settle() {
+    std::error_code ignored;
+    forget_earlier();  // first, so that what an interruption leaves cannot be taken for more
+    if (!own_folder_.empty()) fs::remove_all(own_folder_, ignored);
+}
+
+void UploadedFile::forget_earlier() {
+    if (!own_folder_.empty()) ::unlink((part("previous/") + name_).c_str());
+}
+
+void UploadedFile::withdraw() {
+    const std::string previous = part("previous/") + name_;
+    if (in_place_) {
+        if (own_folder_.empty() || !is_there(previous)) {
+            ::unlink(path().c_str());
+        } else {
+            [[maybe_unused]] const auto back = move_file(previous, path());
         }
     }
-    std::sort(names.begin(), names.end());
-    return names;
+    settle();
+}
+
+namespace {
+
+// The upload whose folder this is; nothing when there is nothing left to do for it.
+std::shared_ptr<UploadedFile> upload_of(const std::string& folder, const std::string& own,
+                                        const std::vector<DocumentInfo>& documents) {
+    const auto waiting = names_in(own + "/waiting"), previous = names_in(own + "/previous");
+    bool running = waiting.empty() && !previous.empty();
+    if (!previous.empty() && !is_there(folder + "/" + previous[0])) {
+        // Ended between the two steps of take_place().
+        [[maybe_unused]] const auto back =
+            move_file(own + "/previous/" + previous[0], folder + "/" + previous[0]);
+        running = false;
+    }
+    if (!waiting.empty()) return std::make_shared<UploadedFile>(folder, waiting[0], own, false);
+    if (running && !is_scanned(documents, folder + "/" + previous[0])) {
+        return std::make_shared<UploadedFile>(folder, previous[0], own, true);
+    }
+    UploadedFile(folder, "", own, true).settle();
+    return nullptr;
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<UploadedFile>> unfinished_uploads(const std::string& folder,
+                                                              const std::string& store) {
+    std::vector<std::shared_ptr<UploadedFile>> running, waiting;
+    const auto listed = list_store(store);
+    const std::vector<DocumentInfo> documents = listed.ok() ? *listed : std::vector<DocumentInfo>();
+    const std::vector<std::string> names = names_in(folder);
+    for (const std::string& name : names) {
+        if (name.starts_with(kIncoming)) ::unlink((folder + "/" + name).c_str());
+        if (!name.starts_with(kOwnFolder)) continue;
+        auto file = upload_of(folder, folder + "/" + name, documents);
+        if (file) (file->in_place() ? running : waiting).push_back(std::move(file));
+    }
+    for (const std::string& name : names) {
+        const std::string path = folder + "/" + name;
+        std::error_code error;
+        if (name.starts_with(".") || !fs::is_regular_file(path, error)) continue;
+        const bool known = std::any_of(running.begin(), running.end(),
+                                       [&](const auto& file) { return file->path() == path; });
+        if (known || is_scanned(documents, path)) continue;
+        running.push_back(std::make_shared<UploadedFile>(folder, name, "", true));
+    }
+    running.insert(running.end(), waiting.begin(), waiting.end());
+    return running;
+}
+
+void remove_uploaded(const std::string& folder, const std::string& path) {
+    if (fs::path(path).parent_path() == folder) ::unlink(path.c_str());
 }
 
 }  // namespace s3attn::server

@@ -134,8 +134,11 @@ class Store {
     // of the file that is wrong.
     static Result<VerifyReport> import_from(const std::string& file, const std::string& directory);
 
-    // The next two want Access::kWrite; what they did is durable when they return.
+    // The next three want Access::kWrite; what they did is durable when they return.
     Result<DocumentInfo> remove(DocumentId doc_id);
+    // What an interrupted run left of the document at `path`; an earlier version of it that is
+    // complete stays. Nothing to drop is no error.
+    Status drop_interrupted(const std::string& path);
     // Those of them that the store has.
     Result<std::vector<DocumentInfo>> remove(const std::vector<DocumentId>& doc_ids);
 

@@ -217,8 +217,10 @@ struct FileOutcome {
 struct IndexReport {
     std::vector<FileOutcome> files;
     std::vector<ReadNote> notes;  // of the walk through directories: what it passed over
-    uint64_t tokens = 0;          // scanned in this run
-    double seconds = 0;           // wall clock of the scan, model loading excluded
+    // All that it passed over, pictures and programs too, by kind (".png", "hidden", "empty").
+    std::map<std::string, uint64_t> passed_over;
+    uint64_t tokens = 0;  // scanned in this run
+    double seconds = 0;   // wall clock of the scan, model loading excluded
     double tokens_per_s = 0;
     uint64_t bytes = 0;          // size of the store on disk after the run
     double bytes_per_token = 0;  // bytes / all live tokens of the store

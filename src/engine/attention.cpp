@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -37,9 +36,11 @@ std::vector<UnitAttention> all_units(const std::vector<UnitPlace>& places,
 }
 
 std::vector<std::string> words_in_common(const std::string& question, const std::string& text) {
-    const std::vector<std::string> a = content_word_set(question), b = content_word_set(text);
+    TextWords there(text);
     std::vector<std::string> common;
-    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
+    for (const ContentWord& word : content_words(question)) {
+        if (there.has(word)) common.push_back(word.stem);
+    }
     return common;
 }
 

@@ -181,8 +181,9 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     }
     uint32_t chunk = options_.chunk_tokens;
     if (chunk == 0) chunk = chunk_tokens_of(store).value_or(kDefaultChunkTokens);
+    InputList found = expand_inputs(inputs, options.recursive);
     const std::vector<PlacedFile> files =
-        choose_shard(expand_inputs(inputs, options.recursive), options.shard, options.shards);
+        choose_shard(std::move(found.files), options.shard, options.shards);
     S3ATTN_CHECK(need_scanner(chunk, &sink));
     S3ATTN_CHECK(need_coder(sink));
     IndexOptions own = options;
@@ -198,6 +199,8 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
 
     const Stopwatch watch;
     IndexReport report;
+    report.notes = std::move(found.notes);
+    report.passed_over = std::move(found.passed_over);
     const auto before = coder_->timings_ms();
     DeviceMonitor monitor(options_.device == Device::kCuda);
     Indexer indexer(*scanner_, *coder_, *writer, own, sink, cancel);

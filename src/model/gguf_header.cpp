@@ -22,9 +22,8 @@ namespace {
 constexpr size_t kMinHeaderBytes = 24;  // magic, version, two counts
 
 Error not_a_model(const std::string& path, const std::string& why) {
-    return make_error(ErrorCode::kCorrupt,
-                      path + " is not a usable GGUF model: " + why +
-                          ". Fetch the file again, or name another one with --model.");
+    return make_error(ErrorCode::kCorrupt, path + " is not a usable GGUF model: " + why +
+                                               ". Fetch the file again, or name another one.");
 }
 
 // Readable messages for what gguf.h would only call a failure.
@@ -33,9 +32,7 @@ Result<uint64_t> check_file(const std::string& path) {
     if (::stat(path.c_str(), &info) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return make_error(ErrorCode::kNotFound,
-                              "there is no model at " + path +
-                                  ". Name a GGUF file with --model, or run `make` to fetch the "
-                                  "default model.");
+                              "there is no model at " + path + "; name the GGUF file of a model.");
         }
         return errno_error("cannot open", path);
     }

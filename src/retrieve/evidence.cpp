@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,23 +23,26 @@ double idf(size_t n_units, size_t units_with_word) {
 }  // namespace
 
 Result<double> lexical_coverage(const StoreReader& store, const std::string& question) {
-    const std::vector<std::string> words = content_word_set(question);
+    const std::vector<ContentWord> words = content_words(question);
     if (words.empty()) return 1.0;
     S3ATTN_TRY(const auto best, store.bm25(question, kCoverageUnits));
-    std::set<std::string> present;
+    std::set<std::string> present;  // forms
     for (const StoreReader::Match& match : best) {
         S3ATTN_TRY(const UnitRow row, store.unit(match.unit_id));
-        for (std::string& word : content_words(row.text)) present.insert(std::move(word));
+        TextWords text(row.text);
+        for (const ContentWord& word : words) {
+            if (text.has(word)) present.insert(word.form);
+        }
     }
+    std::map<std::string, uint64_t> units_with;
+    S3ATTN_TRY(const auto frequencies, store.word_frequencies(question));
+    for (const WordFrequency& word : frequencies) units_with[word.form] = word.units;
     const size_t n_units = store.live_units().size();
-    const auto limit = static_cast<uint32_t>(std::min<size_t>(n_units, UINT32_MAX));
     double covered = 0, all = 0;
-    for (const std::string& word : words) {
-        // The index stems again; stems are nearly always their own stems.
-        S3ATTN_TRY(const auto matches, store.bm25(word, limit));
-        const double weight = idf(n_units, std::min(matches.size(), n_units));
+    for (const ContentWord& word : words) {
+        const double weight = idf(n_units, std::min<size_t>(units_with[word.form], n_units));
         all += weight;
-        if (present.contains(word)) covered += weight;
+        if (present.contains(word.form)) covered += weight;
     }
     return all > 0 ? covered / all : 1.0;
 }

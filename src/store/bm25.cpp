@@ -1,15 +1,13 @@
 #include "store/bm25.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <climits>
 #include <map>
-#include <new>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
-#include "s3attn/reason.h"
+#include "store/word_tokenizer.h"
+#include "text/languages.h"
 
 namespace s3attn {
 namespace {
@@ -26,29 +24,18 @@ const std::set<std::string_view>& stop_words() {
 
 constexpr size_t kWordsPerQuery = 256;  // keeps FTS5's expression tree and cursors small
 
-Result<fts5_api*> find_fts5(Database& db) {
-    fts5_api* api = nullptr;
-    sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v2(db.handle(), "SELECT fts5(?1)", -1, &statement, nullptr) != SQLITE_OK) {
-        return sqlite_error(db.handle(), db.path());
+// Languages that units of the store are in, besides those that a script is taken for anyway.
+Result<std::vector<std::string>> store_languages(Database& db) {
+    S3ATTN_TRY(Statement rows, db.prepare("SELECT term FROM temp.units_words "
+                                          "WHERE term >= ?1 AND term < ?2"));
+    const char first[] = {kLanguageMark}, behind[] = {kLanguageMark + 1};
+    rows.bind(1, std::string_view(first, 1)).bind(2, std::string_view(behind, 1));
+    std::vector<std::string> languages;
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return languages;
+        languages.push_back(rows.text(0).substr(1));
     }
-    sqlite3_bind_pointer(statement, 1, &api, "fts5_api_ptr", nullptr);
-    sqlite3_step(statement);
-    sqlite3_finalize(statement);
-    if (api == nullptr) {
-        return make_error(ErrorCode::kUnsupported, "this SQLite library has no FTS5");
-    }
-    return api;
-}
-
-int collect(void* words, int, const char* token, int length, int, int) {
-    try {
-        static_cast<std::vector<std::string>*>(words)->emplace_back(token,
-                                                                    static_cast<size_t>(length));
-    } catch (const std::bad_alloc&) {
-        return SQLITE_NOMEM;
-    }
-    return SQLITE_OK;
 }
 
 // Adds `weight` times the BM25 of any of the words to every matching unit.
@@ -64,41 +51,48 @@ Status add_scores(Database& db, const std::string& match, double weight,
     }
 }
 
+void add_reading(std::vector<std::string>& terms, std::string term) {
+    if (!term.empty() && std::find(terms.begin(), terms.end(), term) == terms.end()) {
+        terms.push_back(std::move(term));
+    }
+}
+
 }  // namespace
 
-Result<std::vector<std::string>> question_words(Database& db, std::string_view question) {
-    S3ATTN_TRY(fts5_api * api, find_fts5(db));
-    void* context = nullptr;
-    fts5_tokenizer tokenizer{};
-    Fts5Tokenizer* instance = nullptr;
-    if (api->xFindTokenizer(api, "unicode61", &context, &tokenizer) != SQLITE_OK ||
-        tokenizer.xCreate(context, nullptr, 0, &instance) != SQLITE_OK) {
-        return make_error(ErrorCode::kInternal, "FTS5's unicode61 tokenizer is not available");
-    }
-    std::vector<std::string> words;
-    const auto length = static_cast<int>(std::min<size_t>(question.size(), INT_MAX));
-    const int rc = tokenizer.xTokenize(instance, &words, FTS5_TOKENIZE_QUERY, question.data(),
-                                       length, collect);
-    tokenizer.xDelete(instance);
-    if (rc != SQLITE_OK) {
-        return make_error(ErrorCode::kExhausted, reason::kNoMemory, {},
-                          "out of memory reading the question");
-    }
+Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view question) {
+    S3ATTN_TRY(const auto terms, TermMaker::make(db));
+    S3ATTN_TRY(const auto languages, store_languages(db));
+    std::vector<QuestionWord> words;
+    std::map<std::string, size_t> places;  // form -> index
+    terms->cutter().cut(question, [&](const text::Word& word) {
+        const auto [place, is_new] = places.emplace(word.form, words.size());
+        if (!is_new) {
+            ++words[place->second].count;
+            return true;
+        }
+        QuestionWord& added = words.emplace_back();
+        added.form = word.form;
+        add_reading(added.terms, terms->term(word, text::default_language(word.script)));
+        for (const std::string& language : languages) {
+            if (text::language_of_word(word.script, language) != language) continue;
+            add_reading(added.terms, terms->term(word, language));
+        }
+        return true;
+    });
     return words;
 }
 
 Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_view question,
                                                      uint32_t limit) {
     S3ATTN_TRY(const auto words, question_words(db, question));
-    std::map<std::string, uint32_t> all, telling;  // word -> how often it was said
-    for (const std::string& word : words) {
-        ++all[word];
-        if (!stop_words().contains(word)) ++telling[word];
-    }
+    const bool any_telling = std::any_of(words.begin(), words.end(), [](const QuestionWord& word) {
+        return !stop_words().contains(word.form);
+    });
     // BM25 is a sum over words, so words said equally often share a query, in parts.
     std::map<uint32_t, std::vector<std::string>> by_count;
-    for (const auto& [word, count] : telling.empty() ? all : telling) {
-        by_count[count].push_back(word);
+    for (const QuestionWord& word : words) {
+        if (any_telling && stop_words().contains(word.form)) continue;
+        if (!word.terms.empty()) by_count[word.count].push_back(query_phrase(word.terms));
     }
     std::unordered_map<int64_t, double> scores;
     for (const auto& [count, group] : by_count) {
@@ -107,9 +101,7 @@ Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_v
             const size_t end = std::min(group.size(), begin + kWordsPerQuery);
             for (size_t i = begin; i < end; ++i) {
                 if (!match.empty()) match += " OR ";
-                match += '"';
-                match += group[i];  // letters and digits only: nothing to escape
-                match += '"';
+                match += group[i];
             }
             S3ATTN_CHECK(add_scores(db, match, count, scores));
         }
@@ -125,6 +117,23 @@ Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_v
                       matches.end(), better);
     matches.resize(keep);
     return matches;
+}
+
+Result<std::vector<WordFrequency>> word_frequencies(Database& db, std::string_view question) {
+    S3ATTN_TRY(const auto words, question_words(db, question));
+    S3ATTN_TRY(Statement one, db.prepare("SELECT doc FROM temp.units_words WHERE term = ?1"));
+    S3ATTN_TRY(Statement several,
+               db.prepare("SELECT count(*) FROM units_fts WHERE units_fts MATCH ?1"));
+    std::vector<WordFrequency> frequencies;
+    for (const QuestionWord& word : words) {
+        Statement& rows = word.terms.size() == 1 ? one : several;
+        if (word.terms.empty()) continue;
+        rows.bind(1, word.terms.size() == 1 ? word.terms[0] : query_phrase(word.terms));
+        S3ATTN_TRY(const bool found, rows.step());
+        frequencies.push_back({word.form, found ? static_cast<uint64_t>(rows.integer(0)) : 0});
+        rows.reset();
+    }
+    return frequencies;
 }
 
 }  // namespace s3attn

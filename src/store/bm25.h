@@ -12,11 +12,19 @@
 
 namespace s3attn {
 
-// The question's words as the index's tokenizer (unicode61, before stemming) sees them, in order,
-// repeated ones repeated. Any bytes are fine.
-Result<std::vector<std::string>> question_words(Database& db, std::string_view question);
+struct QuestionWord {
+    std::string form;                // normal form, text/word_cutter.h
+    uint32_t count = 1;              // how often it was said
+    std::vector<std::string> terms;  // what stands for it in the index: a stem for each language of
+                                     // the store that it may be in
+};
+// The question's distinct words in the order in which they are said first. Any bytes are fine.
+Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view question);
 
 Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_view question,
                                                      uint32_t limit);
+
+// In how many units each distinct word of the question occurs, from the index's vocabulary.
+Result<std::vector<WordFrequency>> word_frequencies(Database& db, std::string_view question);
 
 }  // namespace s3attn

@@ -18,6 +18,7 @@
 #include "s3attn/store.h"
 #include "store/layout.h"
 #include "store/segment_format.h"
+#include "store/word_tokenizer.h"
 
 namespace s3attn {
 namespace {
@@ -25,18 +26,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 0x73336174;  // "s3at"
-constexpr int64_t kFormatVersion = 1;
 constexpr size_t kNumberDigits = 12;
 
-constexpr char kSchemaText[] = R"sql(
+constexpr char kBaseSchema[] = R"sql(
 CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE fingerprint(field TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE documents(
-  doc_id INTEGER PRIMARY KEY AUTOINCREMENT,
-  path TEXT NOT NULL, format TEXT NOT NULL, encoding TEXT NOT NULL, offsets INTEGER NOT NULL,
-  source_bytes INTEGER NOT NULL, source_hash TEXT NOT NULL,
-  tokens INTEGER NOT NULL, units INTEGER NOT NULL, complete INTEGER NOT NULL,
-  replaces INTEGER, indexed_at TEXT NOT NULL, UNIQUE(path, complete));
 CREATE TABLE units(
   unit_id INTEGER PRIMARY KEY AUTOINCREMENT,
   doc_id INTEGER NOT NULL REFERENCES documents(doc_id),
@@ -50,12 +44,25 @@ CREATE TABLE segments(
   segment_id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE,
   base INTEGER NOT NULL, n_tokens INTEGER NOT NULL, kept_tokens INTEGER NOT NULL,
   bytes INTEGER NOT NULL, checksum INTEGER NOT NULL);
+)sql";
+
+constexpr char kDocumentsSchema[] = R"sql(
+CREATE TABLE documents(
+  doc_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  path TEXT NOT NULL, source TEXT, format TEXT NOT NULL, encoding TEXT NOT NULL,
+  offsets INTEGER NOT NULL, source_bytes INTEGER NOT NULL, source_hash TEXT NOT NULL,
+  tokens INTEGER NOT NULL, units INTEGER NOT NULL, complete INTEGER NOT NULL,
+  replaces INTEGER, indexed_at TEXT NOT NULL, UNIQUE(path, complete), UNIQUE(source, complete));
+CREATE INDEX documents_by_hash ON documents(source_hash);
+)sql";
+
+constexpr char kWordsSchema[] = R"sql(
 CREATE VIEW searchable_units AS
   SELECT u.unit_id AS unit_id, u.text AS text FROM units u JOIN documents d ON d.doc_id = u.doc_id
   WHERE d.complete = 1 OR d.replaces IS NULL;
 CREATE VIRTUAL TABLE units_fts USING fts5(
   text, content = 'searchable_units', content_rowid = 'unit_id',
-  tokenize = 'porter unicode61');
+  tokenize = 's3words');
 )sql";
 
 Error not_a_store(const std::string& directory, const std::string& why) {
@@ -72,14 +79,15 @@ Status write_new_catalog(const std::string& path, const Fingerprint& fingerprint
                          const StoreShape& shape) {
     S3ATTN_TRY(const auto db, Database::open(path, Database::Mode::kCreate));
     S3ATTN_CHECK(db->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
-    S3ATTN_CHECK(db->exec(kCatalogSchema));
+    S3ATTN_CHECK(create_tables(*db));
     S3ATTN_CHECK(db->exec(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str()));
     S3ATTN_CHECK(db->exec(("PRAGMA user_version = " + std::to_string(kFormatVersion)).c_str()));
     const std::pair<const char*, int64_t> meta[] = {{"n_slots", shape.n_slots},
                                                     {"latents", shape.latents},
                                                     {"k", shape.k},
                                                     {"next_position", 0},
-                                                    {"next_segment", 1}};
+                                                    {"next_segment", 1},
+                                                    {kWordIndexMeta, word_index_version()}};
     for (const auto& [name, value] : meta) S3ATTN_CHECK(save_meta(*db, name, value));
     S3ATTN_TRY(Statement insert, db->prepare("INSERT INTO fingerprint VALUES (?1, ?2)"));
     for (const auto& [field, value] : fingerprint.fields) {
@@ -90,7 +98,15 @@ Status write_new_catalog(const std::string& path, const Fingerprint& fingerprint
 
 }  // namespace
 
-const char* const kCatalogSchema = kSchemaText;
+Status create_tables(Database& db) {
+    S3ATTN_CHECK(db.exec(kBaseSchema));
+    S3ATTN_CHECK(create_document_tables(db));
+    return create_word_tables(db);
+}
+
+Status create_document_tables(Database& db) { return db.exec(kDocumentsSchema); }
+
+Status create_word_tables(Database& db) { return db.exec(kWordsSchema); }
 
 std::string segment_file_name(int64_t segment_id) {
     char name[48];
@@ -174,13 +190,18 @@ Result<std::unique_ptr<Database>> open_catalog(const std::string& directory, Dat
         return not_a_store(directory, "its catalog.db belongs to another program");
     }
     S3ATTN_TRY(const int64_t version, db->integer("PRAGMA user_version"));
-    if (version != kFormatVersion) {
+    if (version != kFormatVersion && version != kOldFormatVersion) {
         return make_error(ErrorCode::kUnsupported,
                           "the store '" + directory + "' has format version " +
                               std::to_string(version) + "; this program knows version " +
                               std::to_string(kFormatVersion) +
                               ". Use the program that made it, or index again");
     }
+    // What words the index holds, in how many units each; a table of this connection only.
+    S3ATTN_CHECK(
+        db->exec("PRAGMA temp_store = MEMORY; "
+                 "CREATE VIRTUAL TABLE temp.units_words "
+                 "USING fts5vocab('main', 'units_fts', 'row')"));
     return db;
 }
 

@@ -25,17 +25,24 @@ struct SegmentRow {
     uint64_t end() const { return base + n_tokens; }
 };
 
+inline constexpr int64_t kFormatVersion = 2;
+inline constexpr int64_t kOldFormatVersion = 1;  // upgraded when it is opened
+// Name in `meta` of the word_index_version() that the word index was made with.
+inline constexpr char kWordIndexMeta[] = "word_index";
+
 // What a directory is, before anything in it is touched. The error says why it is not a store.
 Status check_store_directory(const std::string& directory);
 
-// The statements that make the tables.
-extern const char* const kCatalogSchema;
+// The tables of a new store; and of these the ones that an upgrade makes again.
+Status create_tables(Database& db);
+Status create_document_tables(Database& db);
+Status create_word_tables(Database& db);
 
 // Makes directory and catalogue where there is none; the caller holds the writer lock.
 Status create_catalog(const std::string& directory, const Fingerprint& fingerprint,
                       const StoreShape& shape);
 
-// Opens and checks that it is a catalogue of a known version.
+// Opens and checks that it is a catalogue of a known version, an old one included.
 Result<std::unique_ptr<Database>> open_catalog(const std::string& directory, Database::Mode mode);
 
 Result<Fingerprint> load_fingerprint(Database& db);

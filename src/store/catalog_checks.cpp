@@ -41,7 +41,7 @@ Status check_database(Database& db) {
 
 Status check_schema(Database& db) {
     S3ATTN_TRY(const auto fresh, Database::open("", Database::Mode::kTemporary));
-    S3ATTN_CHECK(fresh->exec(kCatalogSchema));
+    S3ATTN_CHECK(create_tables(*fresh));
     S3ATTN_TRY(const auto expected, load_schema(*fresh));
     S3ATTN_TRY(const auto found, load_schema(db));
     for (const auto& entry : found) {

@@ -140,6 +140,11 @@ Result<DocumentInfo> Store::remove(DocumentId doc_id) {
     return guarded([&] { return writer_->remove_document(doc_id); });
 }
 
+Status Store::drop_interrupted(const std::string& path) {
+    if (writer_ == nullptr) return not_for_writing(directory_);
+    return guarded([&] { return writer_->drop_interrupted(path); });
+}
+
 Result<std::vector<DocumentInfo>> Store::remove(const std::vector<DocumentId>& doc_ids) {
     return guarded([&]() -> Result<std::vector<DocumentInfo>> {
         std::vector<DocumentInfo> removed;

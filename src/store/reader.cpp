@@ -54,6 +54,9 @@ class Reader final : public StoreReader {
     Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {
         return search_words(*db_, question, limit);
     }
+    Result<std::vector<WordFrequency>> word_frequencies(std::string_view question) const override {
+        return s3attn::word_frequencies(*db_, question);
+    }
     Result<std::vector<UnitPlace>> places() const override;
     void rest() override;
     Result<bool> renew() override;

@@ -5,6 +5,7 @@
 
 #include "s3attn/reason.h"
 #include "store/layout.h"
+#include "store/upgrade.h"
 
 namespace s3attn {
 namespace {
@@ -55,6 +56,11 @@ Result<CatalogSnapshot> open_snapshot(const std::string& directory) {
         db = open_catalog(directory, Database::Mode::kImmutable);
     }
     if (!db.ok()) return db.error();
+    S3ATTN_TRY(const bool current, is_current(**db));
+    if (!current) {
+        S3ATTN_TRY(const bool upgraded, upgrade_store(directory, **db));
+        if (upgraded) return open_snapshot(directory);
+    }
     snapshot.db = std::move(*db);
     S3ATTN_CHECK(snapshot.db->exec("PRAGMA query_only = ON; BEGIN"));
     // The transaction's snapshot is taken by its first read.

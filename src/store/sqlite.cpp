@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "store/word_tokenizer.h"
+
 namespace s3attn {
 namespace {
 
@@ -160,6 +162,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     S3ATTN_CHECK(db->exec("PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON"));
+    S3ATTN_CHECK(register_word_tokenizer(*db));
     return db;
 }
 

@@ -55,6 +55,12 @@ struct UnitPlace {
     uint64_t byte_begin = 0, byte_end = 0;
 };
 
+// In how many live units a word occurs, whichever of its readings.
+struct WordFrequency {
+    std::string form;  // normal form (text/word_cutter.h)
+    uint64_t units = 0;
+};
+
 struct WriterOptions {
     // Most memory for building, SQLite's included: what does not fit goes to the disk and is read
     // again for merging. kInvalidArgument when one block of the adapter's shape needs more.
@@ -101,6 +107,8 @@ class StoreWriter {
     virtual uint64_t pending_tokens() const = 0;
     // Drops a document; durable on return.
     virtual Result<DocumentInfo> remove_document(DocumentId doc_id) = 0;
+    // Drops the interrupted document at `path`, where there is one; durable on return.
+    virtual Status drop_interrupted(const std::string& path) = 0;
 };
 
 class StoreReader {
@@ -131,9 +139,12 @@ class StoreReader {
         UnitId unit_id;
         double bm25 = 0;  // positive, larger is better
     };
-    // FTS5 BM25 (k1 1.2, b 0.75; porter over unicode61) of any of the question's words; best
-    // first, ties by unit id. No searchable word: empty.
+    // FTS5 BM25 (k1 1.2, b 0.75) of any of the question's words, each in the languages of the store
+    // that it may be in; best first, ties by unit id. No searchable word: empty.
     virtual Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const = 0;
+    // Of the question's distinct words, stop words included, in the order they are first said in.
+    virtual Result<std::vector<WordFrequency>> word_frequencies(
+        std::string_view question) const = 0;
 };
 
 }  // namespace s3attn

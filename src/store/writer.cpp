@@ -258,17 +258,27 @@ Result<DocumentInfo> Writer::remove_document(DocumentId doc_id) {
     }
     S3ATTN_TRY(const auto row, find_document(*db_, doc_id));
     if (!row.has_value()) return no_document(directory_, doc_id);
+    S3ATTN_CHECK(drop(*row));
+    return row->info;
+}
+
+Status Writer::drop(const DocumentRow& row) {
     const auto remove = [&]() -> Status {
         S3ATTN_CHECK(begin_transaction());
-        S3ATTN_CHECK(drop_document(*db_, *row));
+        S3ATTN_CHECK(drop_document(*db_, row));
         return db_->exec("COMMIT");
     };
     S3ATTN_CHECK(attempt(remove));
     // Its replacement may have been dropped with it.
     current_.reset();
     removed_ = true;
-    S3ATTN_CHECK(settle());
-    return row->info;
+    return settle();
+}
+
+Status Writer::drop_interrupted(const std::string& path) {
+    S3ATTN_CHECK(usable());
+    S3ATTN_TRY(const auto row, find_document(*db_, path, false));
+    return row.has_value() ? drop(*row) : Status();
 }
 
 }  // namespace s3attn

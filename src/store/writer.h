@@ -43,6 +43,7 @@ class Writer final : public StoreWriter {
     Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
     Result<DocumentInfo> remove_document(DocumentId doc_id) override;
+    Status drop_interrupted(const std::string& path) override;
 
   private:
     struct Current {
@@ -51,6 +52,7 @@ class Writer final : public StoreWriter {
         bool visible = true;
     };
 
+    Status drop(const DocumentRow& row);
     Status remove_orphans();
     Status begin_transaction();
     Status store_counts();

@@ -5,6 +5,7 @@
 #include "s3attn/reason.h"
 #include "store/catalog.h"
 #include "store/open_writer.h"
+#include "store/upgrade.h"
 #include "store/writer.h"
 
 namespace s3attn {
@@ -36,6 +37,7 @@ Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
         S3ATTN_CHECK(create_catalog(directory, *fingerprint, *shape));
     }
     S3ATTN_TRY(auto db, open_catalog(directory, Database::Mode::kReadWrite));
+    S3ATTN_CHECK(upgrade_catalog(*db));
     S3ATTN_TRY(const StoreShape stored_shape, load_shape(*db));
     if (fingerprint != nullptr) {
         S3ATTN_TRY(const Fingerprint stored, load_fingerprint(*db));

@@ -94,10 +94,22 @@ bool begins_like_html(std::string_view head) {
     if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) head.remove_prefix(2);
     std::string text = lower_ascii(without_nul(head));
     text.erase(0, std::min(text.find_first_not_of(" \t\r\n\f"), text.size()));
-    if (text.starts_with("<!doctype html") || text.starts_with("<html")) return true;
-    const bool prologue = text.starts_with("<?xml") || text.starts_with("<!--");
-    return prologue &&
-           (text.find("<html") != text.npos || text.find("<!doctype html") != text.npos);
+    // Comments and declarations may come first; what they show counts for nothing.
+    const auto skip = [&](std::string_view begin, std::string_view end) {
+        if (!text.starts_with(begin)) return false;
+        const size_t stop = text.find(end);
+        text.erase(0, stop == text.npos ? text.size() : stop + end.size());
+        text.erase(0, std::min(text.find_first_not_of(" \t\r\n\f"), text.size()));
+        return true;
+    };
+    while (skip("<?", "?>") || skip("<!--", "-->")) {
+    }
+    for (const std::string_view root : {"<!doctype html", "<html"}) {
+        const char next = text.size() > root.size() ? text[root.size()] : '>';
+        const bool ends = next == '>' || next == '/' || next == '[' || next <= ' ';
+        if (text.starts_with(root) && ends) return true;
+    }
+    return false;
 }
 
 // Names that say "this is text": what stands in it does not overrule them, for a text may speak of
@@ -131,6 +143,9 @@ Result<Detection> detect_zip(const SourceFile& source) {
     // DOCX files of other programs may name their main part differently.
     if (extension_of(source.path()) == "docx") return Detection{Format::kDocx, {}};
     if (extension_of(source.path()) == "epub") return Detection{Format::kEpub, {}};
+    if (!zip.damage().empty()) {
+        return refuse("a damaged ZIP archive (" + zip.damage() + "); copy it again");
+    }
     return refuse("a ZIP archive; unpack it and index the files in it");
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,10 +63,18 @@ Result<std::unique_ptr<DocumentReader>> open_document(const std::string& path,
 
 struct InputFile {
     std::string path;
-    std::string problem;  // not empty: it cannot be read, and why
+    std::string problem;       // not empty: it cannot be read, and why
+    bool passed_over = false;  // found in a directory, a document of a format that is not read
 };
-// Files in `inputs`, directories walked recursively in byte order of paths; hidden entries and
-// files of no known format inside directories are passed over (named files never are).
-std::vector<InputFile> expand_inputs(const std::vector<std::string>& inputs, bool recursive);
+struct InputList {
+    std::vector<InputFile> files;
+    std::vector<ReadNote> notes;                  // what the walk passed over, a folder a line
+    std::map<std::string, uint64_t> passed_over;  // all of that, pictures too, by kind of file
+};
+// Files in `inputs`, directories walked recursively in byte order of paths. Inside directories,
+// documents of a known format that is not read have a `problem`; hidden entries, empty files,
+// archives, pictures, programs and the like are counted. Links to directories are followed once,
+// unless they lead around the directory itself. Named files are never passed over.
+InputList expand_inputs(const std::vector<std::string>& inputs, bool recursive);
 
 }  // namespace s3attn

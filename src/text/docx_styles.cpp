@@ -250,6 +250,10 @@ bool DocxStyles::is_heading(const pugi::xml_node& properties) const {
     return heading;
 }
 
+bool DocxStyles::is_struck(const pugi::xml_node& properties) {
+    return is_on(child_named(properties, "strike")) || is_on(child_named(properties, "dstrike"));
+}
+
 std::string DocxStyles::vertical_place(const pugi::xml_node& properties) const {
     std::string place = value_of(properties, "vertAlign");
     if (place.empty()) {

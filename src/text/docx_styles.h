@@ -23,6 +23,7 @@ class DocxStyles {
     bool is_heading(const pugi::xml_node& paragraph_properties) const;
     // "superscript", "subscript" or "" of a run.
     std::string vertical_place(const pugi::xml_node& run_properties) const;
+    static bool is_struck(const pugi::xml_node& run_properties);
     // Lists begin anew: the next part counts by itself.
     void restart() { counts_.clear(), started_.clear(); }
 

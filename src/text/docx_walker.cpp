@@ -135,7 +135,8 @@ bool DocxWalker::enter_in_paragraph(const pugi::xml_node& node, std::string_view
         return false;
     }
     if (name == "r") {
-        place_run(state_.styles.vertical_place(child_named(node, "rPr")));
+        const pugi::xml_node properties = child_named(node, "rPr");
+        place_run(state_.styles.vertical_place(properties), DocxStyles::is_struck(properties));
     } else if (name == "tab" || name == "ptab") {
         paragraph.text += '\t';
     } else if (name == "br" || name == "cr") {
@@ -223,7 +224,7 @@ void DocxWalker::append_ruby(const pugi::xml_node& node) {
 
 void DocxWalker::append_reference(std::map<std::string, size_t>& notes, const pugi::xml_node& node,
                                   bool roman) {
-    place_run({});
+    place_run({}, false);
     const size_t number =
         notes.try_emplace(attribute_named(node, "id"), notes.size() + 1).first->second;
     // A mark of the author's own follows as text.
@@ -232,15 +233,22 @@ void DocxWalker::append_reference(std::map<std::string, size_t>& notes, const pu
     open_.back().text += "[" + list_number(static_cast<int64_t>(number), roman ? 'i' : '1') + "]";
 }
 
-void DocxWalker::place_run(const std::string& place) {
+void DocxWalker::place_run(const std::string& place, bool struck) {
     Paragraph& paragraph = open_.back();
-    if (place == paragraph.place) return;
-    if (!paragraph.place.empty()) paragraph.marks.close();
-    if (!place.empty()) {
+    if (place != paragraph.place && !paragraph.place.empty()) paragraph.marks.close();
+    if (struck != paragraph.struck) {
+        if (!struck && paragraph.text.ends_with("~~")) {
+            paragraph.text.resize(paragraph.text.size() - 2);  // nothing was struck
+        } else {
+            paragraph.text += "~~";
+        }
+    }
+    if (place != paragraph.place && !place.empty()) {
         paragraph.marks.open(place == "superscript" ? ScriptMarks::Kind::kSuperscript
                                                     : ScriptMarks::Kind::kSubscript);
     }
     paragraph.place = place;
+    paragraph.struck = struck;
 }
 
 // What a comment is about: as far as it stands in the paragraph where its range ends or breaks off.
@@ -282,7 +290,7 @@ void DocxWalker::leave(const pugi::xml_node& node) {
 }
 
 void DocxWalker::end_paragraph() {
-    place_run({});
+    place_run({}, false);
     while (!comments_.empty()) end_comment(comments_.begin()->first);
     const Paragraph& paragraph = open_.back();
     const std::string_view trimmed = trim(paragraph.text);

@@ -36,6 +36,7 @@ class DocxWalker {
         ScriptMarks marks{text};
         std::string place;  // of the last run: "superscript", "subscript" or ""
         bool heading = false;
+        bool struck = false;  // the last run was
     };
 
     bool enter(const pugi::xml_node& node);
@@ -47,7 +48,7 @@ class DocxWalker {
     void append_ruby(const pugi::xml_node& node);
     void append_reference(std::map<std::string, size_t>& notes, const pugi::xml_node& node,
                           bool roman);
-    void place_run(const std::string& place);
+    void place_run(const std::string& place, bool struck);
     void end_comment(const std::string& id);
     void leave(const pugi::xml_node& node);
     void end_paragraph();

@@ -9,21 +9,29 @@
 #include <array>
 #include <optional>
 
+#include "text/western.h"
+
 namespace s3attn::text {
 namespace {
 
 constexpr size_t kBlock = 1 << 18;
 constexpr size_t kSampleBytes = 1 << 20;  // what uchardet sees
 constexpr size_t kHeadBytes = 1 << 16;    // what byte order heuristics see
+constexpr uint64_t kHole = 16;            // NULs in a row: a hole in a file, white space
 
 // One pass over the bytes, as if they were UTF-8.
 struct Profile {
     uint64_t bytes = 0;
     uint64_t nul = 0, first_nul = 0;
-    uint64_t controls = 0;                    // C0 controls that text does not use, NUL included
+    uint64_t nul_run = 0;                     // NULs directly in front
+    uint64_t holes = 0;                       // NULs in runs of kHole or more
+    uint64_t controls = 0;                    // C0 controls that text does not use, without NUL
     uint64_t multibyte = 0;                   // valid UTF-8 characters beyond ASCII
     uint64_t invalid = 0, first_invalid = 0;  // bytes that belong to no valid character
     std::string head, sample;                 // the beginning; blocks with invalid bytes
+
+    uint64_t scattered() const { return nul - holes; }
+    uint64_t solid() const { return bytes - holes; }
 };
 
 bool is_odd_control(uint8_t byte) {
@@ -38,11 +46,19 @@ size_t profile_block(std::string_view bytes, uint64_t offset, bool last, Profile
     size_t i = 0;
     while (i < stop) {
         if (s[i] < 0x80) {
-            if (s[i] == 0 && profile.nul++ == 0) profile.first_nul = offset + i;
-            profile.controls += is_odd_control(s[i]) ? 1 : 0;
+            if (s[i] == 0) {
+                if (profile.nul++ == 0) profile.first_nul = offset + i;
+                ++profile.nul_run;
+                if (profile.nul_run == kHole) profile.holes += kHole;
+                if (profile.nul_run > kHole) ++profile.holes;
+            } else {
+                profile.nul_run = 0;
+                profile.controls += is_odd_control(s[i]) ? 1 : 0;
+            }
             ++i;
             continue;
         }
+        profile.nul_run = 0;
         size_t next = i;
         UChar32 c;
         U8_NEXT(s, next, bytes.size(), c);
@@ -99,6 +115,30 @@ std::string guess_utf16(std::string_view head) {
     }
     if (odd * 10 >= pairs * 4 && even * 8 <= odd) return "UTF-16LE";
     if (even * 10 >= pairs * 4 && odd * 8 <= even) return "UTF-16BE";
+    return {};
+}
+
+// UTF-16 without a byte order mark in a script whose characters fill both bytes: read in the right
+// order it is one script with spaces or full stops, in the wrong one it is anything.
+std::string guess_wide_script(std::string_view head) {
+    const size_t pairs = std::min<size_t>(head.size() / 2, 1 << 13);
+    if (pairs < 16) return {};
+    for (const size_t low : {size_t{0}, size_t{1}}) {
+        size_t known = 0, marks = 0, high_bytes = 0;
+        for (size_t i = 0; i < pairs; ++i) {
+            const auto a = static_cast<uint8_t>(head[2 * i + low]);
+            const auto b = static_cast<uint8_t>(head[2 * i + 1 - low]);
+            const unsigned c = a | (unsigned{b} << 8);
+            const bool ascii = (c >= 0x20 && c < 0x7F) || c == '\n' || c == '\r' || c == '\t';
+            known += ascii || (c >= 0xA0 && c < 0x700) || (c >= 0x2010 && c < 0x2040) ||
+                     (c >= 0x3000 && c < 0x3100) || (c >= 0x4E00 && c < 0xA000) ||
+                     (c >= 0xAC00 && c < 0xD7A4) || (c >= 0xFF00 && c < 0xFFF0);
+            marks += c == ' ' || c == '\n' || c == 0x3002 || c == 0xFF0C || c == 0x3001;
+            high_bytes += (a >= 0x80) + (b >= 0x80);
+        }
+        const bool script = known * 100 >= pairs * 99 && marks * 200 >= pairs;
+        if (script && high_bytes * 10 >= pairs) return low == 0 ? "UTF-16LE" : "UTF-16BE";
+    }
     return {};
 }
 
@@ -160,10 +200,21 @@ TextEncoding converted(std::string name, uint64_t bom_bytes, uint64_t source_byt
     return encoding;
 }
 
+void note_nul(const Profile& profile, TextEncoding& encoding) {
+    if (profile.nul == 0) return;
+    encoding.notes.push_back({ReadNote::Kind::kConverted,
+                              {},
+                              profile.nul,
+                              std::to_string(profile.nul) +
+                                  " NUL bytes read as white space, the first" +
+                                  at_offset(profile.first_nul)});
+}
+
 TextEncoding utf8(const Profile& profile, uint64_t bom_bytes) {
     TextEncoding encoding;
     encoding.bom_bytes = bom_bytes;
     encoding.source_bytes = profile.bytes;
+    note_nul(profile, encoding);
     if (profile.invalid > 0) {
         encoding.notes.push_back({ReadNote::Kind::kConverted,
                                   {},
@@ -175,25 +226,34 @@ TextEncoding utf8(const Profile& profile, uint64_t bom_bytes) {
     return encoding;
 }
 
-std::optional<Error> binary_reason(const SourceFile& source, const Profile& profile) {
-    if (profile.nul > 4 && profile.nul * 100 > profile.bytes) {
-        return no_text(source, std::to_string(profile.nul) + " NUL bytes, the first" +
-                                   at_offset(profile.first_nul));
+// What makes it no text, or "".
+std::string binary_signs(const Profile& profile) {
+    const uint64_t solid = profile.solid();
+    if (profile.scattered() > 4 && profile.scattered() * 100 > solid) {
+        return std::to_string(profile.scattered()) + " NUL bytes among the others, the first" +
+               at_offset(profile.first_nul);
     }
-    if (profile.controls > 4 && profile.controls * 10 > profile.bytes) {
-        return no_text(source, std::to_string(profile.controls) + " control characters in " +
-                                   std::to_string(profile.bytes) + " bytes");
+    const uint64_t controls = profile.controls + profile.scattered();
+    if (profile.holes > 0 && solid < kHole) {
+        return std::to_string(profile.nul) + " NUL bytes and little else";
     }
-    return std::nullopt;
+    // A program has holes too, and control characters between them; a log has none.
+    const uint64_t most = profile.holes * 100 > profile.bytes ? 200 : 10;
+    if (controls > 4 && controls * most > solid) {
+        return std::to_string(controls) + " control characters in " + std::to_string(solid) +
+               " bytes";
+    }
+    return {};
 }
 
 // Wide encodings: by byte order mark, else by the pattern of NUL bytes.
 Result<std::optional<TextEncoding>> find_wide(const SourceFile& source, const Profile& profile,
                                               std::string_view bom_name, uint64_t bom_bytes) {
     std::string name(bom_name);
-    if (name.empty() && profile.nul > 4 && profile.nul * 100 > profile.bytes) {
+    if (name.empty() && profile.scattered() > 4 && profile.scattered() * 100 > profile.solid()) {
         name = guess_utf16(profile.head);
     }
+    if (name.empty() && profile.invalid > 0) name = guess_wide_script(profile.head);
     if (name.empty() || name == "UTF-8") return std::optional<TextEncoding>();
     std::string_view sample = std::string_view(profile.head).substr(bom_bytes);
     const size_t unit = name.starts_with("UTF-32") ? 4 : 2;
@@ -217,14 +277,15 @@ std::string find_escaped(std::string_view head) {
 Result<TextEncoding> find_legacy(const SourceFile& source, const Profile& profile) {
     // Text in a legacy encoding almost never forms valid multibyte UTF-8 by chance.
     if (profile.multibyte >= profile.invalid * 4) return utf8(profile, 0);
-    std::string name = ask_uchardet(profile.sample);
-    // A handful of accented letters is too little evidence for the rarer code pages.
-    const uint64_t high = profile.invalid + profile.multibyte * 2;
-    if (high <= 8 && high * 10 <= profile.bytes && profile.multibyte == 0) name = "windows-1252";
+    std::string name = correct_guess(profile.sample, ask_uchardet(profile.sample));
     if (!name.empty()) {
         name = widen_latin1(name, profile.sample);
         const Result<double> nonsense = nonsense_share(profile.sample, name);
-        if (nonsense.ok() && *nonsense <= 0.01) return converted(name, 0, profile.bytes);
+        if (nonsense.ok() && *nonsense <= 0.01) {
+            TextEncoding encoding = converted(name, 0, profile.bytes);
+            note_nul(profile, encoding);
+            return encoding;
+        }
     }
     if (profile.multibyte > 0 && profile.invalid * 100 <= profile.bytes) return utf8(profile, 0);
     if (profile.controls > 4 && profile.controls * 100 > profile.bytes) {
@@ -251,7 +312,9 @@ Result<TextEncoding> find_encoding(const SourceFile& source, const std::string& 
     const uint64_t bom_bytes = bom == kBoms.end() ? 0 : bom->bytes.size();
     S3ATTN_TRY(std::optional<TextEncoding> wide, find_wide(source, profile, bom_name, bom_bytes));
     if (wide.has_value()) return *std::move(wide);
-    if (std::optional<Error> binary = binary_reason(source, profile)) return *std::move(binary);
+    if (const std::string signs = binary_signs(profile); !signs.empty()) {
+        return no_text(source, signs);
+    }
     if (!declared.empty() && bom_bytes == 0 && profile.invalid > 0) {
         const std::string name = widen_latin1(declared, profile.sample);
         const Result<double> nonsense = nonsense_share(profile.sample, name);
@@ -275,8 +338,8 @@ bool may_be_text(std::string_view head) {
     for (const Bom& bom : kBoms) {
         if (head.starts_with(bom.bytes)) return true;
     }
-    if (profile.nul > 4 && profile.nul * 100 > profile.bytes) return !guess_utf16(head).empty();
-    return profile.controls <= 4 || profile.controls * 10 <= profile.bytes;
+    if (binary_signs(profile).empty()) return true;
+    return !guess_utf16(head).empty() || (profile.invalid > 0 && !guess_wide_script(head).empty());
 }
 
 Result<std::unique_ptr<Decoder>> make_decoder(const TextEncoding& encoding) {

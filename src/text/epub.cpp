@@ -126,6 +126,7 @@ OpenResult open_epub(OpenRequest request) {
     const std::string path = request.header.path;
     auto opened = ZipArchive::open(*request.source, request.options.max_parse_bytes);
     if (!opened.ok()) return entry_error(path, "EPUB", opened.error().message);
+    if (!(*opened)->damage().empty()) add_note(request.header.notes, damage_note(**opened));
     ExtractedText text;
     S3ATTN_CHECK(EpubReader(**opened, path, request.header.notes).read(text));
     request.header.encoding = "UTF-8";

@@ -83,6 +83,11 @@ Status extract_markup(std::string_view source, Markup markup, const std::string&
 Markup markup_of(std::string_view head, bool named_xhtml) {
     const std::string_view begin = trim(head);
     if (named_xhtml || begin.starts_with("<?xml")) return Markup::kXhtml;
+    // A document type with declarations of its own is nothing that HTML knows.
+    const size_t doctype = head.find("<!DOCTYPE");
+    if (doctype != head.npos && head.find('[', doctype) < head.find('>', doctype)) {
+        return Markup::kPerhapsXhtml;
+    }
     // Pages that say so and are well-formed are XML as well.
     const size_t root = head.find("<html");
     if (root == head.npos) return Markup::kHtml;

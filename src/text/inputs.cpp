@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <system_error>
 
-#include "text/detect.h"
 #include "text/document_reader.h"
-#include "text/encoding.h"
+#include "text/file_kinds.h"
 #include "text/source_file.h"
 
 namespace s3attn {
@@ -19,24 +19,13 @@ namespace fs = std::filesystem;
 
 std::string system_message(int code) { return std::generic_category().message(code); }
 
-// Binary data in the first bytes: such files inside directories are passed over in silence.
-bool looks_like_document(const text::SourceFile& source) {
-    const Result<text::Detection> detection = text::detect_format(source);
-    if (!detection.ok() || detection->format == text::Format::kUnsupported) return false;
-    if (detection->format != text::Format::kText) return true;
-    char head[4096];
-    const Result<size_t> got = source.read_at(0, head, sizeof head);
-    if (!got.ok()) return false;
-    return text::may_be_text({head, *got});
-}
-
 class InputCollector {
   public:
     explicit InputCollector(bool recursive) : recursive_(recursive) {}
 
     void add(const std::string& input) {
         if (input == "-") {
-            if (seen_.insert(input).second) files_.push_back({input, {}});
+            if (seen_.insert(input).second) list_.files.push_back({input, {}});
             return;
         }
         struct stat status {};
@@ -46,27 +35,31 @@ class InputCollector {
             if (recursive_) {
                 add_directory(input);
             } else {
-                files_.push_back({input,
-                                  "is a directory, and directories are not searched; name "
-                                  "the files in it"});
+                list_.files.push_back({input,
+                                       "is a directory, and directories are not searched; name "
+                                       "the files in it"});
             }
         } else if (!S_ISREG(status.st_mode)) {
-            files_.push_back({input, "is " + text::describe_file_type(status.st_mode) +
-                                         "; pipe it to standard input and name \"-\""});
+            list_.files.push_back({input, "is " + text::describe_file_type(status.st_mode) +
+                                              "; pipe it to standard input and name \"-\""});
         } else {
             add_file(input);
         }
     }
 
-    std::vector<InputFile> take() { return std::move(files_); }
+    InputList take() {
+        std::stable_sort(list_.notes.begin(), list_.notes.end(),
+                         [](const auto& a, const auto& b) { return a.place < b.place; });
+        return std::move(list_);
+    }
 
   private:
     void add_problem(const std::string& path, int code) {
         struct stat link {};
         const bool dangling =
             code == ENOENT && ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode);
-        files_.push_back({path, dangling ? "is a symbolic link to something that is not there"
-                                         : "cannot be opened: " + system_message(code)});
+        list_.files.push_back({path, dangling ? "is a symbolic link to something that is not there"
+                                              : "cannot be opened: " + system_message(code)});
     }
 
     // A file that is reachable under several names is read once.
@@ -80,65 +73,145 @@ class InputCollector {
         if (::access(path.c_str(), R_OK) != 0) {
             add_problem(path, errno);
         } else if (is_new(path)) {
-            files_.push_back({path, {}});
+            list_.files.push_back({path, {}});
         }
     }
 
-    void add_directory(const std::string& root) {
-        std::vector<std::string> pending = {root}, paths;
+    // One walk through a folder and what is linked into it.
+    struct Walk {
+        std::string root;
+        std::vector<std::string> folders, links, paths;  // still to be looked at
+        std::set<std::pair<dev_t, ino_t>> seen;          // folders
         std::vector<InputFile> problems;
-        while (!pending.empty()) {
-            const std::string directory = std::move(pending.back());
-            pending.pop_back();
+        std::map<std::string, uint64_t> unread, passed_over;  // by kind of file
+    };
+
+    void add_directory(const std::string& root) {
+        Walk walk;
+        walk.root = root;
+        walk.folders.push_back(root);
+        // Links come last, so that a file is named by its place in the folder itself.
+        while (!walk.folders.empty() || !walk.links.empty()) {
+            std::vector<std::string>& from = walk.folders.empty() ? walk.links : walk.folders;
+            const bool link = walk.folders.empty();
+            const std::string directory = std::move(from.back());
+            from.pop_back();
+            struct stat status {};
+            const bool there = ::stat(directory.c_str(), &status) == 0;
+            if (there && !walk.seen.insert({status.st_dev, status.st_ino}).second) continue;
+            if (link && leads_around(directory, root)) {
+                add_note(list_.notes, {ReadNote::Kind::kLeftOut, directory, 1,
+                                       "links to a folder around this one and is not followed"});
+                continue;
+            }
             std::error_code error;
             fs::directory_iterator entries(directory, error), end;
             for (; !error && entries != end; entries.increment(error)) {
-                visit(*entries, directory, pending, paths);
+                visit(*entries, directory, walk);
             }
-            if (error) problems.push_back({directory, "cannot be listed: " + error.message()});
+            if (error) walk.problems.push_back({directory, "cannot be listed: " + error.message()});
         }
-        std::sort(paths.begin(), paths.end());
-        for (const std::string& path : paths) add_found(path);
-        files_.insert(files_.end(), problems.begin(), problems.end());
+        std::sort(walk.paths.begin(), walk.paths.end());
+        for (const std::string& path : walk.paths) add_found(path, walk);
+        list_.files.insert(list_.files.end(), walk.problems.begin(), walk.problems.end());
+        report(walk);
     }
 
-    // Links to files are followed, links to directories are not: they may lead back up.
-    static void visit(const fs::directory_entry& entry, const std::string& directory,
-                      std::vector<std::string>& pending, std::vector<std::string>& paths) {
+    // Whether a link's target holds the folder that is walked.
+    static bool leads_around(const std::string& link, const std::string& root) {
+        std::error_code error;
+        const std::string target = fs::canonical(link, error).string();
+        const std::string inside = fs::canonical(root, error).string();
+        if (error) return false;
+        return target == inside || target == "/" || inside.starts_with(target + "/");
+    }
+
+    static void visit(const fs::directory_entry& entry, const std::string& directory, Walk& walk) {
         const std::string name = entry.path().filename().string();
-        if (name.starts_with('.')) return;
-        const std::string path = directory + (directory.ends_with('/') ? "" : "/") + name;
-        struct stat status {};
-        if (::lstat(path.c_str(), &status) != 0) return;
-        if (S_ISDIR(status.st_mode)) {
-            pending.push_back(path);
+        if (name.starts_with('.')) {
+            ++walk.passed_over["hidden"];
             return;
         }
-        struct stat target {};
-        const bool resolved = ::stat(path.c_str(), &target) == 0;
-        if (resolved && !S_ISREG(target.st_mode)) return;
-        paths.push_back(path);
+        const std::string path = directory + (directory.ends_with('/') ? "" : "/") + name;
+        struct stat status {
+        }, target{};
+        if (::lstat(path.c_str(), &status) != 0) {
+            walk.problems.push_back({path, "cannot be examined: " + system_message(errno)});
+        } else if (S_ISDIR(status.st_mode)) {
+            walk.folders.push_back(path);
+        } else if (::stat(path.c_str(), &target) != 0 || S_ISREG(target.st_mode)) {
+            walk.paths.push_back(path);  // a dangling link too: it is named
+        } else if (S_ISDIR(target.st_mode)) {
+            walk.links.push_back(path);
+        } else {
+            ++walk.passed_over["sockets, pipes and devices"];
+        }
     }
 
-    void add_found(const std::string& path) {
+    void add_found(const std::string& path, Walk& walk) {
         Result<std::shared_ptr<text::SourceFile>> source = text::SourceFile::open(path);
         if (!source.ok()) {
             struct stat status {};
             const int code = ::stat(path.c_str(), &status) != 0 ? errno : EACCES;
             add_problem(path, code);
-        } else if (looks_like_document(**source) && is_new(path)) {
-            files_.push_back({path, {}});
+            return;
         }
+        if (!is_new(path)) return;
+        struct stat status {};
+        if (::fstat((*source)->fd(), &status) == 0 && status.st_size == 0) {
+            ++walk.passed_over["empty"];
+            return;
+        }
+        const text::FileKind kind = text::kind_of(**source);
+        switch (kind.role) {
+            case text::FileRole::kDocument: list_.files.push_back({path, {}}); return;
+            case text::FileRole::kUnreadable:
+                list_.files.push_back({path, kind.problem, true});
+                ++walk.unread[kind.label];
+                break;
+            case text::FileRole::kArchive: ++walk.passed_over[kind.label]; break;
+            case text::FileRole::kOther: break;
+        }
+        ++list_.passed_over[kind.label];
+    }
+
+    // "7 documents passed over ...: 3 .xlsx, 2 .doc, ...".
+    void report(const Walk& walk) {
+        for (const char* kind : {"hidden", "empty", "sockets, pipes and devices"}) {
+            const auto found = walk.passed_over.find(kind);
+            if (found != walk.passed_over.end()) list_.passed_over[kind] += found->second;
+        }
+        add_counts(walk.root, walk.unread, ReadNote::Kind::kUnread,
+                   "passed over that cannot be read");
+        add_counts(walk.root, walk.passed_over, ReadNote::Kind::kLeftOut, "passed over");
+    }
+
+    void add_counts(const std::string& root, const std::map<std::string, uint64_t>& counts,
+                    ReadNote::Kind kind, const std::string& what) {
+        uint64_t all = 0;
+        std::vector<std::pair<uint64_t, std::string>> order;
+        for (const auto& [label, count] : counts) {
+            all += count;
+            order.emplace_back(count, label);
+        }
+        if (all == 0) return;
+        std::stable_sort(order.begin(), order.end(),
+                         [](const auto& a, const auto& b) { return a.first > b.first; });
+        std::string list;
+        for (const auto& [count, label] : order) {
+            list += (list.empty() ? "" : ", ") + std::to_string(count) + " " + label;
+        }
+        add_note(list_.notes, {kind, root, all, std::to_string(all) + " " + what + ": " + list});
     }
 
     bool recursive_;
-    std::vector<InputFile> files_;
+    InputList list_;
     std::set<std::string> seen_;
 };
 
 }  // namespace
 
-std::vector<InputFile> expand_inputs(const std::vector<std::string>& inputs, bool recursive) {
+InputList expand_inputs(const std::vector<std::string>& inputs, bool recursive) {
     InputCollector collector(recursive);
     for (const std::string& input : inputs) collector.add(input);
     return collector.take();

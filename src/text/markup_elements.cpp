@@ -125,7 +125,11 @@ void read_attributes(const AttributeGetter& attribute, Element& element) {
     } else if (name == "input") {
         const std::string type = lower(attribute("type"));
         if (type == "image") element.inner = attribute("alt");
-        if (type == "submit" || type == "button" || type == "reset") {
+        // What a page shows in its fields; not passwords, colours, boxes.
+        static constexpr std::string_view kShown[] = {"",       "text",   "search", "submit",
+                                                      "button", "reset",  "email",  "url",
+                                                      "tel",    "number", "date"};
+        if (std::find(std::begin(kShown), std::end(kShown), type) != std::end(kShown)) {
             element.inner = attribute("value");
         }
     } else if (name == "optgroup") {

@@ -66,9 +66,9 @@ void MarkupText::open_inline(const Element& element, Open& open) {
     if (element.flags & kMath) ++math_;
     if (element.flags & kNoteLink) {
         note_link_ = text_.size();
-        if (marks_.any_open() && mark_above_) marks_.make_note();
+        if (in_mark_ && mark_above_) marks_.make_note();
     }
-    if (marks_.any_open()) return;
+    if (in_mark_) return;
     const bool above = (element.flags & kSuperscript) != 0;
     if (element.flags & kNoteReference) {
         marks_.open(Kind::kNote);
@@ -78,9 +78,12 @@ void MarkupText::open_inline(const Element& element, Open& open) {
         marks_.open(note ? Kind::kNote : above ? Kind::kSuperscript : Kind::kSubscript);
         mark_above_ = above;
     } else {
+        if ((element.flags & kNoteLink) == 0) return;
+        marks_.open(Kind::kPerhapsNote);
+        open.mark = true;
         return;
     }
-    open.mark = true;
+    open.mark = in_mark_ = open.real_mark = true;
 }
 
 // x<sup>2</sup> as MathML says it: the second child is the exponent.
@@ -92,13 +95,13 @@ void MarkupText::open_formula_part(Open& open) {
         append_word("/");
         return;
     }
-    if (marks_.any_open()) {
+    if (in_mark_) {
         apart_ = true;
         return;
     }
     const bool below = part == 1 && formula.formula_sub;
     marks_.open(below ? ScriptMarks::Kind::kSubscript : ScriptMarks::Kind::kSuperscript);
-    open.mark = true;
+    open.mark = open.real_mark = in_mark_ = true;
 }
 
 void MarkupText::close() {
@@ -133,7 +136,7 @@ void MarkupText::close() {
 void MarkupText::close_inline(const Open& open) {
     if (open.mark) {
         marks_.close();
-        mark_above_ = false;
+        if (open.real_mark) in_mark_ = mark_above_ = false;
         clamp_lines();
     }
     if (open.flags & kMath) --math_;

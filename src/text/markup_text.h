@@ -91,6 +91,7 @@ class MarkupText {
         int64_t next_number = 1;  // of a list
         char number_style = 0;
         bool mark = false;         // a mark is open for it
+        bool real_mark = false;    // ... and it is no kPerhapsNote
         bool formula_sub = false;  // its second child stands below, not above
     };
     bool enter_head(const Element& element);
@@ -119,6 +120,7 @@ class MarkupText {
     size_t data_table_ = 0;  // the same of a table of data
     static constexpr size_t kNone = static_cast<size_t>(-1);
     size_t note_link_ = kNone;  // where in text_ the link that is open began
+    bool in_mark_ = false;      // a mark other than kPerhapsNote is open
     bool mark_above_ = false;   // the open mark is a superscript
     int title_ = 0, keep_space_ = 0, struck_ = 0, math_ = 0;
     bool struck_written_ = false;

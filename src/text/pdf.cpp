@@ -1,9 +1,13 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <sstream>
 
 #include "text/child_process.h"
 #include "text/formats.h"
+#include "text/pdf_text.h"
 #include "text/plain_text.h"
 #include "text/unit_reader.h"
 
@@ -50,18 +54,103 @@ Status judge(const std::string& path, const ChildOutcome& outcome, const ReaderO
                                                "); copy it again or repair it (qpdf IN OUT)");
 }
 
-Status require_text(TextWindow& window, const std::string& path) {
-    S3ATTN_TRY(const SpaceRun space, skip_space(window, 0, path));
-    if (!window.complete() || space.length < window.end()) return {};
-    return make_error(ErrorCode::kUnsupported,
-                      path + " is a PDF with no text layer: run OCR first (ocrmypdf IN OUT)");
+// Of all pages or of those listed: which have images.
+std::vector<uint32_t> pages_with_images(const OpenRequest& request,
+                                        const std::vector<uint32_t>& pages) {
+    const std::string program = find_program("pdfimages");
+    if (program.empty()) return pages;
+    auto spool = SourceFile::temporary(request.header.path);
+    if (!spool.ok()) return pages;
+    ChildLimits limits;
+    limits.seconds = std::max(request.options.child_seconds, 1u);
+    limits.output_bytes = request.options.max_parse_bytes;
+    const auto outcome = run_child({program, "-list", "/proc/self/fd/0"}, request.source->fd(),
+                                   (*spool)->fd(), limits);
+    const auto list = (*spool)->read_all(request.options.max_parse_bytes);
+    if (!outcome.ok() || outcome->exit_code != 0 || !list.ok()) return pages;
+    std::vector<uint32_t> found;
+    std::istringstream lines(*list);
+    for (std::string line; std::getline(lines, line);) {
+        const auto page = static_cast<uint32_t>(std::strtoul(line.c_str(), nullptr, 10));
+        const bool asked = std::binary_search(pages.begin(), pages.end(), page);
+        if (asked && (found.empty() || found.back() != page)) found.push_back(page);
+    }
+    return found;
+}
+
+std::string hold(const std::vector<uint32_t>& pages) {
+    return pages.size() == 1 ? "holds" : "hold";
+}
+
+// Names the pages that give nothing. An error where that is all of them.
+Status judge_pages(const OpenRequest& request, const PdfText& text, std::vector<ReadNote>& notes) {
+    const std::string& path = request.header.path;
+    const std::vector<uint32_t>& empty = text.without_text;
+    if (empty.size() == text.page_count) {
+        return make_error(ErrorCode::kUnsupported,
+                          path + " is a PDF with no text layer: run OCR first (ocrmypdf IN OUT)");
+    }
+    if (empty.size() + text.unreadable.size() == text.page_count) {
+        return make_error(ErrorCode::kUnsupported,
+                          path +
+                              " is a PDF whose text is unreadable, its fonts do not say what their "
+                              "letters are: run OCR first (ocrmypdf --force-ocr IN OUT)");
+    }
+    const std::string of_all = " of " + std::to_string(text.page_count) + " pages ";
+    if (!text.unreadable.empty()) {
+        const size_t count = text.unreadable.size();
+        add_note(notes, {ReadNote::Kind::kUnread, page_list(text.unreadable), count,
+                         std::to_string(count) + of_all + hold(text.unreadable) +
+                             " unreadable text, the fonts do not say what their letters are: run "
+                             "OCR (ocrmypdf --force-ocr IN OUT)"});
+    }
+    if (empty.empty()) return {};
+    const std::vector<uint32_t> scans = pages_with_images(request, empty);
+    if (!scans.empty()) {
+        add_note(notes, {ReadNote::Kind::kUnread, page_list(scans), scans.size(),
+                         std::to_string(scans.size()) + of_all + hold(scans) +
+                             " no text, only images: run OCR (ocrmypdf --skip-text IN OUT)"});
+    }
+    std::vector<uint32_t> blank;
+    std::set_difference(empty.begin(), empty.end(), scans.begin(), scans.end(),
+                        std::back_inserter(blank));
+    if (!blank.empty()) {
+        add_note(notes, {ReadNote::Kind::kLeftOut, page_list(blank), blank.size(),
+                         std::to_string(blank.size()) + of_all + hold(blank) +
+                             " neither text nor images"});
+    }
+    return {};
+}
+
+// pdftotext reads what it can of a damaged file; only its messages tell.
+void note_damage(const ChildOutcome& outcome, std::vector<ReadNote>& notes) {
+    static constexpr std::string_view kLoss[] = {"xref",       "XRef",    "trailer", "Couldn't",
+                                                 "Bad ",       "Missing", "stream",  "EOF",
+                                                 "Unexpected", "Page",    "page"};
+    // What concerns the looks of a page only.
+    static constexpr std::string_view kLooks[] = {"font", "Font", "olor", "Marked Content", "ICC"};
+    std::istringstream lines(outcome.messages);
+    for (std::string line; std::getline(lines, line);) {
+        const auto has = [&](std::string_view sign) { return line.find(sign) != line.npos; };
+        if (!line.starts_with("Syntax Error") ||
+            std::none_of(std::begin(kLoss), std::end(kLoss), has) ||
+            std::any_of(std::begin(kLooks), std::end(kLooks), has)) {
+            continue;
+        }
+        add_note(notes, {ReadNote::Kind::kUnread,
+                         {},
+                         0,
+                         "the PDF is damaged and was read as far as it goes (" + line +
+                             "); copy it again or repair it (qpdf IN OUT)"});
+        return;
+    }
 }
 
 }  // namespace
 
 // pdftotext runs to its end before the first unit is given: a slow consumer would otherwise hold
 // it at its full pipe and run into its time limit, and a damaged PDF would be noticed late. Its
-// output waits in a temporary file, not in memory.
+// output waits in temporary files, not in memory.
 OpenResult open_pdf(OpenRequest request) {
     DocumentHeader& header = request.header;
     const std::string program = find_program("pdftotext");
@@ -71,26 +160,31 @@ OpenResult open_pdf(OpenRequest request) {
                               " is a PDF, and pdftotext, which reads those, is not "
                               "installed: apt-get install poppler-utils");
     }
-    S3ATTN_TRY(std::shared_ptr<SourceFile> spool, SourceFile::temporary(header.path));
+    S3ATTN_TRY(std::shared_ptr<SourceFile> layout, SourceFile::temporary(header.path));
     ChildLimits limits;
     limits.seconds = std::max(request.options.child_seconds, 1u);
-    limits.output_bytes = request.options.child_output_bytes;
-    // Without -layout, pdftotext undoes columns and keeps paragraphs in reading order.
-    const std::vector<std::string> arguments = {program,           "-enc", "UTF-8", "-eol", "unix",
-                                                "/proc/self/fd/0", "-"};
+    // The places of the words take several times the room of their letters.
+    limits.output_bytes = request.options.child_output_bytes * 4;
+    const std::vector<std::string> arguments = {program, "-enc",         "UTF-8",           "-eol",
+                                                "unix",  "-bbox-layout", "/proc/self/fd/0", "-"};
     S3ATTN_TRY(const ChildOutcome outcome,
-               run_child(arguments, request.source->fd(), spool->fd(), limits));
+               run_child(arguments, request.source->fd(), layout->fd(), limits));
     S3ATTN_CHECK(judge(header.path, outcome, request.options));
+    S3ATTN_TRY(PdfText text, read_pdf_text(std::move(layout), request.options));
+    note_damage(outcome, header.notes);
+    S3ATTN_CHECK(judge_pages(request, text, header.notes));
+    for (ReadNote& note : text.notes) add_note(header.notes, std::move(note));
     header.encoding = "UTF-8";
     header.offsets = OffsetSpace::kExtracted;
-    auto window = std::make_unique<TextWindow>(spool, 0, make_utf8_decoder(), request.window_bytes);
-    S3ATTN_CHECK(require_text(*window, header.path));
+    auto window =
+        std::make_unique<TextWindow>(text.text, 0, make_utf8_decoder(), request.window_bytes);
     const UnitLimits units = unit_limits(request.options);
     PlainTextOptions plain;
     plain.pages = true;
     auto pieces = std::make_unique<PlainTextSource>(*window, units, plain, header.path);
-    return std::unique_ptr<DocumentReader>(std::make_unique<UnitReader>(
-        std::move(header), std::move(window), std::move(pieces), units, Place::kCountPages));
+    return std::unique_ptr<DocumentReader>(
+        std::make_unique<UnitReader>(std::move(header), std::move(window), std::move(pieces), units,
+                                     Place::kMapPages, std::move(text.pages)));
 }
 
 }  // namespace s3attn::text

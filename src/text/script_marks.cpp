@@ -30,6 +30,7 @@ bool is_number(std::string_view text) { return all(text, is_digit); }
 
 // "12", "3, 4", "3-5": what notes are called.
 bool is_note_number(std::string_view text) {
+    if (text.empty()) return false;
     size_t digits = 0, run = 0;
     for (const char c : text) {
         run = is_digit(c) ? run + 1 : 0;
@@ -115,6 +116,13 @@ void ScriptMarks::close() {
     open_.pop_back();
     if (mark.broken || mark.begin > text_.size()) return;
     const std::string content(trim(std::string_view(text_).substr(mark.begin)));
+    if (mark.kind == Kind::kPerhapsNote) {
+        const std::string_view base = std::string_view(text_).substr(0, mark.begin);
+        // "3." in front of "2" is the number of a section.
+        const bool numbered =
+            base.size() > 1 && !is_word(base.back()) && is_digit(base[base.size() - 2]);
+        if (!is_note_number(content) || numbered || !stands_behind_prose(base)) return;
+    }
     text_.resize(mark.begin);
     if (content.empty()) return;
     append(mark.kind, content);
@@ -131,7 +139,7 @@ void ScriptMarks::append(Kind kind, const std::string& content) {
         if (ends_with_word(text_)) text_ += ' ';
         text_ += content;
         apart_from_all_ = true;
-    } else if (kind == Kind::kNote) {
+    } else if (kind == Kind::kNote || kind == Kind::kPerhapsNote) {
         const bool bare = begins_with_word(content);
         text_ += bare ? "[" + content + "]" : content;
         apart_from_all_ = start;

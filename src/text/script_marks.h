@@ -16,7 +16,12 @@ namespace s3attn::text {
 
 class ScriptMarks {
   public:
-    enum class Kind { kSuperscript, kSubscript, kNote };
+    enum class Kind {
+        kSuperscript,
+        kSubscript,
+        kNote,
+        kPerhapsNote,  // a link to a place, right behind a word: a note mark where it is a number
+    };
     // `text`: of the block being built; it outlives this.
     explicit ScriptMarks(std::string& text) : text_(text) {}
 

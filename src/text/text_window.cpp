@@ -23,6 +23,7 @@ class Utf8Decoder : public Decoder {
         size_t i = 0;
         while (i < stop) {
             if (s[i] < 0x80) {
+                if (s[i] == 0) text[begin + i] = ' ';
                 ++i;
                 continue;
             }
@@ -80,7 +81,7 @@ class IcuDecoder : public Decoder {
                 if (source == start) ++source;
             }
             const size_t have = text.size();
-            append_utf8(text, c);
+            append_utf8(text, c == 0 ? ' ' : c);
             if (offsets != nullptr) {
                 offsets->insert(offsets->end(), text.size() - have,
                                 static_cast<uint64_t>(start - begin));

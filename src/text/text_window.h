@@ -27,9 +27,10 @@ class Decoder {
     virtual bool keeps_length() const = 0;
 };
 
-// UTF-8 to UTF-8; each byte that is not part of a valid character becomes '?'.
+// UTF-8 to UTF-8; each byte that is not part of a valid character becomes '?', a NUL a space.
 std::unique_ptr<Decoder> make_utf8_decoder();
-// Any encoding ICU knows; what cannot be decoded becomes U+FFFD. kUnsupported: not known.
+// Any encoding ICU knows; what cannot be decoded becomes U+FFFD, a NUL a space. kUnsupported: not
+// known.
 Result<std::unique_ptr<Decoder>> make_converter(const std::string& encoding);
 
 class TextWindow {

@@ -15,11 +15,13 @@ UnitReader::UnitReader(DocumentHeader header, std::unique_ptr<TextWindow> window
       lines_(std::move(lines)) {}
 
 Result<bool> UnitReader::peek() {
-    if (!queue_.empty()) return true;
     Piece piece;
-    S3ATTN_TRY(const bool any, pieces_->next(piece));
-    if (any) queue_.push_back(piece);
-    return any;
+    while (queue_.empty()) {
+        S3ATTN_TRY(const bool any, pieces_->next(piece));
+        if (!any) return false;
+        S3ATTN_CHECK(no_language_.split(*window_, piece, queue_));
+    }
+    return true;
 }
 
 void UnitReader::add(Group& group, const Piece& piece) const {
@@ -63,7 +65,10 @@ Result<bool> UnitReader::next(Unit& unit) {
     // Line ends are counted up to the last character of the previous unit.
     window_->discard_before(std::min(last_end_, counted_to_));
     S3ATTN_TRY(const bool any, peek());
-    if (!any) return false;
+    if (!any) {
+        note_no_language();
+        return false;
+    }
     Group group;
     add(group, queue_.front());
     queue_.pop_front();
@@ -87,21 +92,42 @@ Result<bool> UnitReader::next(Unit& unit) {
 }
 
 uint32_t UnitReader::line_at(uint64_t position) {
-    if (place_ == Place::kMapLines) {
+    if (place_ != Place::kCountLines) {
+        counted_to_ = std::max(counted_to_, position);
         const auto after =
             std::upper_bound(lines_.begin(), lines_.end(), position,
                              [](uint64_t value, const auto& entry) { return value < entry.first; });
         return after == lines_.begin() ? 1 : std::prev(after)->second;
     }
     const std::string_view passed = window_->view(counted_to_, position);
-    if (place_ == Place::kCountPages) {
-        count_ += static_cast<uint32_t>(std::count(passed.begin(), passed.end(), '\f'));
-    } else {
-        count_ += count_line_ends(passed, counted_last_);
-    }
+    count_ += count_line_ends(passed, counted_last_);
     if (!passed.empty()) counted_last_ = passed.back();
     counted_to_ = std::max(counted_to_, position);
     return count_;
+}
+
+// Once, at the end.
+void UnitReader::note_no_language() {
+    if (no_language_.runs() == 0 || noted_) return;
+    noted_ = true;
+    find_no_language_place(window_->end());
+    const uint64_t runs = no_language_.runs();
+    add_note(header_.notes,
+             {ReadNote::Kind::kLeftOut,
+              (place_ == Place::kMapPages ? "from page " : "from line ") +
+                  std::to_string(no_language_place_),
+              runs,
+              std::to_string(runs) + (runs == 1 ? " run" : " runs") + " of " +
+                  std::to_string(no_language_.bytes()) +
+                  " bytes that are no language (base64, hex dumps, minified code): kept in the "
+                  "text, but not scanned"});
+}
+
+// Lines are counted in order: the first run's is asked for when what is in front of it was.
+void UnitReader::find_no_language_place(uint64_t before) {
+    if (no_language_place_ > 0 || no_language_.runs() == 0 || no_language_.first() >= before)
+        return;
+    no_language_place_ = line_at(no_language_.first());
 }
 
 void UnitReader::fill(const Group& group, Unit& unit) {
@@ -109,8 +135,9 @@ void UnitReader::fill(const Group& group, Unit& unit) {
     unit.text.assign(window_->view(group.begin(), group.end()));
     unit.byte_begin = window_->source_offset(group.begin());
     unit.byte_end = window_->source_offset(group.end());
+    find_no_language_place(group.begin());
     const uint32_t first = line_at(group.begin());
-    if (place_ == Place::kCountPages) {
+    if (place_ == Place::kMapPages) {
         unit.page = first;
         unit.line_begin = unit.line_end = 0;
     } else {

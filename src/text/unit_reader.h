@@ -7,17 +7,19 @@
 #include <vector>
 
 #include "text/document_reader.h"
+#include "text/no_language.h"
 #include "text/units.h"
 
 namespace s3attn::text {
 
-// (text position, source line) pairs in order: from that position on, the text is from that line.
+// (text position, source line) pairs in order: from that position on, the text is from that line
+// (or page).
 using LineMap = std::vector<std::pair<uint64_t, uint32_t>>;
 
 enum class Place {
     kCountLines,  // line ends of the text itself
     kMapLines,    // the LineMap
-    kCountPages,  // form feeds
+    kMapPages,    // the LineMap, which has pages instead of lines
 };
 
 class UnitReader : public DocumentReader {
@@ -44,6 +46,8 @@ class UnitReader : public DocumentReader {
     Status cut_front_if_it_helps(const Group& group);
     void fill(const Group& group, Unit& unit);
     uint32_t line_at(uint64_t position);
+    void note_no_language();
+    void find_no_language_place(uint64_t before);
 
     DocumentHeader header_;
     std::unique_ptr<TextWindow> window_;
@@ -51,9 +55,12 @@ class UnitReader : public DocumentReader {
     UnitLimits limits_;
     Place place_;
     LineMap lines_;
+    NoLanguageFilter no_language_;
+    uint32_t no_language_place_ = 0;  // line or page of the first run; 0: not known yet
+    bool noted_ = false;
     std::deque<Piece> queue_;  // read, not yet packed
     uint64_t last_end_ = 0;    // of the previous unit
-    uint64_t counted_to_ = 0;  // line ends or form feeds in front of this position are counted
+    uint64_t counted_to_ = 0;  // line ends in front of this position are counted
     uint32_t count_ = 1;
     char counted_last_ = '\0';  // the byte in front of counted_to_
 };

@@ -98,6 +98,12 @@ std::string xhtml_as_html(std::string_view xhtml) {
             if (empty) tag.remove_suffix(2);
             html += tag;
             if (empty) html += "></" + std::string(called) + ">";
+            if (!empty && (called == "script" || called == "style")) {  // no markup inside
+                const size_t stop = xhtml.find("</" + std::string(called), end);
+                const size_t inside = std::min(stop, xhtml.size()) - end;
+                html += xhtml.substr(end, inside);
+                end += inside;
+            }
         } else {
             html += '<';
             end = at + 1;

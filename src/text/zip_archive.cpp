@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "text/zip_repair.h"
+
 namespace s3attn::text {
 namespace {
 
@@ -66,6 +68,14 @@ Error entry_error(const std::string& path, std::string_view entry, std::string_v
                                                "; copy the file again or save it anew");
 }
 
+ReadNote damage_note(const ZipArchive& archive) {
+    return {ReadNote::Kind::kUnread,
+            {},
+            1,
+            "the archive's list of contents is damaged (" + archive.damage() +
+                "): only the parts that could still be found are read; copy the file again"};
+}
+
 std::string without_place(const Error& error, const std::string& path, const std::string& entry) {
     std::string_view message = error.message;
     for (const std::string& place : {path + ": ", entry + ": "}) {
@@ -81,14 +91,29 @@ Result<std::unique_ptr<ZipArchive>> ZipArchive::open(const SourceFile& source, u
     if (fd < 0) return make_error(ErrorCode::kIo, "cannot open " + source.path() + " again");
     int code = 0;
     zip_t* archive = zip_fdopen(fd, 0, &code);
-    if (archive == nullptr) {
-        ::close(fd);
-        return make_error(ErrorCode::kCorrupt, open_problem(code));
+    if (archive != nullptr) {
+        return std::unique_ptr<ZipArchive>(new ZipArchive(archive, source.path(), max_bytes));
     }
-    return std::unique_ptr<ZipArchive>(new ZipArchive(archive, source.path(), max_bytes));
+    ::close(fd);
+    const std::string problem = open_problem(code);
+    Result<std::string> bytes = source.read_all(max_bytes);
+    if (!bytes.ok()) return make_error(ErrorCode::kCorrupt, problem);
+    std::unique_ptr<ZipArchive> repaired(new ZipArchive(nullptr, source.path(), max_bytes));
+    repaired->repaired_ = with_new_directory(std::move(bytes).value());
+    repaired->damage_ = problem;
+    zip_source_t* buffer = zip_source_buffer_create(repaired->repaired_.data(),
+                                                    repaired->repaired_.size(), 0, nullptr);
+    if (buffer != nullptr && !repaired->repaired_.empty()) {
+        repaired->archive_ = zip_open_from_source(buffer, ZIP_RDONLY, nullptr);
+    }
+    if (repaired->archive_ != nullptr) return repaired;
+    zip_source_free(buffer);
+    return make_error(ErrorCode::kCorrupt, problem);
 }
 
-ZipArchive::~ZipArchive() { zip_discard(archive_); }
+ZipArchive::~ZipArchive() {
+    if (archive_ != nullptr) zip_discard(archive_);
+}
 
 bool ZipArchive::contains(const std::string& name) const {
     return zip_name_locate(archive_, name.c_str(), 0) >= 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 #include "text/source_file.h"
 
 struct zip;
@@ -16,12 +17,15 @@ namespace s3attn::text {
 
 class ZipArchive {
   public:
-    // `max_bytes`: of all entries read from it together, uncompressed.
+    // `max_bytes`: of all entries read from it together, uncompressed. Where the list of contents
+    // is damaged or cut off, the entries that can still be found (damage() says so then).
     static Result<std::unique_ptr<ZipArchive>> open(const SourceFile& source, uint64_t max_bytes);
     ~ZipArchive();
     ZipArchive(const ZipArchive&) = delete;
     ZipArchive& operator=(const ZipArchive&) = delete;
 
+    // What is wrong with the list of contents; empty: nothing.
+    const std::string& damage() const { return damage_; }
     bool contains(const std::string& name) const;
     // The entry of this name, or the one whose name differs only in case, Unicode normal form,
     // percent signs or slashes; empty where there is none.
@@ -42,10 +46,15 @@ class ZipArchive {
     uint64_t budget_;  // what is left
     uint64_t limit_;
     bool exhausted_ = false;
+    std::string damage_;
+    std::string repaired_;  // the bytes that archive_ reads, where the file's own would not do
 };
 
 // "%20" and the like undone.
 std::string percent_decoded(std::string_view url);
+
+// The note that a document from a damaged archive needs; its kind is kUnread.
+ReadNote damage_note(const ZipArchive& archive);
 
 // Error about an entry of an archive: "book.epub: word/document.xml: not well-formed".
 Error entry_error(const std::string& path, std::string_view entry, std::string_view what);

@@ -247,9 +247,13 @@ Result<Corpus> read_corpus(const std::vector<std::string>& paths, uint64_t seed,
     }
     Corpus corpus;
     Collector collector(corpus);
-    const std::vector<InputFile> inputs = expand_inputs(paths, true);
+    const std::vector<InputFile> inputs = expand_inputs(paths, true).files;
     uint64_t done = 0;
     for (const InputFile& input : inputs) {
+        if (input.passed_over) {
+            sink.note(input.path + " " + input.problem);
+            continue;
+        }
         if (!input.problem.empty()) {
             return make_error(ErrorCode::kIo, input.path + ": " + input.problem);
         }

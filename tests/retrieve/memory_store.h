@@ -179,20 +179,27 @@ class MemoryStore : public StoreReader {
 
     // Not BM25, but like it: positive, larger with more distinct shared words, matched units only.
     Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {
-        const std::vector<std::string> words = content_word_set(question);
+        const std::vector<ContentWord> words = content_words(question);
         std::vector<Match> matches;
         for (const UnitExtent& extent : extents) {
-            const std::vector<std::string> own = content_word_set(rows.at(extent.unit_id).text);
+            TextWords own(rows.at(extent.unit_id).text);
             double score = 0;
-            for (const std::string& word : words) {
-                if (std::binary_search(own.begin(), own.end(), word)) score += 1.0;
-            }
+            for (const ContentWord& word : words) score += own.has(word) ? 1.0 : 0.0;
             if (score > 0) matches.push_back({extent.unit_id, score});
         }
         std::stable_sort(matches.begin(), matches.end(),
                          [](const Match& a, const Match& b) { return a.bm25 > b.bm25; });
         if (matches.size() > limit) matches.resize(limit);
         return matches;
+    }
+    Result<std::vector<WordFrequency>> word_frequencies(std::string_view question) const override {
+        std::vector<WordFrequency> frequencies;
+        for (const ContentWord& word : content_words(question)) {
+            WordFrequency frequency{word.form, 0};
+            for (const auto& [id, row] : rows) frequency.units += TextWords(row.text).has(word);
+            frequencies.push_back(frequency);
+        }
+        return frequencies;
     }
     void rest() override {}
     Result<bool> renew() override { return true; }

@@ -2,7 +2,13 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <future>
+#include <sstream>
+#include <system_error>
+
 #include "chat.h"
+#include "chunked_body.h"
+#include "connection_pool.h"
 #include "errors.h"
 #include "followup.h"
 #include "merge_found.h"
@@ -18,9 +24,15 @@ TEST(RequestHead, FramingIsDecidedOnceAndStrictly) {
     const std::string post = "POST / HTTP/1.1\r\n";
     EXPECT_EQ(read_framing(post + "Content-Length: 12\r\n\r\n", 1000).body_bytes, 12u);
     EXPECT_EQ(read_framing("GET / HTTP/1.1\r\n\r\n", 1000).status, 0);
-    EXPECT_EQ(status_of(post + "\r\n"), 411);
-    EXPECT_EQ(status_of(post + "transfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n"), 411);
-    EXPECT_EQ(status_of("GET / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n"), 411);
+    EXPECT_EQ(read_framing(post + "\r\n", 1000).body_bytes, 0u);  // without a length: no body
+    EXPECT_TRUE(read_framing(post + "Transfer-Encoding: Chunked\r\n\r\n", 1000).chunked);
+    EXPECT_EQ(status_of(post + "transfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n"), 400);
+    EXPECT_EQ(status_of(post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+              400);
+    EXPECT_EQ(status_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
+    EXPECT_EQ(status_of(post + "Transfer-Encoding: gzip, chunked\r\n\r\n"), 501);
+    EXPECT_EQ(status_of("GET / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n"), 501);
+    EXPECT_EQ(status_of(post + "Content-Length: 1000\r\n\r\n"), 0);
     EXPECT_EQ(status_of(post + "Content-Length: 1001\r\n\r\n"), 413);
     EXPECT_EQ(status_of(post + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), 400);
     EXPECT_EQ(status_of(post + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 0);
@@ -32,6 +44,99 @@ TEST(RequestHead, FramingIsDecidedOnceAndStrictly) {
     EXPECT_EQ(status_of(post + "no colon\r\n\r\n"), 400);
     EXPECT_EQ(status_of("BREW / HTTP/1.1\r\n\r\n"), 405);
     EXPECT_EQ(status_of(std::string("GET /\0 HTTP/1.1\r\n\r\n", 19)), 400);
+}
+
+TEST(RequestHead, LinesAreBounded) {
+    const std::string get = "GET /", version = " HTTP/1.1";
+    const std::string path(kMostTargetBytes - get.size() - version.size(), 'x');
+    EXPECT_EQ(status_of(get + path + version + "\r\n\r\n"), 0);
+    EXPECT_EQ(status_of(get + path + "x" + version + "\r\n\r\n"), 414);
+    const std::string value(kMostHeaderBytes - 3, 'y');
+    EXPECT_EQ(status_of("GET / HTTP/1.1\r\nX: " + value + "\r\n\r\n"), 0);
+    EXPECT_EQ(status_of("GET / HTTP/1.1\r\nX: " + value + "y\r\n\r\n"), 431);
+}
+
+TEST(RequestHead, LibraryGetsNoLineThatItTakesWrong) {
+    const auto head_of = [](const std::string& head) { return read_framing(head, 1000).head; };
+    EXPECT_EQ(head_of("POST /v1/search/?a=/b/ HTTP/1.1\r\nHost: x\r\n"
+                      "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+                      "Content-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n"),
+              "POST /v1/search?a=/b/ HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (const char* kept : {"GET / HTTP/1.1\r\n\r\n", "GET /a?x HTTP/1.1\r\n\r\n",
+                             "POST /a HTTP/1.1\r\nContent-Type: application/json\r\n\r\n",
+                             "POST /a HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n"}) {
+        EXPECT_EQ(head_of(kept), kept);
+    }
+}
+
+// What a body in chunks holds, however its bytes come in; and how many of them were its.
+std::optional<std::string> dechunked(const std::string& bytes, size_t piece, size_t room,
+                                     uint64_t most, size_t* used = nullptr) {
+    ChunkedBody body(most);
+    std::string content, out(room, 0);
+    size_t at = 0;
+    while (at < bytes.size() && !body.ended()) {
+        const auto taken = body.take(std::string_view(bytes).substr(at, piece), out.data(), room);
+        content.append(out, 0, taken.content);
+        at += taken.used;
+    }
+    if (used != nullptr) *used = at;
+    if (body.state() != ChunkedBody::State::kDone) return {};
+    return content;
+}
+
+TEST(Chunks, AreTakenApartStrictly) {
+    const std::string good = "5\r\nhello\r\n00a;x=\"y\"\r\n, 0123456\r\r\n0\r\nTrailer: x\r\n\r\n";
+    size_t used = 0;
+    EXPECT_EQ(dechunked(good + "GET /", 3, 4, 15, &used), "hello, 0123456\r");
+    EXPECT_EQ(used, good.size());
+    EXPECT_EQ(dechunked(good, 3, 4, 14), std::nullopt);  // one byte over
+    EXPECT_EQ(dechunked("0\r\n\r\n", 1, 1, 0), "");
+    for (const char* bad :
+         {"", "\r\n", "x\r\n", "-1\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5\nhello\n0\n\n",
+          "5\r\nhello!\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n",
+          "fffffffffffffffff\r\n", "5\r\nhello\r\n0\r\n", ";\r\n"}) {
+        EXPECT_EQ(dechunked(bad, 7, 7, 1000), std::nullopt) << bad;
+    }
+    EXPECT_EQ(dechunked("0;" + std::string(5000, 'x') + "\r\n\r\n", 7, 7, 1000), std::nullopt);
+    EXPECT_EQ(dechunked("0\r\n" + std::string(5000, 'x') + "\r\n\r\n", 7, 7, 1000), std::nullopt);
+}
+
+RC_GTEST_PROP(Chunks, ComeBackWhole, (const std::vector<std::string>& parts)) {
+    std::string bytes, content;
+    for (const std::string& part : parts) {
+        if (part.empty()) continue;
+        std::ostringstream size;
+        size << std::hex << part.size();
+        bytes += size.str() + "\r\n" + part + "\r\n";
+        content += part;
+    }
+    bytes += "0\r\n\r\n";
+    const size_t piece = *rc::gen::inRange<size_t>(1, 40), room = *rc::gen::inRange<size_t>(1, 40);
+    RC_ASSERT(dechunked(bytes, piece, room, content.size()) == content);
+}
+
+RC_GTEST_PROP(Chunks, AnyBytesAreBounded, (const std::string& bytes)) {
+    const auto content = dechunked(bytes, 5, 5, 10);
+    RC_ASSERT(!content || content->size() <= 10u);
+}
+
+TEST(Connections, NoThreadLeftIsARefusal) {
+    int threads = 0;
+    ConnectionPool pool(8, [&](std::function<void()> run) {
+        if (++threads > 1) throw std::system_error(EAGAIN, std::generic_category());
+        return std::thread(std::move(run));
+    });
+    std::promise<void> running, end;
+    pool.enqueue([&] {
+        running.set_value();
+        end.get_future().wait();
+    });
+    running.get_future().wait();
+    bool refused = false;
+    pool.enqueue([&] { refused = ConnectionPool::refusing(); });
+    EXPECT_TRUE(refused);
+    end.set_value();
 }
 
 TEST(RequestHead, EndsAtTheEmptyLine) {
@@ -56,7 +161,11 @@ TEST(Names, OnePathComponentOnly) {
         EXPECT_NE(problem_of_name(bad), "") << bad;
     }
     EXPECT_NE(problem_of_name(std::string("a\0b", 3)), "");
-    EXPECT_NE(problem_of_name(std::string(201, 'x')), "");
+    std::string cjk;
+    for (int i = 0; i < 66; ++i) cjk += "名";
+    EXPECT_EQ(problem_of_name(cjk + ".txt"), "");  // 202 bytes
+    EXPECT_EQ(problem_of_name(std::string(255, 'x')), "");
+    EXPECT_NE(problem_of_name(std::string(256, 'x')), "");
 }
 
 TEST(FollowUp, PointsBackOrStandsAlone) {

@@ -137,7 +137,7 @@ class Interface(ServerTest):
                 self.assertEqual(set(error), {"message", "type", "param", "code"})
 
     def test_names_cannot_leave_the_uploads(self):
-        for name in ("../evil.txt", "a/b.txt", "..", ".hidden", "a\\b", "a\nb", "", "x" * 201):
+        for name in ("../evil.txt", "a/b.txt", "..", ".hidden", "a\\b", "a\nb", "", "x" * 256):
             with self.subTest(name=name):
                 quoted = urllib.parse.quote(name, safe="")
                 status, _, content = self.server.post(f"/v1/documents?name={quoted}", "text")
@@ -175,24 +175,99 @@ class Interface(ServerTest):
     def test_bodies_are_bounded_and_measured(self):
         server = self.server
         head = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
-        self.assertIn(b" 411 ", server.raw(head + b"\r\n"))
-        self.assertIn(b" 411 ", server.raw(
-            head + b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\nhello\r\n" * 10000))
-        self.assertIn(b" 411 ", server.raw(
+        self.assertIn(b" 400 ", server.raw(
             head + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello"))
+        self.assertIn(b" 400 ", server.raw(
+            head + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n"))
+        self.assertIn(b" 501 ", server.raw(head + b"Transfer-Encoding: gzip\r\n\r\n"))
+        self.assertIn(b" 414 ", server.raw(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n"))
         self.assertIn(b" 413 ", server.raw(head + b"Content-Length: 99999999999\r\n\r\n"))
         self.assertIn(b" 400 ", server.raw(head + b"Content-Length: -1\r\n\r\n"))
         self.assertIn(b" 400 ", server.raw(
             head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"))
         self.assertIn(b" 431 ", server.raw(head + b"X: " + b"y" * 100_000 + b"\r\n\r\n"))
         self.assertIn(b" 400 ", server.raw(b"\x16\x03\x01\x02\x00\r\n\r\n"))
-        status, _, content = server.post("/v1/documents?name=big.txt", b"x" * ((1 << 20) + 1))
-        self.assertEqual(status, 413, content)
         gzip = {"Content-Encoding": "gzip"}
         self.assertEqual(server.post("/v1/search", b"\x1f\x8b", headers=gzip)[0], 415)
         deep = b'{"question":' + b"[" * 1_000_000
         self.assertEqual(server.post("/v1/search", deep)[0], 400)
         self.assertTrue(server.alive())
+
+    TYPES = (None, "application/json", "application/x-www-form-urlencoded", "text/plain",
+             "application/octet-stream")
+
+    def test_limits_are_what_is_written_for_each_type(self):
+        """At the limit a body is read, one byte over it is refused; whole or in chunks."""
+        for kind in self.TYPES:
+            headers = {"Content-Type": kind} if kind else {}
+            for chunks in (False, True):
+                for path, most in (("/v1/search", 4 << 20), ("/v1/documents?name=", 1 << 20)):
+                    for over in (0, 1):
+                        with self.subTest(kind=kind, chunks=chunks, path=path, over=over):
+                            body = b" " * (most + over - 2) + b"{}"
+                            status, _, content = self.server.post(
+                                path, iter([body[:70_000], body[70_000:]]) if chunks else body,
+                                headers=headers)
+                            self.assertEqual(status, 413 if over else 400, content)
+
+    def test_what_curl_sends_by_itself(self):
+        """JSON above 8 KiB under curl's own content type; a body in chunks; no body at all."""
+        question = {"question": QUESTION, "x": "y" * 20_000}
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        whole = self.server.post("/v1/search", question, headers=form)
+        self.assertEqual(whole[0], 200, whole)
+        status, _, found = self.server.post(
+            "/v1/search", iter([json.dumps(question)[:100].encode(),
+                                json.dumps(question)[100:].encode()]), headers=form)
+        self.assertEqual((status, found["spans"]), (200, whole[2]["spans"]))
+        head = b"POST /v1/documents/jobs/1/cancel HTTP/1.1\r\nHost: LOCALHOST\r\n"
+        self.assertIn(b" 200 ", self.server.raw(head + b"Connection: close\r\n\r\n"))
+        self.assertEqual(self.server.post("/v1/search/", question,
+                                          headers={"Content-Encoding": "identity"})[0], 200)
+        self.assertEqual(self.server.get("/v1/models/")[0], 200)
+
+    def test_requests_in_chunks_follow_each_other_on_one_connection(self):
+        body = json.dumps({"question": QUESTION}).encode()
+        request = (b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+                   b"\r\n5\r\n" + body[:5] + b"\r\n%x\r\n" % (len(body) - 5) + body[5:]
+                   + b"\r\n0\r\n\r\n")
+        answer = self.server.raw(request * 2 + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+                                 b"Connection: close\r\n\r\n")
+        self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), 3, answer[-500:])
+
+    def test_one_model(self):
+        (model,) = self.server.get("/v1/models")[2]["data"]
+        self.assertEqual(self.server.get("/v1/models/" + model["id"])[2], model)
+        self.assertEqual(self.server.get("/v1/models/gpt-4")[0], 404)
+
+    def test_history_of_agents_is_read_and_bounded(self):
+        _, _, answer = self.chat(self.server, "", messages=[
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": "word " * 12_000},
+            {"role": "assistant", "content": None, "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "1", "content": "The weather is fine."},
+            {"role": "user", "content": QUESTION}], tools=[{"type": "function"}])
+        self.assertIn("Solberg", answer["choices"][0]["message"]["content"])
+        self.assertEqual(answer["adjusted"], {"ignored": ["tools"], "history_left_out": 1})
+
+    def test_what_would_change_the_answers_form_is_refused_by_name(self):
+        for fields in ({"tool_choice": "required"},
+                       {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+                       {"function_call": {"name": "f"}}, {"response_format": {"type": "json_object"}},
+                       {"response_format": {"type": "json_schema", "json_schema": {}}},
+                       {"logprobs": True}, {"modalities": ["text", "audio"]}):
+            status, _, content = self.chat(self.server, QUESTION, **fields)
+            self.assertEqual((status, content["error"]["param"]), (400, next(iter(fields))))
+
+    def test_what_is_harmless_is_clamped_and_said(self):
+        for asked in (-1, 0, 128_000):
+            _, _, answer = self.chat(self.server, QUESTION, max_tokens=asked, stop=[" built"],
+                                     tool_choice="auto", store=False,
+                                     response_format={"type": "text"})
+            self.assertEqual(answer["adjusted"]["max_tokens"]["asked"], asked)
+            self.assertGreater(answer["adjusted"]["max_tokens"]["used"], 0)
+        self.assertNotIn("adjusted", self.chat(self.server, QUESTION, stop=[" built"])[2])
 
     def test_other_sites_and_hosts_are_refused(self):
         for headers, status in (({"Host": "evil.example"}, 403), ({"Host": "127.evil.example"}, 403),
@@ -211,7 +286,7 @@ class Interface(ServerTest):
 
     def test_page_is_small_and_strict(self):
         total = 0
-        for path in ("/", "/app.js", "/view.js", "/style.css", "/favicon.svg"):
+        for path in ("/", "/app.js", "/uploads.js", "/view.js", "/style.css", "/favicon.svg"):
             status, headers, content = self.server.get(path)
             self.assertEqual(status, 200)
             self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
@@ -221,6 +296,16 @@ class Interface(ServerTest):
                     self.assertIn(b"www.w3.org/2000/svg", line)  # no other host
             total += len(content)
         self.assertLess(total, 200_000)
+
+    def test_progress_of_mcp_over_http(self):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+            "name": "search", "arguments": {"question": QUESTION}, "_meta": {"progressToken": "p"}}}
+        events = self.server.events("/mcp", call, "POST",
+                                    {"Accept": "application/json, text/event-stream"})
+        messages = [json.loads(data) for _, data in events]
+        self.assertEqual(messages[0]["method"], "notifications/progress")
+        self.assertEqual(messages[0]["params"]["progressToken"], "p")
+        self.assertIn("Solberg", messages[-1]["result"]["structuredContent"]["spans"][0]["text"])
 
     def test_metrics_count(self):
         before = self.server.metric("s3attn_retrieval_seconds_count")
@@ -244,6 +329,9 @@ class Stores(ServerTest):
         self.addCleanup(taken.close)
         port = taken.getsockname()[1]
         self.assert_fails(run("serve", self.store, "--port", port), str(port), "--port")
+        server = self.serve(self.directory / "other.s3")  # one of ours too
+        self.assert_fails(run("serve", self.store, "--port", server.port), str(server.port))
+        self.assertTrue(server.alive())
         self.assert_fails(run("serve", self.write("file.txt", "x")), "file.txt")
         self.assert_fails(run("serve", self.store, "--reader", "none.gguf"), "none.gguf")
         self.assert_fails(run("serve", self.store, "--port", 99999), "port", code=2)
@@ -279,6 +367,29 @@ class Stores(ServerTest):
             self.assertEqual(server.get(path, headers=wrong)[0], 401)
             right = {"Authorization": "Bearer open sesame"}
             self.assertEqual(server.get(path, headers=right)[0], 200)
+
+    def test_named_hosts_and_origins(self):
+        server = self.serve(self.store, "--allow-host", "docs.example", "--allow-origin",
+                            "https://app.example")
+        proxied = {"Host": f"127.0.0.1:{server.port}"}  # what nginx sends unless told otherwise
+        for origin, status in (("https://docs.example", 200), ("http://Docs.example:8443", 200),
+                               ("https://app.example", 200), ("http://app.example", 403),
+                               ("https://docs.example.evil", 403), ("null", 403)):
+            got = server.get("/v1/models", headers={**proxied, "Origin": origin})[0]
+            self.assertEqual(got, status, origin)
+        ask = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST",
+               "Access-Control-Request-Headers": "authorization, content-type"}
+        status, headers, _ = server.request("OPTIONS", "/v1/chat/completions", headers=ask)
+        self.assertEqual(status, 204)
+        self.assertEqual(headers["Access-Control-Allow-Origin"], "https://app.example")
+        self.assertIn("authorization", headers["Access-Control-Allow-Headers"])
+        self.assertIn("POST", headers["Access-Control-Allow-Methods"])
+        ask["Origin"] = "https://evil.example"
+        status, headers, _ = server.request("OPTIONS", "/v1/chat/completions", headers=ask)
+        self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (403, None))
+        _, headers, _ = server.get("/v1/models", headers={"Origin": "https://app.example"})
+        self.assertEqual(headers["Access-Control-Allow-Origin"], "https://app.example")
+        self.assertEqual(headers["Vary"], "Origin")
 
     def test_pages_and_other_encodings(self):
         latin = "Der Müller verkaufte süßes Brot und grüne Äpfel auf dem Markt.\n" * 3

@@ -1,13 +1,12 @@
 """The web page in a real browser: upload a book, ask, follow a citation, look at the evidence."""
 
 import os
-import shutil
 import tempfile
 import unittest
 
+from browsing import open_browser
 from serving import FACTS, QUESTION, Server, ServerTest, book_path, need_packages, wait_until
 
-BROWSERS = ("chromium-headless-shell", "chromium")
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 # Where screenshots go, for a person to look at; docs/ holds some.
 PICTURES = os.environ.get("S3ATTN_SCREENSHOTS", "")
@@ -18,15 +17,7 @@ class Page(ServerTest):
     def setUpClass(cls):
         super().setUpClass()
         need_packages("playwright")
-        browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-        if browser is None:
-            raise unittest.SkipTest("no Chromium: install Debian's chromium-headless-shell")
-        from playwright.sync_api import sync_playwright
-        cls.playwright = sync_playwright().start()
-        cls.addClassCleanup(cls.playwright.stop)
-        cls.browser = cls.playwright.chromium.launch(executable_path=browser,
-                                                     args=["--no-sandbox"])
-        cls.addClassCleanup(cls.browser.close)
+        cls.browser = open_browser(cls)
         folder = tempfile.TemporaryDirectory(prefix="s3attn-test-")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = folder.name
@@ -150,7 +141,62 @@ class Page(ServerTest):
         self.assertEqual(page.evaluate("document.documentElement.dataset.theme"), "light")
         self.assertEqual(self.problems, [])
 
-    def test_5_stop_button_and_errors(self):
+    def files(self, count, text="A note about tea, number {}."):
+        return [{"name": f"note-{i}.txt", "mimeType": "text/plain",
+                 "buffer": text.format(i).encode()} for i in range(count)]
+
+    def test_5_many_files_wait_for_room_and_what_fails_can_be_tried_again(self):
+        page = self.page()
+        refused = {"busy": 0, "broken": 0}
+
+        def answer(route):
+            """The server has no room twice, and the connection breaks once."""
+            if "note-3" in route.request.url and refused["busy"] < 2:
+                refused["busy"] += 1
+                route.fulfill(status=503, headers={"Retry-After": "1"},
+                              json={"error": {"message": "too many wait"}})
+            elif "note-5" in route.request.url and not refused["broken"]:
+                refused["broken"] = 1
+                route.abort()
+            else:
+                route.continue_()
+
+        page.route("**/v1/documents?name=*", answer)
+        page.set_input_files("#files", self.files(27) + [
+            {"name": "picture.txt", "mimeType": "text/plain",
+             "buffer": b"\x89PNG\r\n\x1a\n" + bytes(100)}])
+        page.wait_for_function("() => document.querySelectorAll('#jobs li').length === 0")
+        self.assertEqual(refused, {"busy": 2, "broken": 1})
+        self.assertIn("2 documents were not taken, of 28", page.inner_text("#failed"))
+        rows = page.locator("#failed-list li").all_inner_texts()
+        self.assertEqual(sorted(row.split(":")[0] for row in rows), ["note-5.txt", "picture.txt"])
+        page.click("#retry")
+        page.wait_for_function("() => document.querySelectorAll('#jobs li').length === 0 && "
+                               "!document.querySelector('#failed').hidden")
+        self.assertIn("1 document was not taken", page.inner_text("#failed"))
+        self.assertIn("png", page.inner_text("#failed-list").lower())
+        page.click("#dismiss")
+        self.assertTrue(page.locator("#failed").is_hidden())
+        names = [d["name"] for d in self.server.get("/v1/documents")[2]["data"]]
+        self.assertEqual(len([name for name in names if name.startswith("note-")]), 27)
+
+    def test_6_cancel_of_one_that_is_read_and_of_one_that_waits(self):
+        page = self.page()
+        book = book_path().read_bytes()[:200_000]
+        page.set_input_files("#files", [
+            {"name": "long.txt", "mimeType": "text/plain", "buffer": book},
+            {"name": "later.txt", "mimeType": "text/plain", "buffer": b"Later, a note on rain."}])
+        page.wait_for_function("() => [...document.querySelectorAll('#jobs small')]"
+                               ".filter((e) => /reading|waiting$/.test(e.textContent)).length === 2")
+        page.get_by_role("button", name="Cancel later.txt").click()
+        page.get_by_role("button", name="Cancel long.txt").click()
+        page.wait_for_function("() => document.querySelectorAll('#jobs li').length === 0")
+        self.assertTrue(page.locator("#failed").is_hidden())
+        names = [d["name"] for d in self.server.get("/v1/documents")[2]["data"]]
+        self.assertFalse({"long.txt", "later.txt"} & set(names))
+        self.assertEqual(self.problems, [])
+
+    def test_7_stop_button_and_errors(self):
         page = self.page()
         page.fill("#question", "Tell everything about the lighthouse, the terns and the bakery.")
         page.click("#send")

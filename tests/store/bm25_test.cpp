@@ -2,13 +2,17 @@
 #include "store/bm25.h"
 
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 
+#include "store/sqlite.h"
 #include "store_test_util.h"
 
 namespace s3attn {
@@ -103,6 +107,140 @@ TEST(Bm25, FoldsCaseAccentsAndEndings) {
     const auto reader = store_of(directory / "s", {"Les \xc3\x89tudes", "running dogs", "none"});
     EXPECT_EQ(reader->bm25("etude", 10)->size(), 1u);
     EXPECT_EQ(reader->bm25("RUNS", 10)->size(), 1u);
+}
+
+// English words of letters and figures: to the last bit what FTS5's own tokenizers make of them.
+TEST(Bm25, EqualsPorterOverUnicode61) {
+    TemporaryDirectory directory;
+    std::mt19937 random(7);
+    const std::vector<std::string> stems = {"analog", "relat", "hope",    "feed",     "happ",
+                                            "s",      "a1",    "bubbl",   "oscillat", "ing",
+                                            "5",      "cat",   "generali"};
+    const std::vector<std::string> endings = {"",      "s",    "ed",  "ing", "ies", "y",    "ly",
+                                              "ional", "izer", "bly", "ogy", "99",  "ment", "ness"};
+    const auto word = [&] {
+        return stems[random() % stems.size()] + endings[random() % endings.size()];
+    };
+    std::vector<std::string> texts;
+    for (int i = 0; i < 60; ++i) {
+        std::string& text = texts.emplace_back();
+        for (size_t n = 1 + random() % 30; n > 0; --n) text += word() + (n % 5 != 0 ? " " : "-");
+    }
+    const auto own = Database::open("", Database::Mode::kTemporary);
+    ASSERT_OK(own);
+    ASSERT_OK((*own)->exec("CREATE VIRTUAL TABLE t USING fts5(x, tokenize = 'porter unicode61')"));
+    {
+        auto insert = (*own)->prepare("INSERT INTO t(x) VALUES (?1)");
+        for (const std::string& text : texts) ASSERT_OK(insert->bind(1, text).run());
+    }
+    const auto reader = store_of(directory / "s", texts);
+    for (int i = 0; i < 50; ++i) {
+        const std::string a = word(), b = a + "x";
+        auto rows = (*own)->prepare(
+            "SELECT rowid, -bm25(t) FROM t WHERE t MATCH ?1 "
+            "ORDER BY bm25(t), rowid");
+        rows->bind(1, "\"" + a + "\" OR \"" + b + "\"");
+        const auto matches = reader->bm25(a + " " + b, 100);
+        ASSERT_OK(matches);
+        std::map<int64_t, double> expected, found;
+        for (auto row = rows->step(); row.ok() && *row; row = rows->step()) {
+            expected[rows->integer(0)] = rows->real(1);
+        }
+        for (const auto& match : *matches) found[match.unit_id] = match.bm25;
+        ASSERT_EQ(found.size(), expected.size()) << a;
+        for (const auto& [unit, score] : expected) EXPECT_NEAR(found[unit], score, 1e-9) << a;
+    }
+}
+
+TEST(Bm25, FindsWordsInWhateverFormTheyAreWritten) {
+    TemporaryDirectory directory;
+    const std::vector<std::pair<std::string, std::string>> pairs = {
+        {"The quad\u200Brangle hangs in tower nine.", "Where does the quadrangle hang?"},
+        {"The scienti\uFB01c o\uFB03cer sits there.", "scientific officer"},
+        {"Nguye\u0302\u0303n Phu\u031Bo\u031B\u0323ng guards it.", "Nguy\u1EC5n Ph\u01B0\u1EE3ng"},
+        {"The inter\u00ADnational zone", "international"},
+        {"The watchman keeps the scaf-\nfolding in order", "scaffolding"},
+        {"the \uFF37\uFF21\uFF29\uFF34 is over", "wait"},
+        {"\u1112\u1161\u11AB\u1100\u1173\u11AF is Korean", "\uD55C\uAE00"},
+        {"\u5317\u4EAC\u5927\u5B66\u7684\u6821\u957F", "\u6821\u957F"},
+        {"\u05D3\u05D5\u05D3 sits", "\u05D3\u05BC\u05D5\u05D3"}};
+    std::vector<std::string> texts(20, "something else");
+    for (const auto& [text, question] : pairs) texts.push_back(text);
+    const auto reader = store_of(directory / "s", texts);
+    for (const auto& [text, question] : pairs) {
+        const auto matches = reader->bm25(question, 1);
+        ASSERT_OK(matches);
+        ASSERT_EQ(matches->size(), 1u) << question;
+        EXPECT_EQ(reader->unit(matches->front().unit_id)->text, text) << "kept as it is";
+    }
+    EXPECT_OK(verify_store(directory / "s"));
+}
+
+constexpr char kGerman[] =
+    "Die H\u00E4user der alten Stadt wurden von den B\u00FCrgern gebaut, und viele von ihnen "
+    "stehen "
+    "noch heute an den Ufern des Flusses.";
+constexpr char kRussian[] =
+    "\u0421\u0442\u0430\u0440\u044B\u0435 \u0434\u043E\u043C\u0430 \u0433\u043E\u0440\u043E"
+    "\u0434\u0430 \u0441\u0442\u043E\u044F\u0442 \u043D\u0430 \u0431\u0435\u0440\u0435\u0433"
+    "\u0430\u0445 \u0440\u0435\u043A\u0438 \u0438 \u043F\u043E\u043C\u043D\u044F\u0442 "
+    "\u043C\u043D\u043E\u0433\u043E\u0435.";
+
+TEST(Bm25, StemsEachUnitByItsLanguage) {
+    TemporaryDirectory directory;
+    const std::string english = "The houses of the old town were built by its citizens long ago.";
+    const auto store = directory / "s";
+    auto reader = store_of(store, {english, kGerman, kRussian, "filler", "more filler", "else"});
+    const auto best = [&](const char* question) {
+        const auto matches = reader->bm25(question, 10);
+        EXPECT_OK(matches);
+        return matches->size() == 1 ? reader->unit(matches->front().unit_id)->text : "";
+    };
+    EXPECT_EQ(best("Haus"), kGerman);     // Haeuser
+    EXPECT_EQ(best("housing"), english);  // by the English rules in a store with German units
+    EXPECT_EQ(best("\u0434\u043E\u043C\u043E\u0432"), kRussian);
+    // What the store says of its languages goes with the units.
+    reader.reset();
+    ASSERT_OK(remove_document(store, "d"));
+    EXPECT_OK(verify_store(store));
+    EXPECT_TRUE(open_reader(store)->bm25("Haus", 10)->empty());
+}
+
+TEST(Bm25, FrequenciesComeFromTheVocabulary) {
+    TemporaryDirectory directory;
+    const auto reader = store_of(directory / "s", {"a whale", "whales whale", "cat", kGerman});
+    const auto frequencies = reader->word_frequencies("The whale, WHALE and cats at a Haus; zebra");
+    ASSERT_OK(frequencies);
+    std::map<std::string, uint64_t> units;
+    for (const auto& word : *frequencies) units[word.form] = word.units;
+    EXPECT_EQ(units, (std::map<std::string, uint64_t>{{"the", 0},
+                                                      {"whale", 2},
+                                                      {"and", 0},
+                                                      {"cats", 1},
+                                                      {"at", 0},
+                                                      {"a", 1},
+                                                      {"haus", 1},
+                                                      {"zebra", 0}}));
+}
+
+RC_GTEST_PROP(Bm25, AnyTextCanBeIndexedFoundAndTakenOut, ()) {
+    const auto db = Database::open("", Database::Mode::kTemporary);
+    RC_ASSERT(db.ok());
+    RC_ASSERT((*db)->exec("CREATE VIRTUAL TABLE t USING fts5(x, tokenize = 's3words')").ok());
+    const auto texts = *rc::gen::container<std::vector<std::string>>(
+        rc::gen::map(rc::gen::container<std::vector<std::string>>(rc::gen::oneOf(
+                         rc::gen::element<std::string>("Haus ", "-\n", "\u4E2D\u6587", "\uFB03",
+                                                       "\u00AD", "word ", "\u00B2", "\xED\xA0"),
+                         rc::gen::container<std::string>(rc::gen::arbitrary<char>()))),
+                     [](const std::vector<std::string>& pieces) {
+                         std::string text;
+                         for (const std::string& piece : pieces) text += piece;
+                         return text;
+                     }));
+    auto insert = (*db)->prepare("INSERT INTO t(x) VALUES (?1)");
+    for (const std::string& text : texts) RC_ASSERT(insert->bind(1, text).run().ok());
+    RC_ASSERT((*db)->exec("INSERT INTO t(t) VALUES ('integrity-check')").ok());
+    RC_ASSERT((*db)->exec("DELETE FROM t; INSERT INTO t(t) VALUES ('integrity-check')").ok());
 }
 
 TEST(Bm25, HostileQuestionsAreOnlyQuestions) {

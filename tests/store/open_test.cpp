@@ -97,10 +97,73 @@ TEST_F(Open, NewerFormat) {
     index_document(*open_writer(store_), {"a", "1", 2, 10});
     {
         const auto db = Database::open(store_ + "/catalog.db", Database::Mode::kReadWrite);
-        ASSERT_OK((*db)->exec("PRAGMA user_version = 2"));
+        ASSERT_OK((*db)->exec("PRAGMA user_version = 3"));
     }
-    expect_reader_error(ErrorCode::kUnsupported, "format version 2");
+    expect_reader_error(ErrorCode::kUnsupported, "format version 3");
     EXPECT_EQ(writer().error().code, ErrorCode::kUnsupported);
+}
+
+// A store as version 1 had it: no sources, and words of FTS5's own tokenizers.
+void make_old(const std::string& store) {
+    const auto db = Database::open(store + "/catalog.db", Database::Mode::kReadWrite);
+    ASSERT_OK(db);
+    ASSERT_OK((*db)->exec(
+        "PRAGMA foreign_keys = OFF; BEGIN;"
+        "DROP TABLE units_fts; DROP VIEW searchable_units;"
+        "CREATE TEMP TABLE kept AS SELECT * FROM documents;"
+        "CREATE TEMP TABLE last AS SELECT seq FROM sqlite_sequence WHERE name = 'documents';"
+        "DROP TABLE documents;"
+        "CREATE TABLE documents(doc_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " path TEXT NOT NULL, format TEXT NOT NULL, encoding TEXT NOT NULL,"
+        " offsets INTEGER NOT NULL, source_bytes INTEGER NOT NULL, source_hash TEXT NOT NULL,"
+        " tokens INTEGER NOT NULL, units INTEGER NOT NULL, complete INTEGER NOT NULL,"
+        " replaces INTEGER, indexed_at TEXT NOT NULL, UNIQUE(path, complete));"
+        "INSERT INTO documents SELECT doc_id, path, format, encoding, offsets, source_bytes,"
+        " source_hash, tokens, units, complete, replaces, indexed_at FROM kept;"
+        "UPDATE sqlite_sequence SET seq = (SELECT seq FROM last) WHERE name = 'documents';"
+        "CREATE VIEW searchable_units AS SELECT u.unit_id AS unit_id, u.text AS text FROM units u"
+        " JOIN documents d ON d.doc_id = u.doc_id WHERE d.complete = 1 OR d.replaces IS NULL;"
+        "CREATE VIRTUAL TABLE units_fts USING fts5(text, content = 'searchable_units',"
+        " content_rowid = 'unit_id', tokenize = 'porter unicode61');"
+        "INSERT INTO units_fts(units_fts) VALUES ('rebuild');"
+        "DELETE FROM meta WHERE name = 'word_index'; PRAGMA user_version = 1; COMMIT"));
+}
+
+TEST_F(Open, OldStoresAreBroughtUpToDate) {
+    index_document(*open_writer(store_), {"a", "1", 9, 5});
+    index_document(*open_writer(store_), {"b", "1", 3, 5});
+    ASSERT_OK(remove_document(store_, "b"));  // its id is never given out again
+    const Content before = content_of(store_);
+    make_old(store_);
+    EXPECT_EQ(content_of(store_), before);  // by a reader
+    EXPECT_OK(verify_store(store_));
+    index_document(*open_writer(store_), {"c", "1", 3, 5});
+    EXPECT_EQ(list_documents(store_)->back().doc_id, DocumentId(3));
+    const Content more = content_of(store_);
+    make_old(store_);
+    EXPECT_OK(writer());  // by a writer
+    EXPECT_EQ(content_of(store_), more);
+    EXPECT_OK(verify_store(store_));
+}
+
+TEST_F(Open, OldStoresThatAWriterHoldsSayWhy) {
+    index_document(*open_writer(store_), {"a", "1", 9, 5});
+    const auto holding = open_writer(store_);
+    make_old(store_);
+    expect_reader_error(ErrorCode::kBusy, "older version");
+}
+
+TEST_F(Open, WordsCutByOtherTablesAreCutAgain) {
+    index_document(*open_writer(store_), {"a", "1", 9, 5});
+    const Content before = content_of(store_);
+    {
+        const auto db = Database::open(store_ + "/catalog.db", Database::Mode::kReadWrite);
+        ASSERT_OK(
+            (*db)->exec("INSERT INTO units_fts(units_fts) VALUES ('delete-all');"
+                        "UPDATE meta SET value = 1 WHERE name = 'word_index'"));
+    }
+    EXPECT_EQ(content_of(store_), before);
+    EXPECT_OK(verify_store(store_));
 }
 
 TEST_F(Open, FingerprintNamesTheFirstFieldThatDiffers) {

@@ -210,6 +210,10 @@ TEST(DocxText, RaisedAndLoweredRunsStayApart) {
                   run("/") + run("2", down) + run(" signed in 1804") + run("12", up) + "</w:p>")
             .all(),
         "40 km^2 and 10^-6 H_2O, 15 1/2 signed in 1804[12]");
+    EXPECT_EQ(read_docx("<w:p>" + run("pays ") + run("500", "<w:strike/>") + run("750") +
+                        run("", "<w:dstrike/>") + run("x", "<w:strike w:val='0'/>") + "</w:p>")
+                  .all(),
+              "pays ~~500~~750x");
     const std::string styles = "<w:styles><w:style w:type='character' w:styleId='Up'><w:rPr>" + up +
                                "</w:rPr></w:style></w:styles>";
     EXPECT_EQ(read_docx("<w:p>" + run("10") + run("6", "<w:rStyle w:val='Up'/>") + "</w:p>",

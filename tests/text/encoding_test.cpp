@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unicode/ucnv.h>
 
+#include <algorithm>
+
 #include "text_test_util.h"
 
 namespace s3attn::text_test {
@@ -155,6 +157,105 @@ TEST(Encoding, DamagedUtf8KeepsOffsets) {
     }
 }
 
+// A paragraph of its language in an encoding, long enough for statistics.
+struct Sample {
+    const char* encoding;
+    const char* text;
+};
+
+void expect_read(const Sample& sample, size_t times) {
+    std::string text = repeat(sample.text, times);
+    const Document document = read_bytes("a.txt", encode(text, sample.encoding));
+    text.erase(text.find_last_not_of(" \n") + 1);
+    EXPECT_EQ(document.all(), text) << sample.encoding << " taken for " << document.header.encoding
+                                    << " " << document.error.message;
+}
+
+TEST(Encoding, EnglishWithFewSpecialCharactersIsWindows1252) {
+    const Sample samples[] = {
+        {"windows-1252",
+         "It wasn\u2019t raining when the guests came, and they didn\u2019t stay. "},
+        {"windows-1252", "The Lumitex\u00AE lamp was sold in the harbour town from 1987 on. "},
+        {"windows-1252", "The filter holds grains of 5 \u00B5m, and it is cleaned each week. "},
+        {"windows-1252", "The fa\u00E7ade of the hall was painted and the guild paid for it. "},
+        {"windows-1252", "The pi\u00F1ata was broken by the children in the yard of the school. "},
+        {"windows-1252",
+         "The oven is set to 180\u00B0C for the bread and to 160\u00B0C for cake. "},
+        {"windows-1252", "Add 1\u00BD cups of flour to the bowl and stir it with a spoon. "},
+        {"windows-1252", "The toll was \u00A34 and the fine \u00A320 for those that were late. "},
+        {"windows-1252",
+         "The years 1804\u20131839 were hard \u2013 so says the log \u2014 there. "},
+        {"windows-1252",
+         "The lamp\u2122 was \u2018sold\u2019 in the town and \u201Crepaired\u201D\u2026 "},
+        {"windows-1252", "De veerman heet Dani\u00EBl en hij vaart ge\u00EFnteresseerd langs. "}};
+    for (const Sample& sample : samples) {
+        for (const size_t times : {1, 4, 20}) expect_read(sample, times);
+    }
+}
+
+TEST(Encoding, OtherAlphabetsStayWhatTheyAre) {
+    const Sample samples[] = {
+        {"windows-1250",
+         "Ml\u00FDn byl postaven v roce 1804 mistrem Dvo\u0159\u00E1kem. "
+         "\u017Dlu\u0165ou\u010Dk\u00FD k\u016F\u0148 \u00FAp\u011Bl, \u0161el d\u00E1l. "},
+        {"windows-1250",
+         "Za\u017C\u00F3\u0142\u0107 g\u0119\u015Bl\u0105 ja\u017A\u0144. M\u0142yn "
+         "zosta\u0142 zbudowany przez mistrza. "},
+        {"windows-1250",
+         "Moara a fost construit\u0103 \u00EEn anul 1804. Mai t\u00E2rziu, c\u00E2nd "
+         "satul a crescut, s-a ridicat un pod \u015Fi \u0163ara. "},
+        {"windows-1257",
+         "Mal\u016Bnas pastatytas 1804 metais. V\u0117liau, kai kaimas i\u0161augo, "
+         "per up\u0119 nutiestas tiltas. \u017Dmon\u0117s gyvena \u010Dia. "},
+        {"IBM437",
+         "The caf\u00E9 in Z\u00FCrich was founded in 1887 by Se\u00F1or Mu\u00F1oz, and "
+         "the na\u00EFve fa\u00E7ade is still there. "},
+        {"IBM850",
+         "Die M\u00FChle wurde im Jahr 1804 gebaut. Gr\u00F6\u00DFere \u00C4nderungen gab es "
+         "sp\u00E4ter; die Stra\u00DFe f\u00FChrt \u00FCber die Br\u00FCcke. "},
+        {"macintosh",
+         "Le ch\u00E2teau fut b\u00E2ti en 1604 par l\u2019architecte Garnier. La for\u00EAt "
+         "\u00E9tait tr\u00E8s \u00E9paisse. "},
+        {"IBM866",
+         "\u041C\u0435\u043B\u044C\u043D\u0438\u0446\u0430 \u0431\u044B\u043B\u0430 "
+         "\u043F\u043E\u0441\u0442\u0440\u043E\u0435\u043D\u0430 \u0432 1804 "
+         "\u0433\u043E\u0434\u0443. "}};
+    for (const Sample& sample : samples) expect_read(sample, 6);
+}
+
+TEST(Encoding, WideTextWithoutAByteOrderMark) {
+    const std::string chinese = repeat(
+        "\u78E8\u574A\u5EFA\u4E8E1804\u5E74\uFF0C\u7531\u5DE5\u5320\u738B\u5E08\u5085"
+        "\u5EFA\u9020\u3002\u6865\u662F\u540E\u6765\u4FEE\u7684\u3002\n\n",
+        4);
+    for (const char* encoding : {"UTF-16LE", "UTF-16BE"}) {
+        const Document document = read_bytes("a.txt", encode(chinese, encoding));
+        EXPECT_EQ(document.header.encoding, encoding) << document.error.message;
+        EXPECT_EQ(document.all() + "\n\n", chinese);
+    }
+}
+
+TEST(Encoding, HolesOfNulAreWhiteSpace) {
+    const std::string before = repeat("2024-05-01 10:00:00 server started on port 8443\n", 30);
+    const std::string after = repeat("2024-05-01 10:07:12 power restored, 17 entries\n", 30);
+    for (const std::string& bytes :
+         {before + std::string(4096, '\0') + after, std::string(300000, '\0') + after,
+          before + std::string(100000, '\0')}) {
+        const Document document = read_bytes("a.log", bytes);
+        ASSERT_TRUE(document.ok) << document.error.message;
+        EXPECT_EQ(broken_invariant(document, {}, bytes), "");
+        ASSERT_EQ(document.header.notes.size(), 1u);
+        EXPECT_EQ(document.header.notes[0].count,
+                  static_cast<uint64_t>(std::count(bytes.begin(), bytes.end(), '\0')));
+        for (const Unit& unit : document.units) EXPECT_EQ(unit.text.find('\0'), std::string::npos);
+    }
+    std::string program;  // holes, and what is no text between them
+    for (int i = 0; i < 4000; ++i) program += static_cast<char>(i % 31 == 0 ? 3 : 'a' + i % 20);
+    program.insert(1000, std::string(2000, '\0'));
+    EXPECT_FALSE(read_bytes("a.dat", program).ok);
+    EXPECT_FALSE(read_bytes("a.dat", std::string(500, '\0') + "x").ok);
+}
+
 TEST(Encoding, BinaryIsRefusedWithWhatItIs) {
     const std::pair<std::string, std::string> cases[] = {
         {std::string("\x89PNG\r\n\x1A\n\0\0\0", 11), "a PNG image"},
@@ -165,7 +266,7 @@ TEST(Encoding, BinaryIsRefusedWithWhatItIs) {
         {"\x1F\x8B\x08", "a gzip archive"},
         {"{\\rtf1\\ansi hello}", "an RTF document"},
         {std::string("some text") + std::string(100, '\0') + std::string(100, '\1'),
-         "NUL bytes, the first at offset 9"},
+         "100 control characters"},
         {repeat("\x01\x02\x03\x04 ab", 50), "control characters"},
         {zip_bytes({{"a.txt", "hello"}}), "a ZIP archive"},
         {zip_bytes({{"xl/workbook.xml", "<x/>"}}), "an Excel workbook"},

@@ -10,16 +10,16 @@
 namespace s3attn::text_test {
 namespace {
 
-std::vector<std::string> good_paths(const std::vector<InputFile>& files) {
+std::vector<std::string> good_paths(const InputList& inputs) {
     std::vector<std::string> paths;
-    for (const InputFile& file : files) {
+    for (const InputFile& file : inputs.files) {
         if (file.problem.empty()) paths.push_back(file.path);
     }
     return paths;
 }
 
-std::string problem_of(const std::vector<InputFile>& files, const std::string& path) {
-    for (const InputFile& file : files) {
+std::string problem_of(const InputList& inputs, const std::string& path) {
+    for (const InputFile& file : inputs.files) {
         if (file.path == path) return file.problem;
     }
     return "not listed";
@@ -35,11 +35,13 @@ TEST(Inputs, DirectoriesAreWalkedInByteOrder) {
     directory.write("image.png", std::string("\x89PNG\r\n\x1A\n\0", 9));
     directory.write("data.bin", std::string(500, '\0') + "x");
     directory.write("empty.txt", "");
-    const std::vector<std::string> expected = {root + "/Z.txt", root + "/a.txt",
-                                               root + "/a/b/c", root + "/a/z.md",
-                                               root + "/b.txt", root + "/empty.txt"};
+    const std::vector<std::string> expected = {root + "/Z.txt", root + "/a.txt", root + "/a/b/c",
+                                               root + "/a/z.md", root + "/b.txt"};
     EXPECT_EQ(good_paths(expand_inputs({root}, true)), expected);
     EXPECT_EQ(good_paths(expand_inputs({root + "/"}, true)), expected);
+    const std::map<std::string, uint64_t> counts = {
+        {".bin", 1}, {".png", 1}, {"empty", 1}, {"hidden", 2}};
+    EXPECT_EQ(expand_inputs({root}, true).passed_over, counts);
 }
 
 TEST(Inputs, NamedFilesAreNeverPassedOver) {
@@ -78,6 +80,100 @@ TEST(Inputs, ProblemsAreNamed) {
     const auto inside = expand_inputs({root}, true);
     EXPECT_EQ(problem_of(inside, root + "/pipe"), "not listed");
     EXPECT_NE(problem_of(inside, broken).find("symbolic link"), std::string::npos);
+}
+
+std::string notes_of(const InputList& inputs) {
+    std::string all;
+    for (const ReadNote& note : inputs.notes) all += note.message + "\n";
+    return all;
+}
+
+TEST(Inputs, DocumentsThatAreNotReadAreNamedAndCounted) {
+    const TempDirectory directory;
+    const std::string root = directory.path();
+    const std::string office("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0\0", 11);
+    const auto zip = [](const char* entry) { return zip_bytes({{entry, "<x/>"}}); };
+    directory.write("a.txt", "some text");
+    directory.write("b.xlsx", zip("xl/workbook.xml"));
+    directory.write("sub/c.xlsx", zip("xl/workbook.xml"));
+    directory.write("d.pptx", zip("ppt/presentation.xml"));
+    directory.write("e.odt", zip("content.xml"));
+    directory.write("f.rtf", "{\\rtf1 The sheriff is Nils Aster.}");
+    directory.write("g.doc", office);
+    directory.write("h.msg", office);
+    directory.write("i.mobi", std::string(60, '\1') + "BOOKMOBI" + std::string(60, '\2'));
+    directory.write("j.pages", zip("Index/Document.iwa"));
+    directory.write("k", office);  // whatever its name
+    for (const char* text : {"l.tex", "m.rst", "n.org", "o.csv", "p.py", "Makefile"}) {
+        directory.write(text, "\\section{Some} text\n");
+    }
+    const InputList inputs = expand_inputs({root}, true);
+    EXPECT_EQ(good_paths(inputs),
+              (std::vector<std::string>{root + "/Makefile", root + "/a.txt", root + "/l.tex",
+                                        root + "/m.rst", root + "/n.org", root + "/o.csv",
+                                        root + "/p.py"}));
+    for (const char* name : {"b.xlsx", "d.pptx", "e.odt", "f.rtf", "g.doc", "h.msg", "i.mobi",
+                             "j.pages", "k", "sub/c.xlsx"}) {
+        EXPECT_NE(problem_of(inputs, root + "/" + name).find(";"), std::string::npos) << name;
+    }
+    ASSERT_EQ(inputs.notes.size(), 1u);
+    EXPECT_EQ(inputs.notes[0].kind, ReadNote::Kind::kUnread);
+    EXPECT_EQ(inputs.notes[0].count, 10u);
+    EXPECT_EQ(inputs.notes[0].place, root);
+    EXPECT_EQ(inputs.notes[0].message,
+              "10 passed over that cannot be read: 2 .xlsx, 1 .doc, 1 .mobi, 1 .msg, 1 .odt, 1 "
+              ".pages, 1 .pptx, 1 .rtf, 1 without an ending");
+    EXPECT_EQ(inputs.passed_over.at(".xlsx"), 2u);
+}
+
+TEST(Inputs, WhatClaimsToBeADocumentIsReadAndItsDamageNamed) {
+    const TempDirectory directory;
+    const std::string root = directory.path();
+    const std::string docx = docx_bytes("<w:p><w:r><w:t>Word</w:t></w:r></w:p>");
+    directory.write("half.docx", std::string_view(docx).substr(0, docx.size() / 2));
+    directory.write("damaged.epub", "PK\x03\x04 nothing");
+    directory.write("no.pdf", std::string(100, '\1'));
+    directory.write("binary.txt", std::string(100, '\1'));
+    directory.write("hole.log", std::string(9000, '\0') + repeat("2024-05-01 power is back\n", 9));
+    const InputList inputs = expand_inputs({root}, true);
+    EXPECT_EQ(good_paths(inputs).size(), 5u);
+    for (const char* name : {"half.docx", "damaged.epub", "no.pdf", "binary.txt"}) {
+        EXPECT_FALSE(read_document(root + "/" + name).ok) << name;
+    }
+    EXPECT_TRUE(read_document(root + "/hole.log").ok);
+}
+
+TEST(Inputs, PicturesAreSilentArchivesAreNot) {
+    const TempDirectory directory;
+    const std::string png("\x89PNG\r\n\x1A\n\0", 9);
+    for (const char* name : {"a.png", "b.png", "c.jpg"}) directory.write(name, png);
+    EXPECT_EQ(notes_of(expand_inputs({directory.path()}, true)), "");
+    directory.write("d.zip", zip_bytes({{"a.txt", "hello"}}));
+    directory.write(".git/config", "x");
+    ::mkfifo((directory.path() + "/pipe").c_str(), 0600);
+    const InputList inputs = expand_inputs({directory.path()}, true);
+    EXPECT_EQ(notes_of(inputs), "3 passed over: 1 .zip, 1 hidden, 1 sockets, pipes and devices\n");
+    EXPECT_EQ(inputs.notes[0].kind, ReadNote::Kind::kLeftOut);
+    EXPECT_EQ(inputs.passed_over.at(".png"), 2u);
+}
+
+TEST(Inputs, LinkedFoldersAreFollowedOnce) {
+    namespace fs = std::filesystem;
+    const TempDirectory directory, outside;
+    const std::string root = directory.path();
+    directory.write("sub/a.md", "A");
+    outside.write("b.md", "B");
+    fs::create_symlink(outside.path(), root + "/linked");
+    fs::create_symlink(outside.path(), root + "/sub/again");
+    fs::create_symlink(root + "/sub", root + "/also");
+    fs::create_symlink(outside.path(), outside.path() + "/self");
+    EXPECT_EQ(good_paths(expand_inputs({root}, true)).size(), 2u);
+    EXPECT_EQ(notes_of(expand_inputs({root}, true)), "");
+    fs::create_symlink(fs::path(root).parent_path(), root + "/sub/up");
+    const InputList inputs = expand_inputs({root}, true);
+    EXPECT_EQ(good_paths(inputs).size(), 2u);
+    ASSERT_EQ(inputs.notes.size(), 1u);
+    EXPECT_EQ(inputs.notes[0].place, root + "/sub/up");
 }
 
 TEST(Inputs, UnreadableFileIsReported) {

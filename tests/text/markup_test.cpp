@@ -55,7 +55,9 @@ TEST(Markup, FallbacksAreContent) {
               "Plan Mill Weir");
     EXPECT_EQ(body("See <img src=a alt='the old mill'>here<img src=b alt=''>."),
               "See the old mill here.");
-    EXPECT_EQ(body("<input type=submit value='Send it'><input value=typed>"), "Send it");
+    EXPECT_EQ(body("<input type=submit value='Send it'><input value=typed><input type=hidden "
+                   "value=token><input type=checkbox value=on>"),
+              "Send it typed");
 }
 
 TEST(Markup, WhatIsNeverContentIsNotRead) {
@@ -72,6 +74,11 @@ TEST(Markup, ScriptsStayApart) {
         {"1804<sup>12</sup>, then", "1804[12], then"},
         {"1804<sup><a href='#n'>12</a></sup>.", "1804[12]."},
         {"1804<a href='#n'><sup>12</sup></a>.", "1804[12]."},
+        {"In 1804<a href='#n'>12</a> or the treaty<a href='n.html#3'>3</a>.",
+         "In 1804[12] or the treaty[3]."},
+        {"section 3.<a href='#s'>2</a>, see <a href='#t'>12</a>, x<a href='#y'>y2</a>",
+         "section 3.2, see 12, xy2"},
+        {"a<a href='#m'>m<sup>2</sup></a>", "am^2"},
         {"Marlow<sup>[3]</sup> and", "Marlow[3] and"},
         {"signed.<sup>3, 4</sup> Then", "signed.[3, 4] Then"},
         {"About 10<sup>6</sup> florins", "About 10^6 florins"},
@@ -221,7 +228,15 @@ TEST(Sniffing, ANameOfTextWins) {
         EXPECT_NE(document.header.format, "html") << name;
         EXPECT_NE(document.all().find("Map<String, Handler>\n<script>x"), std::string::npos);
     }
-    EXPECT_EQ(read_bytes("a", page).header.format, "html");
+    EXPECT_EQ(read_bytes("a", page).header.format, "text");
+    for (const char* begin :
+         {"<html>", "<!DOCTYPE html>\n", "<?xml version='1.0'?><!-- <b> -->\n<html >",
+          "<!-- a --><!-- b --><!doctype HTML [\n]>"}) {
+        EXPECT_EQ(read_bytes("a", std::string(begin) + "<p>x").header.format, "html") << begin;
+    }
+    EXPECT_EQ(
+        read_bytes("a.xml", "<?xml version='1.0'?><rss><![CDATA[<html>]]></rss>").header.format,
+        "text");
     EXPECT_EQ(read_bytes("a.md", "{\\rtf is how RTF begins").header.format, "markdown");
     // What is certain is certain.
     EXPECT_EQ(read_bytes("a.md", docx_bytes("<w:p><w:r><w:t>x</w:t></w:r></w:p>")).header.format,

@@ -55,6 +55,7 @@ Document read_document(const std::string& path, const ReaderOptions& options, si
         if (!*more) break;
         document.units.push_back(std::move(unit));
     }
+    document.header = (*reader)->header();  // the notes are whole now
     document.ok = true;
     return document;
 }
@@ -66,7 +67,9 @@ Document read_bytes(const std::string& name, std::string_view bytes, const Reade
 }
 
 std::string broken_invariant(const Document& document, const ReaderOptions& options,
-                             std::string_view source) {
+                             std::string_view bytes) {
+    std::string source(bytes);  // as it reads: a NUL is a space
+    std::replace(source.begin(), source.end(), '\0', ' ');
     const bool in_source = document.header.offsets == OffsetSpace::kSource;
     uint64_t end = 0;
     uint64_t extracted = 0;
@@ -89,7 +92,7 @@ std::string broken_invariant(const Document& document, const ReaderOptions& opti
             if (source.substr(unit.byte_begin, unit.byte_end - unit.byte_begin) != unit.text) {
                 return where + "slice differs from the source";
             }
-            const std::string_view before = source.substr(0, unit.byte_begin);
+            const std::string_view before = std::string_view(source).substr(0, unit.byte_begin);
             if (unit.line_begin != 1 + text::count_line_ends(before, '\0')) return where + "line";
             if (unit.line_end != unit.line_begin + text::count_line_ends(unit.text, '\0')) {
                 return where + "last line";
@@ -122,26 +125,44 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& en
     return file_bytes(path);
 }
 
+std::string pdf_lines(const std::string& lines, int y, int size, int font) {
+    std::string content = "BT /F" + std::to_string(font) + " " + std::to_string(size) +
+                          " Tf 14 TL 72 " + std::to_string(y) + " Td\n";
+    std::istringstream stream(lines);
+    for (std::string line; std::getline(stream, line);) content += "(" + line + ") Tj T*\n";
+    return content + "ET\n";
+}
+
 std::string pdf_bytes(const std::vector<std::string>& pages, bool encrypted) {
+    std::vector<std::string> contents;
+    for (const std::string& page : pages) contents.push_back(pdf_lines(page));
+    return pdf_of_contents(contents, encrypted);
+}
+
+std::string pdf_of_contents(const std::vector<std::string>& contents, bool encrypted) {
+    const auto stream = [](const std::string& content) {
+        return "<< /Length " + std::to_string(content.size()) + " >>\nstream\n" + content +
+               "\nendstream";
+    };
     std::vector<std::string> objects;
     std::string kids;
-    for (size_t i = 0; i < pages.size(); ++i) {
-        kids += std::to_string(4 + 2 * i) + " 0 R ";
-    }
+    for (size_t i = 0; i < contents.size(); ++i) kids += std::to_string(6 + 2 * i) + " 0 R ";
     objects.push_back("<< /Type /Catalog /Pages 2 0 R >>");
     objects.push_back("<< /Type /Pages /Kids [" + kids + "] /Count " +
-                      std::to_string(pages.size()) + " >>");
+                      std::to_string(contents.size()) + " >>");
     objects.push_back("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>");
-    for (size_t i = 0; i < pages.size(); ++i) {
+    objects.push_back(
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding "
+        "/ToUnicode 5 0 R >>");
+    objects.push_back(stream(
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 "
+        "def 1 begincodespacerange <00> <FF> endcodespacerange 2 beginbfrange <41> <5A> <E041> "
+        "<61> <7A> <E061> endbfrange 1 beginbfchar <20> <0020> endbfchar endcmap end end"));
+    for (size_t i = 0; i < contents.size(); ++i) {
         objects.push_back("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents " +
-                          std::to_string(5 + 2 * i) +
-                          " 0 R /Resources << /Font << /F1 3 0 R >> >> >>");
-        std::string content = "BT /F1 12 Tf 14 TL 72 720 Td\n";
-        std::istringstream lines(pages[i]);
-        for (std::string line; std::getline(lines, line);) content += "(" + line + ") Tj T*\n";
-        content += "ET";
-        objects.push_back("<< /Length " + std::to_string(content.size()) + " >>\nstream\n" +
-                          content + "\nendstream");
+                          std::to_string(7 + 2 * i) +
+                          " 0 R /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>");
+        objects.push_back(stream(contents[i]));
     }
     std::string pdf = "%PDF-1.4\n";
     std::vector<size_t> offsets;

@@ -50,6 +50,11 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& en
                       bool store = false);
 // A PDF of one page per text; each line of a text is a line of the page. Empty text: an empty page.
 std::string pdf_bytes(const std::vector<std::string>& pages, bool encrypted = false);
+// The same of content streams; they have the fonts /F1 (Helvetica), /F2 (the same, whose letters
+// are said to be private use characters) and pages of 612 x 792 points.
+std::string pdf_of_contents(const std::vector<std::string>& contents, bool encrypted = false);
+// Content that shows `lines` in /F1 from (72, y) downwards, 14 points apart.
+std::string pdf_lines(const std::string& lines, int y = 720, int size = 12, int font = 1);
 std::string docx_bytes(const std::string& body);
 std::string epub_bytes(const std::vector<std::string>& chapters);
 

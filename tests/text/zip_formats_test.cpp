@@ -178,6 +178,31 @@ TEST(Epub, AMissingOrDamagedChapterCostsNoOther) {
     EXPECT_EQ(document.header.notes[0].place, "O/b.xhtml");
 }
 
+TEST(Zip, WhatIsFoundOfADamagedArchiveIsRead) {
+    const std::string whole =
+        book(item("a", "a.xhtml") + item("b", "b.xhtml"), in_order("a") + in_order("b"),
+             {{"O/a.xhtml", chapter("First.")}, {"O/b.xhtml", chapter("Second.")}});
+    const auto read = [](const std::string& bytes) {
+        const Document document = good("a.epub", bytes);
+        EXPECT_FALSE(document.header.notes.empty());
+        if (!document.header.notes.empty()) {
+            EXPECT_EQ(document.header.notes[0].kind, ReadNote::Kind::kUnread);
+            EXPECT_NE(document.header.notes[0].message.find("damaged"), std::string::npos);
+        }
+        return document.all();
+    };
+    EXPECT_EQ(read(whole.substr(0, whole.size() - 30)), "First.\n\nSecond.");
+    std::string damaged = whole;
+    damaged[whole.find("PK\x01\x02")] = 'x';
+    EXPECT_EQ(read(damaged), "First.\n\nSecond.");
+    // Cut off in the first chapter but one: its book's list is gone too.
+    EXPECT_EQ(read(whole.substr(0, whole.find("Second"))), "First.");
+    // A DOCX without its end, packed: each part is found by its own header.
+    const std::string docx = docx_bytes(paragraph("Body"));
+    EXPECT_EQ(read(docx.substr(0, docx.find("PK\x01\x02"))), "Body");
+    EXPECT_FALSE(read_bytes("a.epub", whole.substr(0, 20)).ok);
+}
+
 TEST(Epub, NamesAreFoundInAnySpelling) {
     const Document document =
         good("a.epub", book(item("a", "Text/A.xhtml") + item("b", "caf%C3%A9.xhtml") +

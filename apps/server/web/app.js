@@ -1,7 +1,9 @@
 // The page: documents, questions, answers. view.js shows sources.
-import { $, make, makeStrip, placeOf, SourceView } from "/view.js";
+import { Uploads } from "./uploads.js";
+import { $, make, makeStrip, placeOf, SourceView } from "./view.js";
 
-const state = { documents: [], history: [], running: null, jobs: new Map() };
+const state = { documents: [], history: [], running: null };
+let uploads = null;
 
 // ---- talking to the server ------------------------------------------------------------------
 
@@ -86,123 +88,22 @@ function documentItem(doc) {
 }
 
 async function loadDocuments() {
-  const list = await api("/v1/documents");
+  const list = await api("v1/documents");
   state.documents = list.data;
   $("documents").replaceChildren(...list.data.map(documentItem));
-  $("empty").hidden = list.data.length > 0 || state.jobs.size > 0;
+  $("empty").hidden = list.data.length > 0 || Boolean(uploads && uploads.busy);
 }
 
 async function removeDocument(doc) {
   if (!window.confirm(`Remove "${doc.name}" from the index?`)) return;
   try {
-    await api(`/v1/documents/${doc.doc_id}?store=${encodeURIComponent(doc.store)}`,
+    await api(`v1/documents/${doc.doc_id}?store=${encodeURIComponent(doc.store)}`,
       { method: "DELETE" });
     say(`Removed ${doc.name}.`);
   } catch (error) {
     say(error.message, true);
   }
   await loadDocuments();
-}
-
-function jobItem(name) {
-  const bar = make("progress", { max: "1", "aria-label": `Progress of ${name}` });
-  const text = make("small", {}, "sending");
-  const item = make("li", {}, name, bar, text);
-  $("jobs").append(item);
-  $("empty").hidden = true;
-  return { item, bar, text };
-}
-
-function seconds(eta) {
-  if (eta === undefined) return "";
-  if (eta < 60) return `, ${Math.ceil(eta)} s left`;
-  return `, ${Math.ceil(eta / 60)} min left`;
-}
-
-function showJob(view, job) {
-  if (job.total) view.bar.value = job.done / job.total;
-  else view.bar.removeAttribute("value");
-  const share = job.total ? `${Math.floor(100 * job.done / job.total)} %` : "";
-  view.text.textContent = job.state === "queued" ? "waiting"
-    : `reading ${share}${job.tokens_per_s ? `, ${number.format(Math.round(job.tokens_per_s))}`
-      + " tokens/s" : ""}${seconds(job.eta_s)}`;
-}
-
-async function followJob(id, view) {
-  state.jobs.set(id, view);
-  let last = null, lists = 0;
-  const response = await request(`/v1/documents/jobs/${id}/events`);
-  for await (const [, data] of events(response)) {
-    last = JSON.parse(data);
-    showJob(view, last);
-    // What is committed can be asked about already.
-    if (last.state === "scanning" && performance.now() - lists > 3000) {
-      lists = performance.now();
-      loadDocuments().catch(() => {});
-    }
-  }
-  state.jobs.delete(id);
-  if (last && last.state === "done") {
-    view.item.remove();
-    say(`${last.name} is indexed: ${number.format(last.tokens)} tokens.`);
-  } else {
-    view.bar.remove();
-    view.text.className = "bad";
-    view.text.textContent = last && last.error ? last.error : "not finished";
-    view.item.append(make("button", { type: "button", onclick: () => view.item.remove() }, "OK"));
-  }
-  await loadDocuments();
-}
-
-function upload(file) {
-  const view = jobItem(file.name);
-  const sender = new XMLHttpRequest();  // fetch() does not tell how much is sent
-  const store = $("store").value || "";
-  sender.open("POST", `/v1/documents?name=${encodeURIComponent(file.name)}`
-    + (store ? `&store=${encodeURIComponent(store)}` : ""));
-  for (const [name, value] of Object.entries(headers())) sender.setRequestHeader(name, value);
-  sender.setRequestHeader("Content-Type", "application/octet-stream");
-  sender.upload.onprogress = (event) => {
-    if (event.lengthComputable) view.bar.value = event.loaded / event.total;
-  };
-  const fail = (message) => {
-    view.bar.remove();
-    view.text.className = "bad";
-    view.text.textContent = message;
-    view.item.append(make("button", { type: "button", onclick: () => view.item.remove() }, "OK"));
-  };
-  sender.onerror = () => fail("the connection broke");
-  sender.onload = () => {
-    let answer = null;
-    try { answer = JSON.parse(sender.responseText); } catch { /* shown below */ }
-    if (sender.status === 202) followJob(answer.id, view).catch((error) => fail(error.message));
-    else fail(answer && answer.error ? answer.error.message : `the server said ${sender.status}`);
-  };
-  sender.send(file);
-}
-
-function setUpUploads() {
-  $("files").addEventListener("change", () => {
-    for (const file of $("files").files) upload(file);
-    $("files").value = "";
-  });
-  const root = document.documentElement;
-  let depth = 0;
-  const isFiles = (event) => [...event.dataTransfer.types].includes("Files");
-  root.addEventListener("dragenter", (event) => {
-    if (isFiles(event) && ++depth) document.body.classList.add("dropping");
-  });
-  root.addEventListener("dragleave", (event) => {
-    if (isFiles(event) && --depth <= 0) document.body.classList.remove("dropping");
-  });
-  root.addEventListener("dragover", (event) => { if (isFiles(event)) event.preventDefault(); });
-  root.addEventListener("drop", (event) => {
-    if (!isFiles(event)) return;
-    event.preventDefault();
-    depth = 0;
-    document.body.classList.remove("dropping");
-    for (const file of event.dataTransfer.files) upload(file);
-  });
 }
 
 // ---- questions ------------------------------------------------------------------------------
@@ -328,7 +229,7 @@ async function ask(question) {
   say("Looking for evidence …");
   const store = $("store").value;
   try {
-    const response = await request("/v1/chat/completions", {
+    const response = await request("v1/chat/completions", {
       method: "POST", signal: abort.signal, headers: { "Content-Type": "application/json" },
       body: JSON.stringify({
         model: $("model").value || undefined, store: store ? [store] : undefined, stream: true,
@@ -407,19 +308,19 @@ function fillChoice(id, names, all) {
 
 async function start() {
   setUpTheme();
-  setUpUploads();
+  uploads = new Uploads({
+    headers, api, say, store: () => $("store").value || "", changed: loadDocuments,
+  });
   setUpAsking();
-  const [, models, stores, jobs] = await Promise.all([loadDocuments(), api("/v1/models"),
-    api("/v1/stores"), api("/v1/documents/jobs")]);
+  const [, models, stores, jobs] = await Promise.all([loadDocuments(), api("v1/models"),
+    api("v1/stores"), api("v1/documents/jobs")]);
   fillChoice("model", models.data.map((model) => model.id));
   fillChoice("store", stores.data.map((store) => store.name), "all stores");
   if (stores.data.length > 1) {
     state.manyStores = true;
     $("documents").replaceChildren(...state.documents.map(documentItem));
   }
-  for (const job of jobs.data) {
-    if (job.state === "queued" || job.state === "scanning") followJob(job.id, jobItem(job.name));
-  }
+  uploads.follow(jobs.data);
   $("question").focus();
   performance.mark("ready");  // bench/serve.py reads it
   document.documentElement.dataset.ready = "true";

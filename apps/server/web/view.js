@@ -136,7 +136,7 @@ export class SourceView {
 
   fetch(begin, end) {
     const { store, doc_id } = this.target;
-    return this.api(`/v1/documents/${doc_id}/text?store=${encodeURIComponent(store)}`
+    return this.api(`v1/documents/${doc_id}/text?store=${encodeURIComponent(store)}`
       + `&begin=${begin}&end=${end}`);
   }
 

@@ -1,0 +1,262 @@
+// Documents on their way in: files are sent one after the other, the server reads them one after the
+// other. A server that has no room says when to come back (503 with Retry-After), and is asked again
+// then. What fails is listed in one place, to be tried again together.
+import { $, make } from "./view.js";
+
+const kPollMs = 700;
+const number = new Intl.NumberFormat("en");
+
+function seconds(eta) {
+  if (eta === undefined) return "";
+  if (eta < 60) return `, ${Math.ceil(eta)} s left`;
+  return `, ${Math.ceil(eta / 60)} min left`;
+}
+
+export class Uploads {
+  // page: headers() of a request, request(path, options), api(path, options) as JSON, say(text),
+  // store() to put documents into, changed() when the list of documents may have.
+  constructor(page) {
+    this.page = page;
+    this.waiting = [];      // to be sent
+    this.jobs = new Map();  // on the server, by id
+    this.failed = [];
+    this.sent = 0;          // of this batch
+    this.sending = false;
+    $("retry").addEventListener("click", () => this.retry());
+    $("dismiss").addEventListener("click", () => this.clear(this.failed));
+    $("notes-ok").addEventListener("click", () => { $("notes").hidden = true; });
+    this.setUpDropping();
+    $("files").addEventListener("change", () => {
+      this.add($("files").files);
+      $("files").value = "";
+    });
+  }
+
+  get busy() { return this.sending || this.jobs.size > 0; }
+
+  setUpDropping() {
+    const root = document.documentElement;
+    let depth = 0;
+    const isFiles = (event) => [...event.dataTransfer.types].includes("Files");
+    root.addEventListener("dragenter", (event) => {
+      if (isFiles(event) && ++depth) document.body.classList.add("dropping");
+    });
+    root.addEventListener("dragleave", (event) => {
+      if (isFiles(event) && --depth <= 0) document.body.classList.remove("dropping");
+    });
+    root.addEventListener("dragover", (event) => { if (isFiles(event)) event.preventDefault(); });
+    root.addEventListener("drop", (event) => {
+      if (!isFiles(event)) return;
+      event.preventDefault();
+      depth = 0;
+      document.body.classList.remove("dropping");
+      this.add(event.dataTransfer.files);
+    });
+  }
+
+  add(files) {
+    if (!this.busy) this.sent = 0;
+    for (const file of files) this.waiting.push(this.item(file.name, file));
+    this.sent += files.length;
+    this.sendAll();
+  }
+
+  // What the server was reading before the page was opened.
+  follow(jobs) {
+    for (const job of jobs) {
+      if (job.state === "queued" || job.state === "scanning") {
+        const item = this.item(job.name, null);
+        item.id = job.id;
+        this.jobs.set(job.id, item);
+      }
+    }
+    this.poll();
+  }
+
+  item(name, file) {
+    const bar = make("progress", { max: "1", "aria-label": `Progress of ${name}` });
+    const text = make("small", {}, "waiting to be sent");
+    const item = { name, file, bar, text };
+    const cancel = make("button", {
+      class: "cancel", type: "button", "aria-label": `Cancel ${name}`,
+      onclick: () => this.cancel(item),
+    }, "✕");
+    item.row = make("li", {}, make("span", { class: "name" }, name), cancel, bar, text);
+    $("jobs").append(item.row);
+    $("empty").hidden = true;
+    return item;
+  }
+
+  // ---- sending ------------------------------------------------------------------------------
+
+  async sendAll() {
+    if (this.sending) return;
+    this.sending = true;
+    while (this.waiting.length) {
+      const item = this.waiting.shift();
+      if (item.cancelled) continue;
+      const outcome = await this.send(item);
+      if (item.cancelled) {
+        item.row.remove();
+        if (outcome.id) this.cancelJob(outcome.id);
+      } else if (outcome.retryAfter) {
+        item.text.textContent = "the server is busy; waiting for room";
+        item.bar.removeAttribute("value");
+        this.waiting.unshift(item);
+        await this.pause(outcome.retryAfter);
+      } else if (outcome.id) {
+        item.id = outcome.id;
+        item.text.textContent = "waiting";
+        this.jobs.set(item.id, item);
+        this.poll();
+      } else {
+        this.fail(item, outcome.message);
+      }
+    }
+    this.sending = false;
+    this.summary();
+  }
+
+  pause(s) {
+    return new Promise((resolve) => { setTimeout(resolve, 1000 * Math.min(60, s)); });
+  }
+
+  // {id} of the job, {retryAfter} seconds, or the {message} of a failure.
+  send(item) {
+    const sender = new XMLHttpRequest();  // fetch() does not tell how much is sent
+    const store = this.page.store();
+    item.text.textContent = "sending";
+    item.sender = sender;
+    return new Promise((resolve) => {
+      sender.open("POST", `v1/documents?name=${encodeURIComponent(item.name)}`
+        + (store ? `&store=${encodeURIComponent(store)}` : ""));
+      for (const [name, value] of Object.entries(this.page.headers())) {
+        sender.setRequestHeader(name, value);
+      }
+      sender.setRequestHeader("Content-Type", "application/octet-stream");
+      sender.upload.onprogress = (event) => {
+        if (event.lengthComputable) item.bar.value = event.loaded / event.total;
+      };
+      sender.onerror = () => resolve({ message: "the connection broke" });
+      sender.onabort = () => resolve({});
+      sender.onload = () => {
+        let answer = null;
+        try { answer = JSON.parse(sender.responseText); } catch { /* shown below */ }
+        if (sender.status === 202) return resolve({ id: answer.id });
+        if (sender.status === 503) {
+          return resolve({ retryAfter: Number(sender.getResponseHeader("Retry-After")) || 5 });
+        }
+        return resolve({
+          message: answer && answer.error ? answer.error.message
+            : `the server said ${sender.status}`,
+        });
+      };
+      sender.send(item.file);
+    });
+  }
+
+  cancel(item) {
+    item.cancelled = true;
+    if (item.id) {
+      item.text.textContent = "cancelling";
+      this.cancelJob(item.id);
+      return;
+    }
+    if (item.sender) item.sender.abort();
+    item.row.remove();
+    this.waiting = this.waiting.filter((other) => other !== item);
+  }
+
+  cancelJob(id) {
+    this.page.api(`v1/documents/jobs/${id}/cancel`, { method: "POST" })
+      .catch((error) => this.page.say(error.message, true));
+  }
+
+  // ---- reading ------------------------------------------------------------------------------
+
+  // One request for all jobs: browsers keep few connections open.
+  async poll() {
+    if (this.polling) return;
+    this.polling = true;
+    let lists = performance.now();
+    while (this.jobs.size) {
+      try {
+        const { data } = await this.page.api("v1/documents/jobs");
+        const byId = new Map(data.map((job) => [job.id, job]));
+        let changed = performance.now() - lists > 3000;  // what is committed can be asked about
+        for (const [id, item] of [...this.jobs]) {
+          changed = this.show(item, byId.get(id)) || changed;
+        }
+        if (changed) {
+          lists = performance.now();
+          await this.page.changed();
+        }
+      } catch (error) {
+        this.page.say(error.message, true);
+      }
+      await this.pause(kPollMs / 1000);
+    }
+    this.polling = false;
+    this.summary();
+  }
+
+  // True when the job has ended.
+  show(item, job) {
+    if (job && (job.state === "queued" || job.state === "scanning")) {
+      if (job.total) item.bar.value = job.done / job.total;
+      else item.bar.removeAttribute("value");
+      const share = job.total ? `${Math.floor(100 * job.done / job.total)} %` : "";
+      const speed = job.tokens_per_s
+        ? `, ${number.format(Math.round(job.tokens_per_s))} tokens/s` : "";
+      item.text.textContent = item.cancelled ? "cancelling"
+        : job.state === "queued" ? "waiting" : `reading ${share}${speed}${seconds(job.eta_s)}`;
+      return false;
+    }
+    this.jobs.delete(item.id);
+    item.row.remove();
+    if (job && job.notes && job.notes.length) this.note(job);
+    if (job && job.state === "done") {
+      this.page.say(`${job.name} is indexed: ${number.format(job.tokens)} tokens.`);
+    } else if (!item.cancelled) {
+      this.fail(item, job && job.error ? job.error : "not finished");
+    }
+    return true;
+  }
+
+  // What of a document could not be read.
+  note(job) {
+    $("notes").hidden = false;
+    $("notes-list").append(...job.notes.map((note) =>
+      make("li", {}, note.includes(job.name) ? note : `${job.name}: ${note}`)));
+  }
+
+  // ---- what failed --------------------------------------------------------------------------
+
+  fail(item, message) {
+    item.row.remove();
+    item.message = message || "not finished";
+    this.failed.push(item);
+    this.summary();
+  }
+
+  summary() {
+    $("failed").hidden = this.failed.length === 0;
+    const many = this.failed.length === 1 ? "1 document was" : `${this.failed.length} documents were`;
+    $("failed-title").textContent = `${many} not taken`
+      + (this.sent > this.failed.length ? `, of ${this.sent}` : "");
+    $("failed-list").replaceChildren(...this.failed.map((item) =>
+      make("li", {}, `${item.name}: ${item.message}`)));
+    $("retry").hidden = !this.failed.some((item) => item.file);
+  }
+
+  clear(items) {
+    this.failed = this.failed.filter((item) => !items.includes(item));
+    this.summary();
+  }
+
+  retry() {
+    const again = this.failed.filter((item) => item.file);
+    this.clear(again);
+    this.add(again.map((item) => item.file));
+  }
+}

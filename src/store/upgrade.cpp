@@ -1,0 +1,78 @@
+#include "store/upgrade.h"
+
+#include "store/catalog.h"
+#include "store/documents.h"
+#include "store/open_writer.h"
+#include "store/word_tokenizer.h"
+
+namespace s3attn {
+namespace {
+
+Result<bool> is_old(Database& db) {
+    S3ATTN_TRY(const int64_t version, db.integer("PRAGMA user_version"));
+    return version == kOldFormatVersion;
+}
+
+// Everything but the units is made again as a new store has it. A path that does not depend on the
+// directory in which the program ran says where the document came from.
+Status renew_tables(Database& db) {
+    S3ATTN_TRY(const int64_t last, last_document_id(db));
+    S3ATTN_CHECK(
+        db.exec("CREATE TEMP TABLE old_documents AS SELECT * FROM documents;"
+                "DROP TABLE units_fts; DROP VIEW searchable_units; DROP TABLE documents"));
+    S3ATTN_CHECK(create_document_tables(db));
+    S3ATTN_CHECK(db.exec(
+        "INSERT INTO documents(doc_id, path, source, format, encoding, offsets, source_bytes,"
+        " source_hash, tokens, units, complete, replaces, indexed_at)"
+        "SELECT doc_id, path, CASE WHEN path LIKE '/%' THEN path END, format, encoding, offsets,"
+        " source_bytes, source_hash, tokens, units, complete, replaces, indexed_at "
+        "FROM old_documents; DROP TABLE old_documents"));
+    S3ATTN_CHECK(reserve_document_ids(db, last));
+    S3ATTN_CHECK(create_word_tables(db));
+    return db.exec(("PRAGMA user_version = " + std::to_string(kFormatVersion)).c_str());
+}
+
+Status upgrade_in_transaction(Database& db) {
+    S3ATTN_TRY(const bool old, is_old(db));
+    if (old) S3ATTN_CHECK(renew_tables(db));
+    S3ATTN_CHECK(db.exec("INSERT INTO units_fts(units_fts) VALUES ('rebuild')"));
+    return save_meta(db, kWordIndexMeta, word_index_version());
+}
+
+}  // namespace
+
+Result<bool> is_current(Database& db) {
+    S3ATTN_TRY(const bool old, is_old(db));
+    if (old) return false;
+    S3ATTN_TRY(const auto words, find_meta(db, kWordIndexMeta));
+    return words == word_index_version();
+}
+
+Status upgrade_catalog(Database& db) {
+    S3ATTN_TRY(const bool current, is_current(db));
+    if (current) return {};
+    // Dropping a table would take the rows that refer to it along.
+    S3ATTN_CHECK(db.exec("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE"));
+    Status status = upgrade_in_transaction(db);
+    if (status.ok()) status = db.exec("COMMIT");
+    if (!status.ok()) {
+        [[maybe_unused]] const Status ignored = db.exec("ROLLBACK");
+        return status;
+    }
+    return db.exec("PRAGMA foreign_keys = ON");
+}
+
+Result<bool> upgrade_store(const std::string& directory, Database& db) {
+    const auto writer = open_existing_writer(directory);
+    if (writer.ok()) return true;
+    S3ATTN_TRY(const bool old, is_old(db));
+    if (!old) return false;
+    return make_error(writer.error().code,
+                      "the store '" + directory +
+                          "' was made by an older version of this program; its word index is made "
+                          "again once, when the store is opened where it can be written, and that "
+                          "failed: " +
+                          writer.error().message);
+}
+
+}  // namespace s3attn
