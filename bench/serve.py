@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOOK = ROOT / "examples/the_phantom_of_the_opera.md"
 QUESTIONS = ROOT / "examples/questions.jsonl"
 CLIENTS = 8
-PAGE_FILES = ("/", "/style.css", "/app.js", "/view.js", "/favicon.svg")
+PAGE_FILES = ("/", "/style.css", "/app.js", "/uploads.js", "/view.js", "/favicon.svg")
 results = []
 
 

@@ -131,8 +131,7 @@ Json ignored_fields(const Json& body) {
 // Clients ask for -1 (no limit) or for what some large model could write: what can be written is.
 uint32_t read_most_tokens(Fields& fields, const Service& service, const AskOptions& options,
                           Json& adjusted) {
-    const uint32_t window = service.options().engine.reader_context;
-    const int64_t most = std::max<int64_t>(64, (window > 0 ? window : 8192) / 2);
+    const int64_t most = std::max<int64_t>(64, service.questions().reader_window() / 2);
     constexpr int64_t kAny = int64_t{1} << 53;
     const char* name =
         fields.find("max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens";
@@ -211,10 +210,10 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
                                           static_cast<size_t>(history_tokens) * kBytesPerToken);
     if (left_out > 0) request.adjusted["history_left_out"] = left_out;
 
-    const auto reader = service.choose_reader(model);
+    const auto reader = service.questions().choose_reader(model);
     if (const auto* failure = std::get_if<Failure>(&reader)) return *failure;
     request.question.reader = std::get<size_t>(reader);
-    const auto chosen = service.choose_stores(stores);
+    const auto chosen = service.stores().choose(stores);
     if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
     request.question.stores = std::get<std::vector<size_t>>(chosen);
     return request;
@@ -248,7 +247,7 @@ Json ChatWriter::head(const char* object) const {
     return {{"id", id_},
             {"object", object},
             {"created", created_},
-            {"model", service_.readers()[request_.question.reader].name}};
+            {"model", service_.questions().readers()[request_.question.reader].name}};
 }
 
 Json ChatWriter::chunk(const std::string& text, bool first) const {

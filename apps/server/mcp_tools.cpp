@@ -178,11 +178,11 @@ Json search(Service& service, const Json& arguments, const ToolContext& context)
     options.attention = false;
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
-    const auto stores = service.choose_stores(names);
+    const auto stores = service.stores().choose(names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
     context.progress(0, 1, "searching");
-    const auto found = service.search(std::get<std::vector<size_t>>(stores), question, options,
-                                      context.keep_going);
+    const auto found = service.questions().search(std::get<std::vector<size_t>>(stores), question,
+                                                  options, context.keep_going);
     if (const auto* failure = std::get_if<Failure>(&found)) return failed(*failure);
     Json json = found_json(service, std::get<Found>(found), {});
     std::string text = quotes_text(json["spans"]);
@@ -202,7 +202,7 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     for (const char* field : {"stream", "stream_options", "stop", "n"}) body.erase(field);
     const auto request = read_chat_request(service, body);
     if (const auto* failure = std::get_if<Failure>(&request)) return failed(*failure);
-    const auto asked = service.ask(std::get<ChatRequest>(request).question);
+    const auto asked = service.questions().ask(std::get<ChatRequest>(request).question);
     if (const auto* failure = std::get_if<Failure>(&asked)) return failed(*failure);
     const auto& answering = std::get<std::shared_ptr<Answering>>(asked);
     context.progress(0, 0, "searching");
@@ -227,16 +227,16 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     return failed(taken_back());
 }
 
-Json list_documents(Service& service, const Json& arguments) {
+Json list_all(Service& service, const Json& arguments) {
     Fields fields(arguments);
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
-    const auto stores = service.choose_stores(names);
+    const auto stores = service.stores().choose(names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
     Json documents = Json::array();
     std::string text;
     for (const size_t store : std::get<std::vector<size_t>>(stores)) {
-        const auto listed = service.documents(store);
+        const auto listed = service.stores().documents(store);
         if (const auto* failure = std::get_if<Failure>(&listed)) return failed(*failure);
         for (const DocumentInfo& document : std::get<std::vector<DocumentInfo>>(listed)) {
             documents.push_back(document_json(service, store, document));
@@ -250,7 +250,7 @@ Json list_documents(Service& service, const Json& arguments) {
 
 // Has a file read that a local client names, or the text that it sends.
 Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
-    const auto chosen = service.choose_store(fields.text("store"), true);
+    const auto chosen = service.stores().choose_one(fields.text("store"), true);
     if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
     const size_t store = std::get<size_t>(chosen);
     const std::string path = local ? fields.text("path") : "";
@@ -261,18 +261,18 @@ Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
             return bad_request("there is no file '" + path + "'", "path");
         }
         if (fields.failure()) return *fields.failure();
-        return service.add_file(store, file.filename().string(), file.string());
+        return service.documents().add_file(store, file.filename().string(), file.string());
     }
     const std::string name = fields.required_text("name");
     const std::string text = fields.required_text("text");
     if (fields.failure()) return *fields.failure();
     const std::string problem = problem_of_name(name);
     if (!problem.empty()) return bad_request(problem, "name");
-    const auto file = IncomingFile::create(service.uploads_of(store));
+    const auto file = IncomingFile::create(service.stores().uploads_of(store));
     if (!file.ok()) return failure_of(file.error());
     const Status written = (*file)->write(text);
     if (!written.ok()) return failure_of(written.error());
-    return service.add_upload(store, name, **file);
+    return service.documents().add_upload(store, name, **file);
 }
 
 Json add_document(Service& service, const Json& arguments, const ToolContext& context) {
@@ -284,14 +284,14 @@ Json add_document(Service& service, const Json& arguments, const ToolContext& co
     std::optional<ScanStatus> status = std::get<ScanStatus>(added);
     const auto until = Clock::now() + std::chrono::seconds(wait_seconds);
     while (!status->ended() && Clock::now() < until && context.keep_going()) {
-        const auto newer = service.scans().wait(status->id, status->version, 100);
+        const auto newer = service.documents().jobs().wait(status->id, status->version, 100);
         if (!newer) break;
         status = newer;
         context.progress(static_cast<double>(status->progress.done),
                          static_cast<double>(status->progress.total), "reading " + status->name);
     }
     if (context.cancelled()) {
-        service.scans().cancel(status->id);
+        service.documents().jobs().cancel(status->id);
         return failed(taken_back());
     }
     if (status->state == ScanStatus::State::kFailed) {
@@ -317,7 +317,7 @@ std::optional<Json> run_tool(Service& service, const std::string& name, const Js
                              const ToolContext& context) {
     if (name == "search") return search(service, arguments, context);
     if (name == "ask") return ask(service, arguments, context);
-    if (name == "list_documents") return list_documents(service, arguments);
+    if (name == "list_documents") return list_all(service, arguments);
     if (name == "add_document") return add_document(service, arguments, context);
     return {};
 }

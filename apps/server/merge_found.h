@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "service.h"
+#include "questions.h"
 
 namespace s3attn::server {
 

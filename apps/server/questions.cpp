@@ -1,180 +1,236 @@
-// Chat completions and search.
-#include <chrono>
+#include "questions.h"
 
-#include "chat.h"
-#include "fields.h"
-#include "render.h"
-#include "routes.h"
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+
+#include "base/timing.h"
+#include "followup.h"
+#include "merge_found.h"
 
 namespace s3attn::server {
-
-using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
-
 namespace {
 
-constexpr milliseconds kLook{50};  // how often a waiting thread looks whether its client is there
-constexpr auto kKeepAlive = std::chrono::seconds(10);
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+constexpr int kBusySeconds = 5;  // what Retry-After says
 
-// The next event, or nothing when the client has gone or the time is over.
-std::optional<AnswerEvent> next_event(Answering& answering, Clock::time_point until) {
-    while (Clock::now() < until) {
-        if (auto event = answering.next(kLook)) return event;
-        if (client_has_gone()) return {};
+Failure too_busy() {
+    return {503, "overloaded", "the queue is full; try again in a few seconds", "", kBusySeconds};
+}
+
+Failure shutting_down() {
+    return {503, "cancelled", "the server is shutting down", "", kBusySeconds};
+}
+
+Failure no_documents(const std::string& where) {
+    return {409, "no_documents",
+            where +
+                " no documents yet: upload one (POST /v1/documents), or add some with "
+                "`s3attn index STORE FILE...`",
+            "", 0};
+}
+
+// The library's advice names options of the program; here they are fields of a request.
+Failure failure_of_question(const Error& error) {
+    Failure failure = failure_of(error);
+    for (const auto& [option, field] :
+         {std::pair("--budget", "budget_tokens"), std::pair("--reader", "model")}) {
+        for (size_t at = 0; (at = failure.message.find(option, at)) != std::string::npos;) {
+            failure.message.replace(at, std::string(option).size(), field);
+        }
+    }
+    // Not wrong in itself: it depends on the documents.
+    if (error.code == ErrorCode::kInvalidArgument && failure.message.find("a budget of") == 0) {
+        failure.param = "budget_tokens";
+    }
+    if (failure.message.starts_with("no piece of evidence fits")) {
+        failure.status = 409;
+        failure.code = "budget_too_small";
+        failure.param = "budget_tokens";
+    }
+    return failure;
+}
+
+EngineOptions without_reader(EngineOptions options) {
+    options.reader.clear();
+    return options;
+}
+
+}  // namespace
+
+Answering::~Answering() {
+    if (!ended_) queue_.cancel(job_);
+}
+
+std::optional<AnswerEvent> Answering::next(milliseconds time) {
+    auto event = channel_->receive(time);
+    if (!event && job_->dropped) {
+        event.emplace();
+        event->kind = AnswerEvent::Kind::kFailed;
+        event->failure = shutting_down();
+    }
+    if (event && event->kind >= AnswerEvent::Kind::kDone) ended_ = true;
+    return event;
+}
+
+Questions::Questions(const Stores& stores, const EngineOptions& engine,
+                     const std::vector<std::string>& readers, size_t answers, size_t waiting,
+                     Metrics& metrics)
+    : stores_(stores),
+      window_(engine.reader_context > 0 ? engine.reader_context : 8192),
+      metrics_(metrics),
+      searches_(1, waiting, without_reader(engine)),
+      answers_(answers, waiting, without_reader(engine)) {
+    for (const std::string& file : readers) {
+        const std::string name = fs::path(file).stem().string();
+        const bool known = std::any_of(readers_.begin(), readers_.end(),
+                                       [&](const auto& one) { return one.name == name; });
+        if (!known) readers_.push_back({name, file});
+    }
+    if (readers_.empty()) readers_.push_back({fs::path(engine.model).stem().string(), ""});
+}
+
+Status Questions::check_readers() const {
+    for (const NamedReader& reader : readers_) {
+        std::error_code error;
+        if (reader.file.empty() || fs::is_regular_file(reader.file, error)) continue;
+        return make_error(ErrorCode::kNotFound, "there is no reader '" + reader.file + "'");
     }
     return {};
 }
 
-std::optional<AnswerEvent> next_event(Answering& answering) {
-    return next_event(answering, Clock::time_point::max());
-}
-
-std::optional<Json> body_of(const httplib::Request& request, httplib::Response& response) {
-    Failure failure;
-    auto json = parse_object(request.body, failure);
-    if (!json) send_failure(response, failure);
-    return json;
-}
-
-}  // namespace
-
-// One completion on its way to the client.
-struct ChatStream {
-    ChatStream(const Service& service, ChatRequest wanted, std::shared_ptr<Answering> under_way)
-        : request(std::move(wanted)),
-          writer(service, request),
-          answering(std::move(under_way)),
-          stops(request.stop) {}
-
-    // The text of a piece that may be shown. At a stop text the answer is ended.
-    std::string shown(const std::string& piece) {
-        std::string text = stops.feed(piece);
-        if (stops.stopped()) answering->stop();
-        return text;
+Outcome<size_t> Questions::choose_reader(const std::string& name) const {
+    if (name.empty()) return size_t{0};
+    for (size_t i = 0; i < readers_.size(); ++i) {
+        if (readers_[i].name == name) return i;
     }
-
-    ChatRequest request;
-    ChatWriter writer;
-    std::shared_ptr<Answering> answering;
-    StopTexts stops;
-    std::shared_ptr<const Found> found;
-    bool begun = false;
-};
-
-namespace {
-
-void send(httplib::DataSink& sink, const std::string& text) {
-    sink.write(text.data(), text.size());
+    return Failure{
+        404, "model_not_found",
+        "the model '" + name + "' does not exist here; GET /v1/models lists those that do", "model",
+        0};
 }
 
-void end_stream(ChatStream& stream, const AnswerEvent& event, httplib::DataSink& sink) {
-    if (event.kind == AnswerEvent::Kind::kFailed) {
-        send(sink, sse(nullptr, error_json(event.failure)));
-    } else {
-        const std::string rest = stream.stops.finish();
-        if (!rest.empty()) send(sink, sse(nullptr, stream.writer.chunk(rest, false)));
-        send(sink, sse(nullptr, stream.writer.last_chunk(event, stream.stops.stopped())));
-        if (stream.request.include_usage) {
-            send(sink, sse(nullptr, stream.writer.usage_chunk(event)));
+Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_t>& stores,
+                                     const std::string& question, const SearchOptions& options,
+                                     const std::string& reader) {
+    const Stopwatch watch;
+    const auto engine = engines.get(reader);
+    if (!engine.ok()) return failure_of(engine.error());
+    std::vector<std::pair<size_t, SearchResult>> found;
+    std::optional<Failure> empty;
+    for (const size_t store : stores) {
+        auto result = (*engine)->search(stores_[store].path, question, options);
+        if (result.ok()) {
+            found.emplace_back(store, std::move(*result));
+            continue;
         }
-        send(sink, "data: [DONE]\n\n");
+        const auto listed = stores_.documents(store);
+        const auto* there = std::get_if<std::vector<DocumentInfo>>(&listed);
+        if (there == nullptr || !there->empty()) return failure_of_question(result.error());
+        empty = no_documents("the store '" + stores_[store].name + "' has");
     }
-    sink.done();
+    if (found.empty()) return empty.value_or(no_documents("there are"));
+    Found merged = merge_found(std::move(found), options.budget_tokens, options.max_spans);
+    merged.milliseconds = watch.milliseconds();
+    metrics_.observe_retrieval(watch.seconds());
+    return merged;
 }
 
-// Called again and again until the stream is done; false ends the connection.
-bool write_more(ChatStream& stream, httplib::DataSink& sink) {
-    if (!stream.begun) {
-        stream.begun = true;
-        send(sink,
-             sse(nullptr, stream.request.evidence ? stream.writer.evidence_chunk(*stream.found)
-                                                  : stream.writer.chunk("", true)));
-        return true;
+Outcome<Found> Questions::search(const std::vector<size_t>& stores, const std::string& question,
+                                 const SearchOptions& options,
+                                 const std::function<bool()>& keep_going) {
+    auto channel = std::make_shared<Channel<Outcome<Found>>>();
+    const auto job = searches_.submit([=, this](EngineSet& engines, const CancelToken&) {
+        channel->send(search_now(engines, stores, question, options, ""));
+    });
+    if (!job) return too_busy();
+    for (;;) {
+        if (auto outcome = channel->receive(milliseconds(50))) return std::move(*outcome);
+        if (job->dropped) return shutting_down();
+        if (keep_going()) continue;
+        searches_.cancel(job);
+        return Failure{499, "cancelled", "nobody waits for this search any more", "", 0};
     }
-    const auto event = next_event(*stream.answering, Clock::now() + kKeepAlive);
-    if (!event) {
-        if (client_has_gone()) return false;
-        send(sink, ": still at it\n\n");
-        return true;
-    }
-    if (event->kind == AnswerEvent::Kind::kPiece) {
-        const std::string text = stream.shown(event->piece);
-        if (!text.empty()) send(sink, sse(nullptr, stream.writer.chunk(text, false)));
-    } else {
-        end_stream(stream, *event, sink);
-    }
-    return true;
 }
 
-}  // namespace
-
-void HttpApi::Routes::stream_chat(std::shared_ptr<ChatStream> stream, Response& response) {
-    response.set_header("X-Accel-Buffering", "no");  // a proxy must not hold it back
-    response.set_chunked_content_provider(
-        "text/event-stream",
-        [stream](size_t, httplib::DataSink& sink) { return write_more(*stream, sink); },
-        // Also when the client went away: the answer stops with its last owner.
-        [stream](bool) { stream->answering.reset(); });
-}
-
-void HttpApi::Routes::chat(const Request& request, Response& response) {
-    const auto body = body_of(request, response);
-    if (!body) return;
-    auto read = read_chat_request(service_, *body);
-    if (const auto* failure = std::get_if<Failure>(&read)) return send_failure(response, *failure);
-    auto wanted = std::get<ChatRequest>(std::move(read));
-    auto asked = service_.ask(wanted.question);
-    if (const auto* failure = std::get_if<Failure>(&asked)) return send_failure(response, *failure);
-    auto stream = std::make_shared<ChatStream>(
-        service_, std::move(wanted), std::get<std::shared_ptr<Answering>>(std::move(asked)));
-    std::string text;
-    while (const auto event = next_event(*stream->answering)) {
-        switch (event->kind) {
-            case AnswerEvent::Kind::kFailed: return send_failure(response, event->failure);
-            case AnswerEvent::Kind::kFound:
-                stream->found = event->found;
-                // From here on the status is known, and a stream can begin.
-                if (stream->request.stream) return stream_chat(std::move(stream), response);
-                break;
-            case AnswerEvent::Kind::kPiece: text += stream->shown(event->piece); break;
-            case AnswerEvent::Kind::kDone:
-                text += stream->stops.finish();
-                return send_json(response, 200,
-                                 stream->writer.whole(*event, text, stream->stops.stopped()));
-        }
-    }
-    response.status = 499;  // nobody is there to read it; the log counts it
-}
-
-void HttpApi::Routes::search(const Request& request, Response& response) {
-    const auto body = body_of(request, response);
-    if (!body) return;
-    Fields fields(*body);
-    const std::string question = fields.required_text("question");
-    SearchOptions options;
-    read_search_fields(fields, options);
-    const std::vector<std::string> names = fields.texts("store");
-    if (fields.failure()) return send_failure(response, *fields.failure());
-    const auto stores = service_.choose_stores(names);
-    if (const auto* failure = std::get_if<Failure>(&stores)) {
-        return send_failure(response, *failure);
-    }
-    const auto outcome = service_.search(std::get<std::vector<size_t>>(stores), question, options,
-                                         [] { return !client_has_gone(); });
+void Questions::answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
+                           Channel<AnswerEvent>& channel) {
+    const Stopwatch watch;
+    auto outcome =
+        search_now(engines, question.stores, retrieval_question(question.history, question.text),
+                   question.options.search, readers_[question.reader].file);
+    AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
-        return send_failure(response, *failure);
+        event.kind = AnswerEvent::Kind::kFailed;
+        event.failure = *failure;
+        channel.send(std::move(event));
+        return;
     }
-    const Found& found = std::get<Found>(outcome);
-    Json json = found_json(service_, found, {});
-    if (options.attention) json["attention"] = attention_json(service_, found);
-    send_json(response, 200, json);
+    const auto found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
+    event.kind = AnswerEvent::Kind::kFound;
+    event.found = found;
+    channel.send(std::move(event));
+    channel.send(write_answer(engines, question, found, cancel, channel, watch));
 }
 
-void HttpApi::Routes::add_questions() {
-    server_.Post("/v1/chat/completions",
-                 [this](const Request& request, Response& response) { chat(request, response); });
-    server_.Post("/v1/search",
-                 [this](const Request& request, Response& response) { search(request, response); });
+// The pieces go to the channel; the last event is returned.
+AnswerEvent Questions::write_answer(EngineSet& engines, const Question& question,
+                                    const std::shared_ptr<const Found>& found,
+                                    const CancelToken& cancel, Channel<AnswerEvent>& channel,
+                                    const Stopwatch& watch) {
+    AnswerEvent event;
+    const auto on_piece = [&](std::string_view piece) {
+        if (event.ttft_ms == 0) {
+            event.ttft_ms = watch.milliseconds();
+            metrics_.observe_first_token(event.ttft_ms / 1e3);
+        }
+        AnswerEvent next;
+        next.piece = piece;
+        channel.send(std::move(next));
+        return !cancel.cancelled();
+    };
+    SearchResult evidence = found->result;
+    evidence.attention = {};
+    evidence.question = question.text;
+    AskOptions options = question.options;
+    options.history = question.history;
+    options.cancel = &cancel;
+    const auto engine = engines.get(readers_[question.reader].file);
+    auto result = engine.ok() ? (*engine)->answer(std::move(evidence), options, on_piece)
+                              : Result<AskResult>(engine.error());
+    if (cancel.cancelled()) metrics_.count_cancelled();
+    if (result.ok()) {
+        metrics_.count_answer_tokens(result->answer_tokens);
+        event.kind = AnswerEvent::Kind::kDone;
+        event.found = found;
+        event.retrieval_ms = found->milliseconds;
+        event.result = std::move(*result);
+    } else {
+        event.kind = AnswerEvent::Kind::kFailed;
+        event.failure = failure_of_question(result.error());
+    }
+    return event;
+}
+
+Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
+    auto channel = std::make_shared<Channel<AnswerEvent>>();
+    const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+        answer_now(engines, question, cancel, *channel);
+    });
+    if (!job) return too_busy();
+    return std::make_shared<Answering>(answers_, std::move(channel), job);
+}
+
+void Questions::update_gauges() {
+    metrics_.set_queue("search", searches_.waiting(), searches_.running());
+    metrics_.set_queue("answer", answers_.waiting(), answers_.running());
+}
+
+void Questions::stop(int grace_ms) {
+    searches_.stop(grace_ms);
+    answers_.stop(grace_ms);
 }
 
 }  // namespace s3attn::server

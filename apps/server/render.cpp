@@ -10,7 +10,7 @@ constexpr size_t kMostBins = 480;  // of a document's heat map; a wide screen sh
 
 void add_place(const Service& service, size_t store, const Span& span, Json& json) {
     json["store"] = service.stores()[store].name;
-    json["name"] = service.name_of(store, span.path);
+    json["name"] = service.stores().name_of(store, span.path);
     apps::add_place(span, json);
 }
 
@@ -58,7 +58,7 @@ Json link_json(const AttentionLink& link) {
 
 Json document_json(const Service& service, size_t store, const DocumentInfo& document) {
     Json json = {{"store", service.stores()[store].name},
-                 {"name", service.name_of(store, document.path)}};
+                 {"name", service.stores().name_of(store, document.path)}};
     apps::add_document(document, json);
     return json;
 }

@@ -25,9 +25,9 @@ class HttpApi::Routes {
     using Response = httplib::Response;
 
     void add_guards();     // guards.cpp
-    void add_pages();      // pages.cpp: the web page, health, metrics, models, stores
-    void add_questions();  // chat and search
-    void add_documents();
+    void add_pages();      // http_pages.cpp: the web page, health, metrics, models, stores
+    void add_questions();  // http_questions.cpp: chat and search
+    void add_documents();  // http_documents.cpp
     void add_jobs();
     void add_mcp();
 

@@ -11,9 +11,15 @@ namespace {
 
 using State = ScanStatus::State;
 constexpr size_t kMostEnded = 200;  // jobs whose end can still be asked for
-constexpr size_t kMostNotes = 20;
+constexpr size_t kMostNotes = 100;
 
-Error shutting_down() { return make_error(ErrorCode::kCancelled, "the server is shutting down"); }
+Error queue_stopped() { return make_error(ErrorCode::kCancelled, "the server is shutting down"); }
+
+// Where there are too many, that is the last that is said.
+void add_note(ScanStatus& status, const std::string& message) {
+    if (status.notes.size() < kMostNotes) status.notes.push_back(message);
+    if (status.notes.size() == kMostNotes) status.notes.push_back("and more");
+}
 
 }  // namespace
 
@@ -34,7 +40,7 @@ class ScanJobs::Sink final : public ProgressSink {
     }
     void note(const std::string& message) override {
         const std::lock_guard lock(jobs_.mutex_);
-        if (status_.notes.size() < kMostNotes) status_.notes.push_back(message);
+        add_note(status_, message);
         jobs_.change(status_);
     }
 
@@ -152,7 +158,7 @@ Result<DocumentInfo> ScanJobs::remove(const std::string& store_path, DocumentId 
     auto result = removal->result.get_future();
     {
         const std::lock_guard lock(mutex_);
-        if (stopped_) return shutting_down();
+        if (stopped_) return queue_stopped();
         removals_.push_back(std::move(removal));
         if (running_) running_->cancel->cancel();
         changed_.notify_all();
@@ -290,8 +296,8 @@ void ScanJobs::finish(Lock& lock, const std::shared_ptr<Job>& job,
     for (const FileOutcome& file : report->files) {
         status.doc_id = file.doc_id;
         for (const ReadNote& note : file.notes) {
-            if (note.kind != ReadNote::Kind::kUnread || status.notes.size() >= kMostNotes) continue;
-            status.notes.push_back("not read: " + note.text());
+            // Of the others the scan told while it went on.
+            if (note.kind == ReadNote::Kind::kUnread) add_note(status, "not read: " + note.text());
         }
         if (file.kind == FileOutcome::Kind::kSkipped) {
             state = State::kFailed;
@@ -320,7 +326,7 @@ void ScanJobs::stop() {
     if (thread_.joinable()) thread_.join();
     // What came too late for the thread.
     const std::lock_guard lock(mutex_);
-    for (const auto& removal : removals_) removal->result.set_value(shutting_down());
+    for (const auto& removal : removals_) removal->result.set_value(queue_stopped());
     removals_.clear();
 }
 

@@ -34,7 +34,7 @@ void HttpApi::Routes::add_pages() {
         send_json(response, 200,
                   {{"status", "ok"},
                    {"stores", service_.stores().size()},
-                   {"scanning", service_.scans().running()},
+                   {"scanning", service_.documents().jobs().running()},
                    {"uptime_s", std::time(nullptr) - service_.started()}});
     });
     server_.Get("/metrics", [this](const Request&, Response& response) {
@@ -49,20 +49,22 @@ void HttpApi::Routes::add_pages() {
     };
     server_.Get("/v1/models", [=, this](const Request&, Response& response) {
         Json models = Json::array();
-        for (const NamedReader& reader : service_.readers()) models.push_back(model_json(reader));
+        for (const NamedReader& reader : service_.questions().readers())
+            models.push_back(model_json(reader));
         send_json(response, 200, {{"object", "list"}, {"data", models}});
     });
     server_.Get("/v1/models/([^/]+)", [=, this](const Request& request, Response& response) {
-        const auto reader = service_.choose_reader(request.matches[1]);
+        const auto reader = service_.questions().choose_reader(request.matches[1]);
         if (const auto* failure = std::get_if<Failure>(&reader)) {
             return send_failure(response, *failure);
         }
-        send_json(response, 200, model_json(service_.readers()[std::get<size_t>(reader)]));
+        send_json(response, 200,
+                  model_json(service_.questions().readers()[std::get<size_t>(reader)]));
     });
     server_.Get("/v1/stores", [this](const Request&, Response& response) {
         Json stores = Json::array();
         for (size_t i = 0; i < service_.stores().size(); ++i) {
-            const auto listed = service_.documents(i);
+            const auto listed = service_.stores().documents(i);
             if (const auto* failure = std::get_if<Failure>(&listed)) {
                 send_failure(response, *failure);
                 return;

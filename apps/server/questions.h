@@ -1,0 +1,120 @@
+// Questions to the stores: evidence, and answers from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/timing.h"
+#include "channel.h"
+#include "metrics.h"
+#include "outcome.h"
+#include "s3attn/engine.h"
+#include "stores.h"
+#include "work_queue.h"
+
+namespace s3attn::server {
+
+struct NamedReader {
+    std::string name, file;  // no file: the scanning model
+};
+
+// Evidence of one or several stores; span i is of stores[i].
+struct Found {
+    SearchResult result;
+    std::vector<size_t> stores;  // indices into Stores
+    double milliseconds = 0;
+    // With SearchOptions::attention: all units of each store that was searched. The rest of it is
+    // in `result`.
+    std::vector<std::pair<size_t, std::vector<UnitAttention>>> units;
+};
+
+struct Question {
+    std::string text;
+    std::vector<ChatTurn> history;
+    std::vector<size_t> stores;  // to search
+    size_t reader = 0;
+    AskOptions options;
+};
+
+// What comes back while a question is answered, in this order: found, any number of pieces, then
+// done; or a failure at any point, as the last.
+struct AnswerEvent {
+    enum class Kind { kFound, kPiece, kDone, kFailed } kind = Kind::kPiece;
+    std::shared_ptr<const Found> found;  // kFound, kDone
+    std::string piece;
+    AskResult result;
+    double retrieval_ms = 0, ttft_ms = 0;
+    Failure failure;
+};
+
+// A question under way. Destroying it stops the answer.
+class Answering {
+  public:
+    Answering(WorkQueue& queue, std::shared_ptr<Channel<AnswerEvent>> channel,
+              std::shared_ptr<WorkQueue::Job> job)
+        : queue_(queue), channel_(std::move(channel)), job_(std::move(job)) {}
+    ~Answering();
+    Answering(const Answering&) = delete;
+    Answering& operator=(const Answering&) = delete;
+    // Nothing when no event came in time.
+    std::optional<AnswerEvent> next(std::chrono::milliseconds time);
+    bool ended() const { return ended_; }
+    // No more pieces are wanted; done (with what there is), or a failure, still comes.
+    void stop() { job_->cancel.cancel(); }
+
+  private:
+    WorkQueue& queue_;
+    std::shared_ptr<Channel<AnswerEvent>> channel_;
+    std::shared_ptr<WorkQueue::Job> job_;
+    bool ended_ = false;
+};
+
+class Questions {
+  public:
+    // `readers`: GGUF files; none: the scanning model answers. `answers`: at a time; `waiting`:
+    // jobs that wait, searches and answers each.
+    Questions(const Stores& stores, const EngineOptions& engine,
+              const std::vector<std::string>& readers, size_t answers, size_t waiting,
+              Metrics& metrics);
+
+    const std::vector<NamedReader>& readers() const { return readers_; }
+    // Fails where one is no file.
+    Status check_readers() const;
+    // By name; empty: the first. 404 model_not_found.
+    Outcome<size_t> choose_reader(const std::string& name) const;
+    // The window that a reader has where the model allows it, in tokens.
+    uint32_t reader_window() const { return window_; }
+
+    // Budgets count in tokens of the scanning model here, of the reader in ask(). Looks at
+    // `keep_going` now and then; false ends it.
+    Outcome<Found> search(const std::vector<size_t>& stores, const std::string& question,
+                          const SearchOptions& options, const std::function<bool()>& keep_going);
+    Outcome<std::shared_ptr<Answering>> ask(const Question& question);
+
+    void update_gauges();
+    // Running answers may end for `grace_ms`.
+    void stop(int grace_ms);
+
+  private:
+    Outcome<Found> search_now(EngineSet& engines, const std::vector<size_t>& stores,
+                              const std::string& question, const SearchOptions& options,
+                              const std::string& reader);
+    void answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
+                    Channel<AnswerEvent>& channel);
+    AnswerEvent write_answer(EngineSet& engines, const Question& question,
+                             const std::shared_ptr<const Found>& found, const CancelToken& cancel,
+                             Channel<AnswerEvent>& channel, const Stopwatch& watch);
+
+    const Stores& stores_;
+    std::vector<NamedReader> readers_;
+    const uint32_t window_;
+    Metrics& metrics_;
+    WorkQueue searches_, answers_;
+};
+
+}  // namespace s3attn::server
