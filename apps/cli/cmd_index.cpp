@@ -116,7 +116,7 @@ void add_index_command(Context& context) {
     auto arguments = std::make_shared<IndexArguments>();
     CLI::App* command =
         add_command(context, "index", "Read documents into a store (made if absent)",
-                    "Formats: text, Markdown, HTML, PDF, DOCX, EPUB; '-' is standard input;\n"
+                    "Formats: text, Markdown, HTML, PDF, DOCX, EPUB, mail; '-' is standard input;\n"
                     "directories are walked. Interrupt and repeat at will: finished documents are\n"
                     "skipped, changed ones replaced, interrupted ones resumed.\n\n"
                     "Example: s3attn index notes.s3 book.md reports/");

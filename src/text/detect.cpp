@@ -1,6 +1,7 @@
 #include "text/detect.h"
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 
 #include "text/zip_archive.h"
@@ -112,17 +113,30 @@ bool begins_like_html(std::string_view head) {
     return false;
 }
 
-// Names that say "this is text": what stands in it does not overrule them, for a text may speak of
-// any format.
-bool is_text_name(std::string_view extension) {
-    static constexpr std::string_view kNames[] = {
-        "md",  "markdown", "mdown", "mkd",  "txt",  "text", "rst",   "adoc",   "asciidoc",
-        "org", "tex",      "log",   "csv",  "tsv",  "json", "jsonl", "ndjson", "yaml",
-        "yml", "toml",     "ini",   "cfg",  "conf", "c",    "h",     "cc",     "cpp",
-        "hpp", "cs",       "go",    "java", "js",   "jsx",  "ts",    "tsx",    "kt",
-        "php", "pl",       "py",    "rb",   "rs",   "sh",   "sql",   "swift",  "vue",
-        "css", "diff",     "patch", "srt",  "vtt"};
-    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames);
+// Headers of a mail, or the line that begins each mail of an mbox file and then headers.
+bool begins_like_mail(std::string_view head) {
+    static constexpr std::string_view kHeaders[] = {
+        "return-path:", "received:", "delivered-to:", "from:",         "to:",
+        "subject:",     "date:",     "message-id:",   "mime-version:", "x-mozilla-status:"};
+    if (head.starts_with("From "))
+        head.remove_prefix(std::min(head.find('\n'), head.size() - 1) + 1);
+    unsigned found = 0;
+    while (!head.empty() && head.front() != '\n' && head.front() != '\r') {
+        const std::string_view line = head.substr(0, head.find('\n'));
+        const bool folded = line.front() == ' ' || line.front() == '\t';
+        const size_t colon = line.find(':');
+        if (!folded && (colon == line.npos || line.substr(0, colon).find(' ') != line.npos)) {
+            return false;
+        }
+        const std::string name = lower_ascii(line.substr(0, std::min(colon, line.size() - 1) + 1));
+        for (size_t i = 0; i < std::size(kHeaders); ++i) {
+            if (!folded && name == kHeaders[i]) found |= 1u << i;
+        }
+        head.remove_prefix(std::min(line.size() + 1, head.size()));
+    }
+    // One of those that programs write, and two at least of those that people read.
+    constexpr unsigned kByPrograms = 0b1110000111u;
+    return (found & kByPrograms) != 0 && std::popcount(found & 0b0001111000u) >= 2;
 }
 
 Detection refuse(std::string message) { return {Format::kUnsupported, std::move(message)}; }
@@ -150,6 +164,19 @@ Result<Detection> detect_zip(const SourceFile& source) {
 }
 
 }  // namespace
+
+// Names that say "this is text": what stands in it does not overrule them, for a text may speak of
+// any format.
+bool is_text_name(std::string_view extension) {
+    static constexpr std::string_view kNames[] = {
+        "md",  "markdown", "mdown", "mkd",  "txt",  "text", "rst",   "adoc",   "asciidoc",
+        "org", "tex",      "log",   "csv",  "tsv",  "json", "jsonl", "ndjson", "yaml",
+        "yml", "toml",     "ini",   "cfg",  "conf", "c",    "h",     "cc",     "cpp",
+        "hpp", "cs",       "go",    "java", "js",   "jsx",  "ts",    "tsx",    "kt",
+        "php", "pl",       "py",    "rb",   "rs",   "sh",   "sql",   "swift",  "vue",
+        "css", "diff",     "patch", "srt",  "vtt"};
+    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames);
+}
 
 std::string extension_of(std::string_view path) {
     std::string extension = std::filesystem::path(path).extension().string();
@@ -181,6 +208,11 @@ Result<Detection> detect_format(const SourceFile& source) {
         if (textual && text_name && !certain) continue;
         if (letters && !textual && head.find('\0') == head.npos) continue;
         return refuse(std::string(magic.refusal) + next_step(magic.refusal));
+    }
+    static constexpr std::string_view kMail[] = {"eml", "emlx", "mbox", "mht", "mhtml"};
+    if (std::find(std::begin(kMail), std::end(kMail), extension) != std::end(kMail) ||
+        (!text_name && begins_like_mail(head))) {
+        return Detection{Format::kMail, {}};
     }
     if (extension == "html" || extension == "htm" || extension == "xhtml" || extension == "xht" ||
         (!text_name && begins_like_html(head))) {

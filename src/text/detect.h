@@ -8,7 +8,7 @@
 
 namespace s3attn::text {
 
-enum class Format { kText, kMarkdown, kHtml, kPdf, kDocx, kEpub, kUnsupported };
+enum class Format { kText, kMarkdown, kHtml, kPdf, kDocx, kEpub, kMail, kUnsupported };
 
 struct Detection {
     Format format = Format::kText;
@@ -17,6 +17,10 @@ struct Detection {
 
 // Text is only assumed: whether a kText file really is text is for profile_text to say.
 Result<Detection> detect_format(const SourceFile& source);
+
+// Whether an extension says "this is text": what stands in it does not overrule it then, for a text
+// may speak of any format.
+bool is_text_name(std::string_view extension);
 
 // The lower-case extension of a path without its dot ("" when there is none).
 std::string extension_of(std::string_view path);

@@ -28,6 +28,7 @@ OpenResult open_as(Format format, OpenRequest request) {
         case Format::kPdf: request.header.format = "pdf"; return open_pdf(request);
         case Format::kDocx: request.header.format = "docx"; return open_docx(request);
         case Format::kEpub: request.header.format = "epub"; return open_epub(request);
+        case Format::kMail: request.header.format = "mail"; return open_mail(request);
         case Format::kText:
         case Format::kUnsupported: break;
     }
@@ -62,11 +63,12 @@ OpenResult open_text(OpenRequest request) {
         std::move(header), std::move(window), std::move(pieces), limits, Place::kCountLines));
 }
 
-OpenResult open_document_windowed(const std::string& path, const ReaderOptions& options,
-                                  size_t window_bytes) {
+OpenResult open_source(std::shared_ptr<SourceFile> source, const ReaderOptions& options,
+                       size_t window_bytes, int depth) {
+    const std::string path = source->path();
     try {
         OpenRequest request;
-        S3ATTN_TRY(request.source, SourceFile::open(path));
+        request.source = std::move(source);
         S3ATTN_TRY(const Detection detection, detect_format(*request.source));
         if (detection.format == Format::kUnsupported) {
             return make_error(ErrorCode::kUnsupported, path + " looks like " + detection.refusal);
@@ -76,11 +78,18 @@ OpenResult open_document_windowed(const std::string& path, const ReaderOptions& 
         S3ATTN_TRY(request.header.source_hash, request.source->hash());
         request.options = options;
         request.window_bytes = window_bytes;
+        request.depth = depth;
         return open_as(detection.format, std::move(request));
     } catch (const std::exception& exception) {  // a parser out of memory
         return make_error(ErrorCode::kUnsupported,
                           path + " cannot be read: " + std::string(exception.what()));
     }
+}
+
+OpenResult open_document_windowed(const std::string& path, const ReaderOptions& options,
+                                  size_t window_bytes) {
+    S3ATTN_TRY(std::shared_ptr<SourceFile> source, SourceFile::open(path));
+    return open_source(std::move(source), options, window_bytes, 0);
 }
 
 }  // namespace text

@@ -1,6 +1,6 @@
 // Documents in: any supported file becomes a stream of units (paragraphs, or blocks of sentences).
-// Nothing holds a whole plain-text document; formats that must be parsed whole (HTML, DOCX, EPUB)
-// are refused above ReaderOptions::max_parse_bytes.
+// Nothing holds a whole plain-text document; formats that must be parsed whole (HTML, DOCX, EPUB,
+// mail) are refused above ReaderOptions::max_parse_bytes.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@
 namespace s3attn {
 
 // The smallest quotable piece. Units are in document order and do not overlap; all text between
-// them is whitespace (kept in `gap`), so concatenating gap + text of all units rebuilds the
-// document up to trailing whitespace.
+// them is whitespace, or a run that is no language (base64 and the like), and kept in `gap`:
+// concatenating gap + text of all units rebuilds the document up to what follows the last one.
 struct Unit {
-    std::string gap;   // whitespace between the previous unit's end and this unit's begin, UTF-8
+    std::string gap;   // what stands between the previous unit's end and this unit's begin, UTF-8
     std::string text;  // valid UTF-8 (bytes that are not are replaced, offsets stay exact)
     uint64_t byte_begin = 0, byte_end = 0;  // in the header's OffsetSpace
     uint32_t line_begin = 0, line_end = 0;  // 1-based; 0 where there are pages
@@ -27,7 +27,7 @@ struct Unit {
 
 struct DocumentHeader {
     std::string path;
-    std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
+    std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub", "mail"
     std::string encoding;  // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t source_bytes = 0;

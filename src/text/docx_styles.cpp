@@ -153,6 +153,7 @@ DocxStyles::Level DocxStyles::level_of(const Number& number, int level) const {
 DocxStyles::Place DocxStyles::place_of(const pugi::xml_node& properties) const {
     const pugi::xml_node own = child_named(properties, "numPr");
     Place place{value_of(own, "numId"), static_cast<int>(number_in(value_of(own, "ilvl"), -1))};
+    const bool own_level = place.level >= 0;
     std::string style = value_of(properties, "pStyle");
     if (style.empty()) style = default_style_;
     std::string naming;  // the style that brings the number
@@ -165,7 +166,7 @@ DocxStyles::Place DocxStyles::place_of(const pugi::xml_node& properties) const {
         return !place.number.empty() && place.level >= 0;
     });
     const auto number = numbers_.find(place.number);
-    if (!naming.empty() && number != numbers_.end()) {
+    if (!naming.empty() && !own_level && number != numbers_.end()) {
         // Where a level names the paragraph's style or the one that it is based on, it is that one.
         bool found = false;
         walk_style(style, [&](const std::string& id, const Style&) {

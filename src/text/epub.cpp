@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace s3attn::text {
 namespace {
 
 // The entry as UTF-8: XHTML is UTF-8 or says otherwise.
-Result<std::string> decoded_entry(const std::string& bytes) {
+std::string decoded_entry(const std::string& bytes, const std::string& entry,
+                          std::vector<ReadNote>& notes) {
     std::string_view content = bytes;
     std::string converter;
     if (content.starts_with("\xEF\xBB\xBF")) {
@@ -23,14 +25,26 @@ Result<std::string> decoded_entry(const std::string& bytes) {
         converter = declared_charset(content);
         if (converter == "utf-8" || converter == "utf8") converter.clear();
     }
-    TextEncoding encoding;
-    encoding.converter = converter;
-    Result<std::unique_ptr<Decoder>> decoder = make_decoder(encoding);
-    // A name that nobody knows is no reason to lose the chapter.
-    if (!decoder.ok()) decoder = make_utf8_decoder();
-    std::string text;
-    (*decoder)->decode(content, true, text, nullptr);
-    return text;
+    const auto decode = [&](const std::string& name) {
+        TextEncoding encoding;
+        encoding.converter = name;
+        Result<std::unique_ptr<Decoder>> decoder = make_decoder(encoding);
+        // A name that nobody knows is no reason to lose the chapter.
+        if (!decoder.ok()) decoder = make_utf8_decoder();
+        std::string text;
+        (*decoder)->decode(content, true, text, nullptr);
+        return text;
+    };
+    std::string text = decode(converter);
+    // Bytes that are not UTF-8 have become question marks: letters of Western Europe, mostly.
+    const auto marks = [](std::string_view some) {
+        return std::count(some.begin(), some.end(), '?');
+    };
+    if (!converter.empty() || marks(text) == marks(content)) return text;
+    const std::string usual = "windows-1252";
+    add_note(notes,
+             {ReadNote::Kind::kConverted, entry, 1, "not valid UTF-8: converted from " + usual});
+    return decode(usual);
 }
 
 // What is no chapter by its type: an image without a text that stands for it, a film.
@@ -94,7 +108,7 @@ class EpubReader {
                                                                 : chapter.media_type) +
                                   ")");
         }
-        S3ATTN_TRY(const std::string markup, decoded_entry(*bytes));
+        const std::string markup = decoded_entry(*bytes, chapter.entry, notes_);
         text.begin_chapter();
         if (chapter.media_type == "text/plain") {
             text.add(markup, {false, true, false});

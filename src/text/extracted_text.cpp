@@ -1,8 +1,27 @@
 #include "text/extracted_text.h"
 
+#include <unicode/utf8.h>
+
 namespace s3attn::text {
 
+namespace {
+
+bool is_utf8(std::string_view text) {
+    const auto length = static_cast<int32_t>(text.size());
+    UChar32 c = 0;
+    for (int32_t at = 0; at < length && c >= 0;) U8_NEXT(text.data(), at, length, c);
+    return c >= 0;
+}
+
+}  // namespace
+
 void ExtractedText::add(std::string_view text, const Kind& kind, const LineMap& lines) {
+    // XML parsers let bytes and references through that are no characters.
+    std::string repaired;
+    if (!is_utf8(text)) {
+        make_utf8_decoder()->decode(text, true, repaired, nullptr);
+        text = repaired;
+    }
     const std::string_view trimmed = trim(text);
     if (trimmed.empty()) return;
     if (!text_.empty()) text_ += kind.tight ? "\n" : "\n\n";

@@ -80,17 +80,6 @@ bool begins_like_text(const SourceFile& source) {
 
 }  // namespace
 
-bool is_text_ending(std::string_view ending) {
-    static constexpr std::string_view kEndings[] = {
-        "adoc", "asc",    "asciidoc", "bib",   "c",   "cc",  "cfg",      "conf", "cpp",
-        "cs",   "css",    "csv",      "diff",  "go",  "h",   "hpp",      "ini",  "java",
-        "js",   "json",   "jsonl",    "kt",    "log", "lua", "markdown", "md",   "mdown",
-        "mkd",  "ndjson", "org",      "patch", "php", "pl",  "po",       "py",   "r",
-        "rb",   "rs",     "rst",      "sh",    "sql", "srt", "swift",    "tex",  "text",
-        "toml", "ts",     "tsv",      "tsx",   "txt", "vtt", "xml",      "yaml", "yml"};
-    return contains(kEndings, ending);
-}
-
 FileKind kind_of(const SourceFile& source) {
     const std::string ending = extension_of(source.path());
     FileKind kind;
@@ -100,7 +89,7 @@ FileKind kind_of(const SourceFile& source) {
     const bool text = known && detection->format == Format::kText && begins_like_text(source);
     // What claims to be one of ours is for its reader, which says what is wrong with it.
     if (text || (known && detection->format != Format::kText) || contains(kReadEndings, ending) ||
-        is_text_ending(ending)) {
+        is_text_name(ending) || ending == "xml") {
         kind.role = FileRole::kDocument;
         return kind;
     }

@@ -21,7 +21,4 @@ struct FileKind {
 };
 FileKind kind_of(const SourceFile& source);
 
-// Whether files of this ending (lower case, without the dot) are text.
-bool is_text_ending(std::string_view ending);
-
 }  // namespace s3attn::text

@@ -13,6 +13,7 @@ struct OpenRequest {
     DocumentHeader header;  // path, format and hash are set
     ReaderOptions options;
     size_t window_bytes = 1 << 16;  // how much text is decoded at a time
+    int depth = 0;                  // of documents inside documents
 };
 using OpenResult = Result<std::unique_ptr<DocumentReader>>;
 
@@ -22,6 +23,12 @@ OpenResult open_html(OpenRequest request);
 OpenResult open_pdf(OpenRequest request);
 OpenResult open_docx(OpenRequest request);
 OpenResult open_epub(OpenRequest request);
+OpenResult open_mail(OpenRequest request);
+
+// Opens what `source` holds, by content and by the name that it has. `depth`: how many documents it
+// lies in (a mail's attachment: 1).
+OpenResult open_source(std::shared_ptr<SourceFile> source, const ReaderOptions& options,
+                       size_t window_bytes, int depth);
 
 // open_document with a window of `window_bytes`, so that tests can make every boundary be hit.
 OpenResult open_document_windowed(const std::string& path, const ReaderOptions& options,

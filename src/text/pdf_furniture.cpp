@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kWindow = 4;                       // pages on each side
 constexpr size_t kRows = 3;                         // rows of text at each edge
 constexpr size_t kMostEdges = 16;                   // lines in them
+constexpr size_t kLongestNumber = 8;                // bytes of "- iv -"
 constexpr size_t kLongestLine = 300;                // bytes; longer lines are body text
 constexpr size_t kFewPages = 4;                     // in a document this short two pages are enough
 constexpr float kZone = 0.16f, kOuterZone = 0.08f;  // of the page's height
@@ -84,6 +85,7 @@ void PdfFurniture::compare(Page& earlier, Page& later) const {
             if (!same_but_page_number(a.text, earlier.number, b.text, later.number)) continue;
             ++a.after;
             ++b.before;
+            if (a.text != b.text) a.numbered = b.numbered = true;
             break;
         }
     }
@@ -95,24 +97,27 @@ void PdfFurniture::settle(const Page& page) {
     const auto repeats = [&](const Edge& edge) {
         return few ? edge.outer && edge.before + edge.after >= 1 : edge.before + edge.after >= 2;
     };
-    // A row counts whole and only behind rows that count, so that a table at the end of a page
-    // loses no cell that happens to repeat.
+    // A row counts whole, where all of it repeats or a page's number stands in it, and only behind
+    // rows that count: a table at the end of a page loses no cell that happens to repeat.
     size_t begin = 0;
     bool stopped[2] = {false, false};
     while (begin < page.edges.size()) {
         const Edge& first = page.edges[begin];
         size_t end = begin;
-        bool all = !stopped[first.side];
+        bool all = true, number = false;
         for (; end < page.edges.size() && page.edges[end].row == first.row &&
                page.edges[end].side == first.side;
              ++end) {
             all = all && repeats(page.edges[end]);
+            number = number || (page.edges[end].numbered && repeats(page.edges[end]));
         }
-        stopped[first.side] = !all;
+        stopped[first.side] = stopped[first.side] || (!all && !number);
         for (; begin < end; ++begin) {
             const Edge& edge = page.edges[begin];
-            if (!all) continue;
-            found.emplace_back(edge.line, edge.before == 0 ? Line::kFirst : Line::kRepeated);
+            if (stopped[edge.side]) continue;
+            const bool bare_number = edge.numbered && edge.text.size() <= kLongestNumber;
+            const bool known = repeats(edge) && (edge.before > 0 || bare_number);
+            found.emplace_back(edge.line, known ? Line::kRepeated : Line::kFirst);
         }
     }
 }

@@ -26,7 +26,8 @@ class PdfFurniture {
         uint32_t line = 0;
         size_t side = 0, row = 0;  // top or bottom; counted from outside
         float top = 0;
-        bool outer = false;  // within the outer zone
+        bool outer = false;     // within the outer zone
+        bool numbered = false;  // alike but for the page's number
         std::string text;
         uint32_t before = 0, after = 0;  // neighbouring pages that have it
     };

@@ -1,5 +1,7 @@
 #include "text/xml_parts.h"
 
+#include <algorithm>
+
 namespace s3attn::text {
 namespace {
 
@@ -43,9 +45,15 @@ std::vector<pugi::xml_node> elements_named(const pugi::xml_node& root, std::stri
 
 Status parse_entry(ZipArchive& archive, const std::string& path, const std::string& entry,
                    pugi::xml_document& document) {
-    S3ATTN_TRY(const std::string xml, archive.read(entry));
+    S3ATTN_TRY(std::string xml, archive.read(entry));
+    // The parser works in the bytes themselves, and owns them: no second copy while it does.
+    const size_t size = xml.size();
+    void* bytes = pugi::get_memory_allocation_function()(std::max<size_t>(size, 1));
+    if (bytes == nullptr) return entry_error(path, entry, "is too large for the memory there is");
+    std::copy(xml.begin(), xml.end(), static_cast<char*>(bytes));
+    xml = {};
     const pugi::xml_parse_result parsed =
-        document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
+        document.load_buffer_inplace_own(bytes, size, pugi::parse_default | pugi::parse_ws_pcdata);
     if (parsed) return {};
     return entry_error(path, entry,
                        "not well-formed XML at byte " + std::to_string(parsed.offset) + " (" +

@@ -227,6 +227,13 @@ TEST(DocxText, RaisedAndLoweredRunsStayApart) {
               "x^n a/b");
 }
 
+TEST(DocxText, IsValidWhateverThePartsHold) {
+    EXPECT_EQ(read_docx(p("a\xE9"
+                          "b &#xD800;c"))
+                  .all(),
+              "a?b ???c");
+}
+
 TEST(DocxText, SignsControlsAndAlternatives) {
     EXPECT_EQ(
         read_docx(

@@ -139,6 +139,26 @@ TEST_F(PdfText, HeadersAndFootersStandOnceAndSentencesGoOnOverPages) {
     EXPECT_EQ(document.header.notes[0].count, 10u);
 }
 
+TEST_F(PdfText, ATitleBesideAPageNumberIsKeptApart) {
+    const char* titles[] = {"The lamp", "The lamp", "The oil", "The oil", "The log", "The log"};
+    std::vector<std::string> pages;
+    for (int page = 0; page < 6; ++page) {
+        const std::string number = std::to_string(page + 20);
+        std::string body = "Season " + std::to_string(page * 7) + " begins.\n" + kProse;
+        if (page == 2) body += "The rent of the tower that the keeper paid each year was forty";
+        if (page == 3) body = "crowns and a goose.\n" + body;
+        pages.push_back("BT /F1 9 Tf 72 770 Td (" + std::string(titles[page]) +
+                        ") Tj ET BT /F1 9 " + "Tf 500 770 Td (" + number + ") Tj ET\n" +
+                        pdf_lines(body, 700));
+    }
+    const Document document = pdf(pages);
+    const std::string all = document.all();
+    EXPECT_NE(all.find("was forty\ncrowns and a goose."), std::string::npos) << all;
+    for (const char* title : {"The lamp", "The oil", "The log"}) {
+        EXPECT_NE(all.find(title), std::string::npos) << title;
+    }
+}
+
 TEST_F(PdfText, WhatDiffersOnAPageStays) {
     std::vector<std::string> pages;
     for (int page = 1; page <= 6; ++page) {

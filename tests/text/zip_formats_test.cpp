@@ -240,6 +240,20 @@ TEST(Epub, ChaptersOfOtherTypesAreReadOrNamed) {
         << document.header.notes[0].text();
 }
 
+TEST(Epub, ChaptersInOtherEncodings) {
+    const Document document =
+        good("a.epub",
+             book(item("a", "a.xhtml") + item("b", "b.xhtml") + item("c", "c.xhtml"),
+                  in_order("a") + in_order("b") + in_order("c"),
+                  {{"O/a.xhtml", chapter("caf\xE9?")},
+                   {"O/b.xhtml", "<?xml version='1.0' encoding='iso-8859-2'?>" + chapter("\xB3")},
+                   {"O/c.xhtml", "<?xml version='1.0' encoding='no-such'?>" + chapter("plain")}}));
+    EXPECT_EQ(document.all(), "caf\u00E9?\n\n\u0142\n\nplain");
+    ASSERT_EQ(document.header.notes.size(), 1u);
+    EXPECT_EQ(document.header.notes[0].kind, ReadNote::Kind::kConverted);
+    EXPECT_EQ(document.header.notes[0].place, "O/a.xhtml");
+}
+
 TEST(Epub, PartsOutsideTheReadingOrder) {
     const Document document =
         good("a.epub",
