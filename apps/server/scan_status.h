@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "s3attn/ids.h"
 #include "s3attn/progress.h"
 
 namespace s3attn::server {

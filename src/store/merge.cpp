@@ -186,8 +186,9 @@ class Copier {
             const auto n = static_cast<uint32_t>(std::min<int64_t>(kCopiedTokens, tokens - done));
             if (const Status status = codes_.read(static_cast<uint64_t>(begin + done), n, batch_);
                 !status.ok()) {
-                return make_error(status.error().code, "the store '" + input_.directory +
-                                                           "': " + status.error().message);
+                Error error = status.error();
+                error.message = "the store '" + input_.directory + "': " + error.message;
+                return error;
             }
             S3ATTN_CHECK(writer_.add_codes(batch_));
             done += n;

@@ -33,6 +33,7 @@ Status check_word_index(Database& db) {
     const Status status =
         copy->exec("INSERT INTO units_fts(units_fts, rank) VALUES ('integrity-check', 1)");
     if (status.ok()) return {};
+    if (status.error().code == ErrorCode::kExhausted) return status.error();
     return make_error(status.error().code, "'" + db.path() +
                                                "': the word index does not match the units" +
                                                status.error().message.substr(2));
