@@ -21,7 +21,7 @@
 #include "base/timing.h"
 #include "recording.h"
 #include "retrieve/feature_choice.h"
-#include "retrieve/rank.h"
+#include "retrieve/score.h"
 #include "store/store.h"
 
 namespace {

@@ -11,7 +11,7 @@
 
 #include "adapter/adapter.h"
 #include "adapter/adapter_search.h"
-#include "engine/searcher.h"
+#include "engine/question_codes.h"
 #include "model/llama_model.h"
 #include "recording.h"
 #include "s3attn/engine.h"
@@ -74,7 +74,7 @@ Result<bench::Recording> read_store(const std::string& directory) {
 
 // Exactly kQuestionTokens each: a shorter question goes on with the next one.
 Result<std::vector<QueryCodes>> encode_questions(const std::string& path, const std::string& out,
-                                                 Searcher& searcher) {
+                                                 Scanner& scanner, const Adapter& adapter) {
     std::ifstream file(path);
     std::vector<std::string> questions;
     for (std::string line; std::getline(file, line);) {
@@ -87,15 +87,16 @@ Result<std::vector<QueryCodes>> encode_questions(const std::string& path, const 
     std::ofstream kept(out + "/questions.txt");
     for (size_t q = 0; q < questions.size() && queries.size() < kQuestions; ++q) {
         std::string text = questions[q];
-        S3ATTN_TRY(Tokens tokens, searcher.scanner.tokenizer().tokenize(text));
+        S3ATTN_TRY(Tokens tokens, scanner.tokenizer().tokenize(text));
         for (size_t next = q + 1; tokens.ids.size() < kQuestionTokens && next < q + 9; ++next) {
             text += " " + questions[next % questions.size()];
-            S3ATTN_TRY(tokens, searcher.scanner.tokenizer().tokenize(text));
+            S3ATTN_TRY(tokens, scanner.tokenizer().tokenize(text));
         }
         tokens.ids.resize(std::min(tokens.ids.size(), kQuestionTokens));
-        S3ATTN_TRY(QueryCodes codes, searcher.encode_question(tokens, Scoring::kAttention));
+        S3ATTN_TRY(const QuestionCodes codes,
+                   QuestionCodes::make(scanner, adapter, tokens, Scoring::kAttention));
         kept << text << '\n';
-        queries.push_back(std::move(codes));
+        queries.push_back(codes.block(0));
     }
     return queries;
 }
@@ -139,9 +140,7 @@ Status record(const std::vector<std::string>& arguments) {
     scan.chunk_tokens = kChunkTokens;
     scan.deepest_layer = static_cast<int32_t>(adapter.deepest_layer());
     S3ATTN_TRY(const auto scanner, open_llama_scanner(scan));
-    S3ATTN_TRY(const auto reader, StoreReader::open(store, nullptr));
-    Searcher searcher{*scanner, adapter, *reader, 0, {}, nullptr};
-    S3ATTN_TRY(const auto queries, encode_questions(arguments[4], out, searcher));
+    S3ATTN_TRY(const auto queries, encode_questions(arguments[4], out, *scanner, adapter));
     S3ATTN_CHECK(bench::write_queries(out + "/queries.bin", queries));
     fs::remove_all(store);
     return {};

@@ -10,8 +10,8 @@
 #include "../tests/retrieve/memory_store.h"
 #include "base/parallel.h"
 #include "base/timing.h"
-#include "retrieve/rank.h"
 #include "retrieve/scan_cache.h"
+#include "retrieve/score.h"
 
 namespace {
 
@@ -93,7 +93,8 @@ int main(int argc, char** argv) {
     const double warm_ms =
         best_ms(20, [&] { (void)score_attention(store, query, threads, &cache).ok(); });
     const double one_ms = best_ms(10, [&] { (void)score_attention(store, query, 1).ok(); });
-    const double eq7_ms = best_ms(10, [&] { (void)score_eq7(store, query, threads).ok(); });
+    const double eq7_ms =
+        best_ms(10, [&] { (void)score_eq7(store, query, {.threads = threads}).ok(); });
     const Stopwatch slow_watch;
     const auto slow = score_attention_reference(store, query);
     const double slow_ms = slow_watch.milliseconds();

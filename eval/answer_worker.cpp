@@ -96,16 +96,16 @@ Status AnswerWorker::rank(const AnswerQuestion& question, const AnswerMethod& me
 }
 
 // Query likelihood: the better a passage explains the question, the further up it goes.
-Status AnswerWorker::rerank(const AnswerQuestion& question, std::vector<ScoredUnit>& ranked) {
+Status AnswerWorker::rerank(const AnswerQuestion& question, UnitList& ranked) {
     const size_t n = std::min<size_t>(options_.rerank, ranked.size());
     for (size_t i = 0; i < n; ++i) {
-        S3ATTN_TRY(const UnitRow unit, units_->reader().unit(ranked[i].unit_id));
+        S3ATTN_TRY(const UnitRow unit, units_->unit(ranked[i].unit));
         S3ATTN_TRY(
             const Likelihood likelihood,
             reader_->likelihood({unit.text + "\n\nQuestion:", false}, " " + question.question, 0));
         ranked[i].score = likelihood.log_likelihood / std::max(likelihood.tokens, 1u);
     }
-    const auto better = [](const ScoredUnit& a, const ScoredUnit& b) { return a.score > b.score; };
+    const auto better = [](const RankedUnit& a, const RankedUnit& b) { return a.score > b.score; };
     std::stable_sort(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(n), better);
     return {};
 }
@@ -132,11 +132,11 @@ uint64_t AnswerWorker::tail_of(const AnswerQuestion& question, int64_t budget,
 }
 
 Status AnswerWorker::drop_tail(const AnswerQuestion& question, uint64_t tail_begin,
-                               std::vector<ScoredUnit>& ranked) const {
+                               UnitList& ranked) const {
     if (tail_begin >= set_.collections[question.collection].documents.back().size()) return {};
-    std::vector<ScoredUnit> kept;
-    for (const ScoredUnit& unit : ranked) {
-        S3ATTN_TRY(const UnitRow row, units_->reader().unit(unit.unit_id));
+    UnitList kept;
+    for (const RankedUnit& unit : ranked) {
+        S3ATTN_TRY(const UnitRow row, units_->unit(unit.unit));
         if (row.byte_end <= tail_begin) kept.push_back(unit);
     }
     ranked = std::move(kept);
@@ -168,7 +168,7 @@ Result<AnswerWorker::Evidence> AnswerWorker::evidence(const AnswerQuestion& ques
             ranked_method_ = job.method;
         }
         const Stopwatch watch;
-        std::vector<ScoredUnit> ranked = ranked_;
+        UnitList ranked = ranked_;
         S3ATTN_CHECK(drop_tail(question, tail, ranked));
         const auto count = [this](std::string_view text) {
             return reader_->tokenizer().count(text);
@@ -195,7 +195,7 @@ Result<AnswerWorker::Evidence> AnswerWorker::evidence(const AnswerQuestion& ques
 Result<FittedPrompt> AnswerWorker::prompt_of(const AnswerQuestion& question,
                                              const std::vector<Passage>& passages) const {
     const AnswerTask& task = set_.tasks[question.task];
-    const uint32_t window = reader_->context_tokens();
+    const uint32_t window = reader_->info().window_tokens;
     if (task.max_tokens + 16 > window) {
         return make_error(ErrorCode::kInvalidArgument,
                           task.name + " answers take " + std::to_string(task.max_tokens) +
@@ -207,7 +207,7 @@ Result<FittedPrompt> AnswerWorker::prompt_of(const AnswerQuestion& question,
                                                   task.line_spans),
                                     question.input),
                       task.chat, window - task.max_tokens, reader_->tokenizer(),
-                      [this](const ReaderPrompt& prompt) { return reader_->count(prompt); });
+                      [this](const ReaderPrompt& prompt) { return reader_->count_prompt(prompt); });
 }
 
 Status AnswerWorker::measure_likelihood(const AnswerQuestion& question, const AnswerJob& job,

@@ -38,7 +38,7 @@ struct WorkerOptions {
 class AnswerWorker {
   public:
     AnswerWorker(const AnswerSet& set, const std::vector<AnswerMethod>& methods,
-                 const WorkerOptions& options, std::unique_ptr<Reader> reader)
+                 const WorkerOptions& options, std::unique_ptr<LocalReader> reader)
         : set_(set), methods_(methods), options_(options), reader_(std::move(reader)) {}
 
     // `jobs` in the order of the methods. Each row is handed on as soon as it is there; an Error of
@@ -56,9 +56,8 @@ class AnswerWorker {
         bool withheld = false;
     };
     Status rank(const AnswerQuestion& question, const AnswerMethod& method);
-    Status drop_tail(const AnswerQuestion& question, uint64_t tail_begin,
-                     std::vector<ScoredUnit>& ranked) const;
-    Status rerank(const AnswerQuestion& question, std::vector<ScoredUnit>& ranked);
+    Status drop_tail(const AnswerQuestion& question, uint64_t tail_begin, UnitList& ranked) const;
+    Status rerank(const AnswerQuestion& question, UnitList& ranked);
     Result<Evidence> evidence(const AnswerQuestion& question, const AnswerJob& job);
     Result<FittedPrompt> prompt_of(const AnswerQuestion& question,
                                    const std::vector<Passage>& passages) const;
@@ -73,12 +72,12 @@ class AnswerWorker {
     const AnswerSet& set_;
     const std::vector<AnswerMethod>& methods_;
     WorkerOptions options_;
-    std::unique_ptr<Reader> reader_;
+    std::unique_ptr<LocalReader> reader_;
     // Of the question that is being answered.
     std::unique_ptr<UnitStore> units_;
     std::vector<float> full_next_;  // log-probabilities behind the full context; empty: not made
     size_t ranked_method_ = SIZE_MAX;
-    std::vector<ScoredUnit> ranked_;
+    UnitList ranked_;
     double rank_seconds_ = 0;
     bool withheld_ = false;
 };

@@ -3,38 +3,25 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
-#include <thread>
 
 #include "base/files.h"
-#include "base/parallel.h"
 #include "base/timing.h"
 #include "eval/answer_summary.h"
 #include "eval/answer_worker.h"
 #include "eval/index_lock.h"
+#include "eval/reader_pool.h"
 #include "eval/report.h"
 
 namespace s3attn::eval {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr uint32_t kWidestWindow = 32768;        // without --reader-context
-constexpr uint64_t kReaderBytes = 300ull << 20;  // of a context besides its cache
-
 std::string row_key(const std::string& task, const std::string& id, const std::string& method,
                     int64_t budget) {
     return task + '\n' + id + '\n' + method + '\n' + std::to_string(budget);
-}
-
-uint64_t available_memory() {
-    std::ifstream file("/proc/meminfo");
-    for (std::string line; std::getline(file, line);) {
-        if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
-    }
-    return 0;
 }
 
 class AnswerRun {
@@ -50,8 +37,6 @@ class AnswerRun {
     Status open_record();
     Status plan();
     Status prepare();
-    Status choose_reader();
-    Status open_readers();
     Status answer();
     Status answer_with(AnswerWorker& worker);
     Status check_cancelled() const;
@@ -67,19 +52,16 @@ class AnswerRun {
     MethodContext context_;
     Stopwatch watch_;
     std::string index_directory_;
-    GeneratorOptions reader_options_;
-    ModelInfo reader_info_;
     Json settings_;
     std::vector<AnswerMethod> methods_;
     std::unique_ptr<RunRecord> record_;
     std::vector<std::vector<AnswerJob>> jobs_;  // per question
     std::vector<IndexCost> costs_;              // per method
-    std::vector<std::unique_ptr<Reader>> readers_;
-    double reader_load_seconds_ = 0;
+    ReaderPool readers_;
     std::atomic<size_t> next_question_ = 0;
-    std::mutex mutex_;  // sink, first error
+    std::atomic<bool> failed_ = false;  // on some thread
+    std::mutex mutex_;                  // of sink_ and done_
     size_t wanted_ = 0, done_ = 0;
-    std::optional<Error> error_;
     AnswerReport report_;
 };
 
@@ -121,7 +103,7 @@ Status AnswerRun::make_methods() {
 
 Status AnswerRun::open_record() {
     S3ATTN_TRY(settings_,
-               answer_settings(options_, set_, context_, reader_options_.context_tokens));
+               answer_settings(options_, set_, context_, readers_.options().context_tokens));
     std::string& out = report_.directory;
     out = options_.out;
     if (out.empty()) {
@@ -196,43 +178,6 @@ Status AnswerRun::prepare() {
     return {};
 }
 
-Status AnswerRun::choose_reader() {
-    const EngineOptions& engine = options_.context.engine;
-    reader_options_.model_path = engine.reader.empty() ? engine.model : engine.reader;
-    S3ATTN_TRY(reader_info_, read_model_info(reader_options_.model_path));
-    reader_options_.context_tokens = engine.reader_context;
-    reader_options_.device = engine.device;
-    if (engine.reader_context == 0) {
-        const uint32_t trained = reader_info_.n_ctx_train;
-        reader_options_.context_tokens = trained == 0 ? 8192 : std::min(trained, kWidestWindow);
-    }
-    return {};
-}
-
-Status AnswerRun::open_readers() {
-    const ModelInfo& info = reader_info_;
-    GeneratorOptions& reader = reader_options_;
-    const uint32_t cores = options_.context.engine.threads != 0 ? options_.context.engine.threads
-                                                                : available_threads();
-    size_t open = 0;
-    for (const auto& jobs : jobs_) open += jobs.empty() ? 0 : 1;
-    // Keys and values in 16 bits. The weights are mapped, and so shared.
-    const uint64_t cache =
-        uint64_t{4} * info.n_layer * info.n_head_kv * info.d_head * reader.context_tokens;
-    const uint64_t fit = available_memory() / 10 * 7 / (cache + kReaderBytes);
-    uint64_t n = options_.parallel == 0 ? std::min<uint64_t>(cores, std::max<uint64_t>(fit, 1))
-                                        : options_.parallel;
-    n = std::clamp<uint64_t>(n, 1, std::max<size_t>(open, 1));
-    reader.threads = std::max<uint32_t>(cores / static_cast<uint32_t>(n), 1);
-    const Stopwatch watch;
-    for (uint64_t i = 0; i < n && open > 0; ++i) {
-        S3ATTN_TRY(std::unique_ptr<Reader> opened, open_llama_reader(reader));
-        readers_.push_back(std::move(opened));
-        if (i == 0) reader_load_seconds_ = watch.seconds();
-    }
-    return {};
-}
-
 Status AnswerRun::answer_with(AnswerWorker& worker) {
     for (size_t q; (q = next_question_++) < set_.questions.size();) {
         if (jobs_[q].empty()) continue;
@@ -242,7 +187,7 @@ Status AnswerRun::answer_with(AnswerWorker& worker) {
             const std::lock_guard lock(mutex_);
             sink_.update(
                 {"answer", set_.tasks[question.task].name, ++done_, wanted_, "answers", 0});
-            if (error_) return *error_;
+            if (failed_) return make_error(ErrorCode::kCancelled, "another question failed");
             return check_cancelled();
         });
         if (answered.ok()) continue;
@@ -261,20 +206,15 @@ Status AnswerRun::answer() {
     worker.may_withhold = options_.may_withhold;
     worker.measure_memory = readers_.size() == 1;
     worker.index_directory = index_directory_;
-    std::vector<std::thread> threads;
-    for (auto& reader : readers_) {
-        threads.emplace_back([&, own = std::move(reader)]() mutable {
-            AnswerWorker worker_of_thread(set_, methods_, worker, std::move(own));
-            const Status status = answer_with(worker_of_thread);
-            if (status.ok()) return;
-            const std::lock_guard lock(mutex_);
-            if (!error_) error_ = status.error();
+    return readers_.run(
+        [&](std::unique_ptr<LocalReader> reader) {
+            AnswerWorker worker_of_thread(set_, methods_, worker, std::move(reader));
+            return answer_with(worker_of_thread);
+        },
+        [this] {
+            failed_ = true;
             next_question_ = set_.questions.size();
         });
-    }
-    for (std::thread& thread : threads) thread.join();
-    if (error_) return *error_;
-    return {};
 }
 
 Json AnswerRun::method_json(size_t m, int64_t budget) const {
@@ -297,7 +237,7 @@ Json AnswerRun::method_json(size_t m, int64_t budget) const {
     }
     const IndexCost& cost = costs_[m];
     const double load =
-        reader_load_seconds_ + (method.method ? method.method->load_seconds() : 0.0);
+        readers_.load_seconds() + (method.method ? method.method->load_seconds() : 0.0);
     return {{"name", method.name},
             {"label", method.label},
             {"budget", budget < 0 ? Json() : Json(budget)},
@@ -338,7 +278,7 @@ Result<Json> AnswerRun::document() {
                         {"questions", set_.questions.size()},
                         {"documents", set_.collections.size()}};
     S3ATTN_TRY(document["model"], model_json(options_.context.engine.model));
-    S3ATTN_TRY(document["reader"], model_json(reader_options_.model_path));
+    S3ATTN_TRY(document["reader"], model_json(readers_.options().model_path));
     document["adapter"] = answer_adapter(context_);
     document["finished"] = now_utc();
     document["seconds"] = watch_.seconds();
@@ -372,12 +312,15 @@ Result<AnswerReport> AnswerRun::run() {
         return make_error(ErrorCode::kInvalidArgument, "there is no question to answer");
     }
     S3ATTN_CHECK(make_methods());
-    S3ATTN_CHECK(choose_reader());
+    S3ATTN_CHECK(readers_.choose(options_.context.engine));
     S3ATTN_CHECK(open_record());
     S3ATTN_CHECK(plan());
     if (record_->finished() && done_ == wanted_) return finished_run();
     S3ATTN_CHECK(prepare());
-    S3ATTN_CHECK(open_readers());
+    const auto open =
+        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& jobs) { return !jobs.empty(); });
+    S3ATTN_CHECK(readers_.open(static_cast<size_t>(open), options_.parallel,
+                               options_.context.engine.threads));
     S3ATTN_CHECK(answer());
     S3ATTN_TRY(report_.document, document());
     S3ATTN_CHECK(record_->finish(report_.document));

@@ -69,17 +69,16 @@ class DenseRanker final : public Ranker {
                 std::vector<float> vectors)
         : embedder_(std::move(embedder)), units_(std::move(units)), vectors_(std::move(vectors)) {}
 
-    Result<std::vector<ScoredUnit>> rank(const std::string& question) override {
+    Result<UnitList> rank(const std::string& question) override {
         S3ATTN_TRY(const auto embedded, embedder_->embed({&question, 1}));
         const std::vector<float>& q = embedded.front();
-        const auto& live = units_->reader().live_units();
-        std::vector<ScoredUnit> ranked;
-        for (size_t u = 0; u < live.size(); ++u) {
+        UnitList ranked;
+        for (size_t u = 0; u < units_->size(); ++u) {
             double dot = 0;
             for (size_t i = 0; i < q.size(); ++i) {
                 dot += double{q[i]} * double{vectors_[u * q.size() + i]};
             }
-            ranked.push_back({live[u].unit_id, 0, 0, dot});
+            ranked.push_back({static_cast<UnitNumber>(u), dot});
         }
         sort_best_first(ranked);
         return ranked;

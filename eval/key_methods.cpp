@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "adapter/encoder.h"
-#include "engine/searcher.h"
+#include "engine/question_codes.h"
 #include "eval/index_files.h"
 #include "eval/json_text.h"
 #include "eval/key_file.h"
@@ -78,17 +78,21 @@ class KeyRanker final : public Ranker {
           units_(std::move(units)),
           keys_(std::move(keys)) {}
 
-    Result<std::vector<ScoredUnit>> rank(const std::string& question) override {
+    Result<UnitList> rank(const std::string& question) override {
         S3ATTN_TRY(Scanner* const scanner, model_->shared_scanner());
-        const Searcher searcher{*scanner, *adapter_, units_->reader(), 1, nullptr, nullptr};
         S3ATTN_TRY(const Tokens tokens, scanner->tokenizer().tokenize(question));
-        S3ATTN_TRY(const QueryCodes codes, searcher.encode_question(tokens, Scoring::kAttention));
-        const auto& live = units_->reader().live_units();
-        std::vector<double> mass(live.size(), 0.0);
-        for (uint32_t slot = 0; slot < adapter_->slots.size(); ++slot) add_slot(codes, slot, mass);
-        std::vector<ScoredUnit> ranked;
-        for (size_t u = 0; u < live.size(); ++u) {
-            ranked.push_back({live[u].unit_id, mass[u], 0, mass[u]});
+        S3ATTN_TRY(const QuestionCodes question_codes,
+                   QuestionCodes::make(*scanner, *adapter_, tokens, Scoring::kAttention));
+        std::vector<double> mass(units_->size(), 0.0);
+        for (uint32_t b = 0; b < question_codes.n_blocks(); ++b) {
+            const QueryCodes codes = question_codes.block(b);
+            for (uint32_t slot = 0; slot < adapter_->slots.size(); ++slot) {
+                add_slot(codes, slot, mass);
+            }
+        }
+        UnitList ranked;
+        for (size_t u = 0; u < mass.size(); ++u) {
+            ranked.push_back({static_cast<UnitNumber>(u), mass[u]});
         }
         sort_best_first(ranked);
         return ranked;

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "retrieve/rank.h"
+#include "retrieve/mix.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
@@ -46,11 +46,14 @@ class UnitStore {
 
     const StoreReader& reader() const { return *reader_; }
     size_t size() const { return reader_->live_units().size(); }
+    Result<UnitRow> unit(UnitNumber unit) const {
+        return reader_->unit(reader_->live_units()[unit].unit_id);
+    }
     // Number in Collection::documents.
     size_t document_of(DocumentId doc_id) const;
     // Whole units by rank until the budget is full (retrieve/select.h): what `s3attn search` does.
     // No unit fits: no spans.
-    Result<std::vector<Span>> select(const std::vector<ScoredUnit>& ranked, uint32_t budget_tokens,
+    Result<std::vector<Span>> select(const UnitList& ranked, uint32_t budget_tokens,
                                      uint32_t max_spans, const CountTokens& count) const;
 
   private:
@@ -80,8 +83,9 @@ struct IndexCost {
 class Ranker {
   public:
     virtual ~Ranker() = default;
-    // Best first; units that the method says nothing about may be absent.
-    virtual Result<std::vector<ScoredUnit>> rank(const std::string& question) = 0;
+    // Best first, by the units' numbers in the collection's UnitStore; units that the method says
+    // nothing about may be absent.
+    virtual Result<UnitList> rank(const std::string& question) = 0;
     // Whether `ask` would say that the documents hold no evidence for the question, which was
     // ranked last; nothing where the method cannot tell.
     virtual Result<std::optional<bool>> withheld(const std::string& question) {

@@ -38,18 +38,7 @@ struct FusionPart {
     std::unique_ptr<Method> method;
     double weight = 1;
 };
-enum class Fusion { kReciprocalRank, kWeightedSum };
-std::unique_ptr<Method> make_fusion(const std::string& name, Fusion fusion,
+std::unique_ptr<Method> make_fusion(const std::string& name, Mix::Kind kind,
                                     std::vector<FusionPart> parts);
-
-// Reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009, k = 60), times the weights.
-std::vector<ScoredUnit> fuse_ranks(const std::vector<std::vector<ScoredUnit>>& lists,
-                                   const std::vector<double>& weights);
-// Weighted sum of the first 300 scores of each list, mapped to [0, 1] by their least and largest.
-std::vector<ScoredUnit> fuse_scores(const std::vector<std::vector<ScoredUnit>>& lists,
-                                    const std::vector<double>& weights);
-
-// Best first, ties by unit id.
-void sort_best_first(std::vector<ScoredUnit>& units);
 
 }  // namespace s3attn::eval

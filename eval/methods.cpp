@@ -1,8 +1,5 @@
 #include "eval/methods.h"
 
-#include <algorithm>
-#include <charconv>
-#include <filesystem>
 #include <mutex>
 #include <set>
 #include <unordered_map>
@@ -15,95 +12,38 @@ namespace s3attn::eval {
 namespace {
 
 constexpr size_t kMostShownBytes = 80;
-constexpr int kMaxFusionDepth = 16;  // the parser and the methods recurse
 constexpr size_t kRememberedCounts = 200'000;
 
-Error not_understood(const std::string& spec, const std::string& why) {
-    return make_error(ErrorCode::kInvalidArgument, "method '" + shortened(spec, kMostShownBytes) +
-                                                       "': " + shortened(why, 4 * kMostShownBytes));
+bool takes_number(std::string_view name) { return name == "layer0"; }
+
+Result<std::unique_ptr<Method>> method_named(const std::string& name, MethodContext& context) {
+    if (name == "s3" || name == "hybrid" || name == "random-codes") {
+        return make_s3_method(name, context);
+    }
+    if (name.starts_with("layer0:")) {
+        return make_key_method(name, std::stoi(name.substr(7)), context);
+    }
+    if (name == "int4" || name == "layer0") return make_key_method(name, -1, context);
+    if (name == "dense") return make_dense_method(context);
+    if (name == "bm25" || name == "lead" || name == "tail" || name == "random") {
+        return make_word_method(name, context);
+    }
+    std::string known;
+    for (const std::string& each : method_names()) known += (known.empty() ? "" : ", ") + each;
+    return make_error(ErrorCode::kInvalidArgument,
+                      "there is no method '" + shortened(name, kMostShownBytes) +
+                          "'; the methods are " + known + ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT)");
 }
 
-// Recursive descent over "rrf(bm25,sum(s3:4,dense:1))".
-class Parser {
-  public:
-    Parser(const std::string& spec, MethodContext& context) : spec_(spec), context_(context) {}
-
-    Result<std::unique_ptr<Method>> parse_all() {
-        S3ATTN_TRY(auto method, parse());
-        if (at_ != spec_.size())
-            return not_understood(spec_, "'" + spec_.substr(at_) + "' is left");
-        return method;
+Result<std::unique_ptr<Method>> method_of(const Mix& mix, MethodContext& context) {
+    if (mix.kind == Mix::Kind::kVoice) return method_named(mix.text, context);
+    std::vector<FusionPart> parts;
+    for (const Mix& part : mix.parts) {
+        S3ATTN_TRY(auto method, method_of(part, context));
+        parts.push_back({std::move(method), part.weight});
     }
-
-  private:
-    Result<std::unique_ptr<Method>> parse() {
-        const size_t begin = at_;
-        at_ = std::min(spec_.find_first_of("(),:", at_), spec_.size());
-        const std::string name = spec_.substr(begin, at_ - begin);
-        if (name == "rrf" || name == "sum") return parse_fusion(name, begin);
-        if (name == "layer0" && peek() == ':') {
-            ++at_;
-            int head = -1;
-            if (!number(head) || head < 0)
-                return not_understood(spec_, "layer0:HEAD wants a number");
-            return make_key_method("layer0:" + std::to_string(head), head, context_);
-        }
-        return simple(name);
-    }
-
-    Result<std::unique_ptr<Method>> simple(const std::string& name) {
-        if (name == "s3" || name == "hybrid" || name == "random-codes") {
-            return make_s3_method(name, context_);
-        }
-        if (name == "int4" || name == "layer0") return make_key_method(name, -1, context_);
-        if (name == "dense") return make_dense_method(context_);
-        if (name == "bm25" || name == "lead" || name == "tail" || name == "random") {
-            return make_word_method(name, context_);
-        }
-        std::string known;
-        for (const std::string& each : method_names()) known += (known.empty() ? "" : ", ") + each;
-        return not_understood(spec_, "there is no '" + name + "'; the methods are " + known +
-                                         ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT)");
-    }
-
-    Result<std::unique_ptr<Method>> parse_fusion(const std::string& name, size_t begin) {
-        if (peek() != '(') return not_understood(spec_, name + " wants methods in parentheses");
-        if (++depth_ > kMaxFusionDepth) return not_understood(spec_, "nested too deeply");
-        std::vector<FusionPart> parts;
-        do {
-            ++at_;
-            FusionPart part;
-            S3ATTN_TRY(part.method, parse());
-            if (peek() == ':') {
-                ++at_;
-                if (!number(part.weight) || !(part.weight > 0) || part.weight > 1e6) {
-                    return not_understood(spec_, "a weight is no number above 0");
-                }
-            }
-            parts.push_back(std::move(part));
-        } while (peek() == ',');
-        if (peek() != ')') return not_understood(spec_, "a ')' is missing");
-        ++at_;
-        --depth_;
-        if (parts.size() < 2) return not_understood(spec_, name + " wants at least two methods");
-        return make_fusion(spec_.substr(begin, at_ - begin),
-                           name == "rrf" ? Fusion::kReciprocalRank : Fusion::kWeightedSum,
-                           std::move(parts));
-    }
-
-    char peek() const { return at_ < spec_.size() ? spec_[at_] : '\0'; }
-    template <class T>
-    bool number(T& value) {
-        const auto parsed = std::from_chars(spec_.data() + at_, spec_.data() + spec_.size(), value);
-        at_ = static_cast<size_t>(parsed.ptr - spec_.data());
-        return parsed.ec == std::errc{};
-    }
-
-    const std::string& spec_;
-    MethodContext& context_;
-    size_t at_ = 0;
-    int depth_ = 0;
-};
+    return make_fusion(mix.text, mix.kind, std::move(parts));
+}
 
 }  // namespace
 
@@ -125,7 +65,8 @@ const std::vector<std::string>& method_names() {
 
 Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodContext& context) {
     if (!context.model) context.model = std::make_shared<ScanModel>(context.engine);
-    return Parser(spec, context).parse_all();
+    S3ATTN_TRY(const Mix mix, parse_mix(spec, takes_number));
+    return method_of(mix, context);
 }
 
 Status check_lists(const std::vector<std::string>& methods, const std::vector<uint32_t>& budgets) {

@@ -75,12 +75,9 @@ std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>
     return ranges;
 }
 
-Result<std::map<std::string, double>> retrieval_metrics(const EvalQuestion& question,
-                                                        const Collection& collection,
-                                                        const UnitStore& units,
-                                                        const std::vector<ScoredUnit>& ranked,
-                                                        const std::vector<uint32_t>& budgets,
-                                                        const CountTokens& count) {
+Result<std::map<std::string, double>> retrieval_metrics(
+    const EvalQuestion& question, const Collection& collection, const UnitStore& units,
+    const UnitList& ranked, const std::vector<uint32_t>& budgets, const CountTokens& count) {
     std::map<std::string, double> metrics;
     if (question.gold.empty()) return metrics;
     S3ATTN_TRY(const auto spans, units.select(ranked, kNoBudget, kMrrDepth, count));

@@ -36,11 +36,8 @@ double reciprocal_rank(const std::vector<Gold>& gold, const std::vector<ByteRang
 std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>& spans);
 
 // r1 .. r20, mrr; evN and allN for each budget N. Empty without evidence to find.
-Result<std::map<std::string, double>> retrieval_metrics(const EvalQuestion& question,
-                                                        const Collection& collection,
-                                                        const UnitStore& units,
-                                                        const std::vector<ScoredUnit>& ranked,
-                                                        const std::vector<uint32_t>& budgets,
-                                                        const CountTokens& count);
+Result<std::map<std::string, double>> retrieval_metrics(
+    const EvalQuestion& question, const Collection& collection, const UnitStore& units,
+    const UnitList& ranked, const std::vector<uint32_t>& budgets, const CountTokens& count);
 
 }  // namespace s3attn::eval

@@ -25,17 +25,17 @@ class S3Ranker final : public Ranker {
           store_(std::move(store)),
           cache_(size_t{context.memory_mib} << 20) {}
 
-    Result<std::vector<ScoredUnit>> rank(const std::string& question) override {
+    Result<UnitList> rank(const std::string& question) override {
         S3ATTN_TRY(Scanner* const scanner, model_->shared_scanner());
         const Searcher searcher{*scanner, *adapter_, *store_, threads_, nullptr, &cache_};
-        S3ATTN_TRY(Searcher::Ranking ranking, searcher.rank(question, options_));
-        last_ = std::move(ranking.scores);
+        S3ATTN_TRY(Ranking ranking, searcher.rank(question, options_));
+        cosine_ = ranking.cosine();
         return std::move(ranking.units);
     }
 
     Result<std::optional<bool>> withheld(const std::string& question) override {
         S3ATTN_TRY(const Evidence evidence,
-                   assess_evidence(*store_, &last_, question, adapter_->evidence_floor));
+                   assess_evidence(*store_, cosine_, question, adapter_->evidence_floor));
         return std::optional<bool>(!evidence.found);
     }
 
@@ -46,14 +46,14 @@ class S3Ranker final : public Ranker {
     uint32_t threads_;
     std::unique_ptr<StoreReader> store_;
     ScanCache cache_;
-    S3Scores last_;
+    std::optional<double> cosine_;
 };
 
 class S3Method final : public NamedMethod {
   public:
     S3Method(const std::string& name, const std::string& label, const MethodContext& context)
         : NamedMethod(name, label), context_(context) {
-        context_.search.method = name == "hybrid" ? s3attn::Method::kHybrid : s3attn::Method::kS3;
+        context_.search.method = name == "hybrid" ? "hybrid" : "s3";
     }
 
     Result<IndexCost> prepare(const Collection& collection, const std::string& units,

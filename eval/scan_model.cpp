@@ -2,9 +2,6 @@
 
 #include <filesystem>
 
-#include "adapter/adapter_search.h"
-#include "adapter/device_encoder.h"
-#include "base/device_choice.h"
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "engine/fingerprint.h"
@@ -12,39 +9,23 @@
 #include "eval/index_files.h"
 #include "eval/run_record.h"
 #include "model/llama_model.h"
+#include "scan/shared_scanner.h"
 
 namespace s3attn::eval {
 namespace {
 
 constexpr uint32_t kCommitTokens = 16384;  // a killed run goes on from the last commit point
 
-class LockedScanner final : public Scanner {
-  public:
-    LockedScanner(Scanner& scanner, std::recursive_mutex& mutex)
-        : scanner_(scanner), mutex_(mutex) {}
-    const ModelInfo& info() const override { return scanner_.info(); }
-    const Tokenizer& tokenizer() const override { return scanner_.tokenizer(); }
-    uint32_t chunk_tokens() const override { return scanner_.chunk_tokens(); }
-    Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                   Projection projection, const ProjectionSink& sink) override {
-        const std::lock_guard lock(mutex_);
-        return scanner_.capture(tokens, layers, projection, sink);
-    }
-
-  private:
-    Scanner& scanner_;
-    std::recursive_mutex& mutex_;
-};
-
 }  // namespace
+
+ScanModel::ScanModel(EngineOptions options)
+    : options_(std::move(options)), request_{options_.model,        options_.adapter,
+                                             options_.adapter_dirs, options_.cache_dir,
+                                             options_.threads,      options_.device} {}
 
 Status ScanModel::need_info() {
     if (info_) return {};
-    if (options_.model.empty()) {
-        return make_error(ErrorCode::kNotFound,
-                          "no model: pass --model FILE.gguf, or run `make setup` for the default");
-    }
-    S3ATTN_TRY(ModelInfo info, read_model_info(options_.model));
+    S3ATTN_TRY(ModelInfo info, open_scan_info(request_));
     info_ = std::make_shared<const ModelInfo>(std::move(info));
     return {};
 }
@@ -52,30 +33,18 @@ Status ScanModel::need_info() {
 Status ScanModel::need_adapter() {
     if (adapter_) return {};
     S3ATTN_CHECK(need_info());
-    std::string directory = options_.adapter;
-    if (directory.empty()) {
-        S3ATTN_TRY(directory, find_adapter(options_.adapter_dirs, info_->file_hash));
-    }
-    S3ATTN_TRY(Adapter adapter, load_adapter(directory));
-    S3ATTN_CHECK(check_adapter(*info_, adapter));
-    adapter_ = std::make_shared<const Adapter>(std::move(adapter));
+    S3ATTN_TRY(adapter_, open_scan_adapter(request_, *info_));
     return {};
 }
 
 Status ScanModel::need_scanner() {
     if (scanner_) return {};
     S3ATTN_CHECK(need_adapter());
-    S3ATTN_TRY(options_.device,
-               choose_device(options_.device, built_with_cuda(), cuda_status, llama_cuda_status));
+    S3ATTN_TRY(request_.device, choose_scan_device(options_.device));
+    options_.device = request_.device;
     const Stopwatch watch;
-    ScannerOptions options;
-    options.device = options_.device;
-    options.model_path = options_.model;
-    options.threads = options_.threads;
-    options.chunk_tokens = chunk_tokens();
-    options.deepest_layer = static_cast<int32_t>(adapter_->deepest_layer());
-    options.cache_dir = options_.cache_dir;
-    S3ATTN_TRY(scanner_, open_llama_scanner(options));
+    S3ATTN_TRY(auto scanner, open_scanner(request_, adapter_->deepest_layer(), chunk_tokens()));
+    scanner_ = std::make_unique<SharedScanner>(std::move(scanner));
     load_seconds_ += watch.seconds();
     return {};
 }
@@ -111,8 +80,7 @@ Status ScanModel::with_scanner(const std::function<Status(Scanner&)>& use) {
 Result<Scanner*> ScanModel::shared_scanner() {
     const std::lock_guard lock(mutex_);
     S3ATTN_CHECK(need_scanner());
-    if (!shared_) shared_ = std::make_unique<LockedScanner>(*scanner_, mutex_);
-    return shared_.get();
+    return scanner_.get();
 }
 
 namespace {

@@ -10,12 +10,13 @@
 #include "eval/method.h"
 #include "model/language_model.h"
 #include "s3attn/engine.h"
+#include "scan/open_scan.h"
 
 namespace s3attn::eval {
 
 class ScanModel {
   public:
-    explicit ScanModel(EngineOptions options) : options_(std::move(options)) {}
+    explicit ScanModel(EngineOptions options);
 
     // Header fields; no weights are read. Thread-safe, as all that follows.
     Result<ModelInfo> info();
@@ -30,7 +31,9 @@ class ScanModel {
     // caller's work does not. Owned by this.
     Result<Scanner*> shared_scanner();
     double load_seconds() const { return load_seconds_; }
-    uint32_t chunk_tokens() const { return options_.chunk_tokens ? options_.chunk_tokens : 256; }
+    uint32_t chunk_tokens() const {
+        return options_.chunk_tokens ? options_.chunk_tokens : kDefaultChunkTokens;
+    }
     const EngineOptions& options() const { return options_; }
 
   private:
@@ -39,11 +42,12 @@ class ScanModel {
     Status need_scanner();
 
     EngineOptions options_;
+    ScanRequest request_;
     std::recursive_mutex mutex_;
     std::shared_ptr<const ModelInfo> info_;
     std::shared_ptr<const Adapter> adapter_;
     std::unique_ptr<Tokenizer> tokenizer_;
-    std::unique_ptr<Scanner> scanner_, shared_;
+    std::unique_ptr<Scanner> scanner_;  // a SharedScanner
     double load_seconds_ = 0;
 };
 

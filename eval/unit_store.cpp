@@ -109,19 +109,20 @@ size_t UnitStore::document_of(DocumentId doc_id) const {
     return found == documents_.end() ? SIZE_MAX : found->second;
 }
 
-Result<std::vector<Span>> UnitStore::select(const std::vector<ScoredUnit>& ranked,
-                                            uint32_t budget_tokens, uint32_t max_spans,
-                                            const CountTokens& count) const {
+Result<std::vector<Span>> UnitStore::select(const UnitList& ranked, uint32_t budget_tokens,
+                                            uint32_t max_spans, const CountTokens& count) const {
     SelectOptions options;
     options.budget_tokens = budget_tokens;
     options.max_spans = max_spans;
     options.count_tokens = count;
-    auto spans = select_spans(*reader_, ranked, options);
+    auto selected = select_spans(*reader_, ranked, options);
     // Here a budget that holds no unit is an outcome, not a mistake of the caller.
-    if (!spans.ok() && spans.error().code == ErrorCode::kInvalidArgument && budget_tokens > 0) {
+    if (!selected.ok() && selected.error().code == ErrorCode::kInvalidArgument &&
+        budget_tokens > 0) {
         return std::vector<Span>();
     }
-    return spans;
+    S3ATTN_CHECK(selected);
+    return std::move(selected->spans);
 }
 
 }  // namespace s3attn::eval

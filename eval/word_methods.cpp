@@ -1,5 +1,6 @@
 // BM25, and the controls that do not look at the question.
 #include <algorithm>
+#include <numeric>
 
 #include "base/files.h"
 #include "eval/index_files.h"
@@ -15,22 +16,21 @@ class WordRanker final : public Ranker {
     WordRanker(std::string name, uint64_t seed, std::unique_ptr<UnitStore> units)
         : name_(std::move(name)), seed_(seed), units_(std::move(units)) {}
 
-    Result<std::vector<ScoredUnit>> rank(const std::string& question) override {
+    Result<UnitList> rank(const std::string& question) override {
         if (name_ == "bm25") {
-            RankOptions options;
-            options.method = s3attn::Method::kBm25;
-            return rank_units(units_->reader(), nullptr, question, options);
+            S3ATTN_TRY(VoiceScores scores, WordVoice().score({question, units_->reader(), all_}));
+            return std::move(scores.units);
         }
-        std::vector<UnitId> order;
-        for (const UnitExtent& unit : units_->reader().live_units()) order.push_back(unit.unit_id);
+        std::vector<UnitNumber> order(units_->size());
+        std::iota(order.begin(), order.end(), 0u);
         if (name_ == "tail") std::reverse(order.begin(), order.end());
         if (name_ == "random") {  // another order for every question, the same in every run
             const uint64_t hash = std::stoull(hash_bytes(question).substr(0, 16), nullptr, 16);
             PythonRandom(seed_ ^ hash).shuffle(order);
         }
-        std::vector<ScoredUnit> ranked;
+        UnitList ranked;
         for (size_t i = 0; i < order.size(); ++i) {
-            ranked.push_back({order[i], 0, 0, -static_cast<double>(i)});
+            ranked.push_back({order[i], -static_cast<double>(i)});
         }
         return ranked;
     }
@@ -38,7 +38,7 @@ class WordRanker final : public Ranker {
     Result<std::optional<bool>> withheld(const std::string& question) override {
         if (name_ != "bm25") return std::optional<bool>();
         S3ATTN_TRY(const Evidence evidence,
-                   assess_evidence(units_->reader(), nullptr, question, 0));
+                   assess_evidence(units_->reader(), std::nullopt, question, 0));
         return std::optional<bool>(!evidence.found);
     }
 
@@ -46,6 +46,7 @@ class WordRanker final : public Ranker {
     std::string name_;
     uint64_t seed_;
     std::unique_ptr<UnitStore> units_;
+    const Filter all_;
 };
 
 class WordMethod final : public NamedMethod {

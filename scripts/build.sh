@@ -27,7 +27,7 @@ elif [ "${1:-}" = --tsan ]; then
     build="$build-tsan"
     type=None
     flags=(-DS3ATTN_SANITIZE=thread -DS3ATTN_BENCH=OFF "-DCMAKE_CXX_FLAGS=-O1 -g1")
-    targets=(base_tests store_tests)
+    targets=(base_tests store_tests engine_tests)
 fi
 
 if [ -n "${CUDA:-}" ] && [ "$CUDA" != 0 ]; then
@@ -61,6 +61,7 @@ if [ "${1:-}" = --tsan ]; then
     # Nothing is suppressed: SQLite is not instrumented, and its locks are pthread's.
     export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1"
     "$build/base_tests" --gtest_brief=1 --gtest_filter='*Pool*:*Parallel*:*Thread*'
+    "$build/engine_tests" --gtest_brief=1
     "$build/store_tests" --gtest_brief=1 \
         --gtest_filter='Concurrent.*:Portable.*:Merge.*:StoreTest.*:-*.EveryFlippedByte*'
 fi

@@ -54,8 +54,24 @@ bool name_failures(const IndexReport& report) {
     return failed;
 }
 
+// Documents whose files are gone: dropped, or still found.
+void print_gone(const IndexReport& report) {
+    constexpr size_t kMostNamed = 10;
+    if (report.gone.empty()) return;
+    const bool one = report.gone.size() == 1;
+    std::printf("%s %zu document%s whose file%s gone%s\n", report.pruned ? "dropped" : "kept",
+                report.gone.size(), one ? "" : "s", one ? " is" : "s are",
+                report.pruned ? ":" : " (--prune drops them):");
+    for (size_t i = 0; i < report.gone.size() && i < kMostNamed; ++i) {
+        std::printf("  %s\n", report.gone[i].path.c_str());
+    }
+    if (report.gone.size() > kMostNamed) {
+        std::printf("  and %zu more\n", report.gone.size() - kMostNamed);
+    }
+}
+
 void print_report(const IndexReport& report) {
-    size_t counts[5] = {};
+    size_t counts[6] = {};
     for (const FileOutcome& file : report.files) ++counts[static_cast<size_t>(file.kind)];
     using Kind = FileOutcome::Kind;
     const auto count = [&](Kind kind) { return counts[static_cast<size_t>(kind)]; };
@@ -64,6 +80,7 @@ void print_report(const IndexReport& report) {
     if (count(Kind::kResumed) > 0) files += fmt::format(", {} resumed", count(Kind::kResumed));
     if (count(Kind::kUnchanged) > 0)
         files += fmt::format(", {} unchanged", count(Kind::kUnchanged));
+    if (count(Kind::kRenamed) > 0) files += fmt::format(", {} renamed", count(Kind::kRenamed));
     if (count(Kind::kSkipped) > 0) files += fmt::format(", {} skipped", count(Kind::kSkipped));
     const auto partly = std::count_if(
         report.files.begin(), report.files.end(),
@@ -94,7 +111,8 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
     progress.finish();
     if (!report.ok()) return fail(report.error());
     const bool failed = name_failures(*report);
-    if (report->files.empty() && !report->cancelled && arguments.options.shards == 0) {
+    if (report->files.empty() && report->gone.empty() && !report->cancelled &&
+        arguments.options.shards == 0) {
         return fail(make_error(ErrorCode::kNotFound,
                                "no file of a known format was found in the directories given"));
     }
@@ -102,6 +120,7 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
         std::printf("%s\n", dump(to_json(*report), 2).c_str());
     } else {
         print_report(*report);
+        print_gone(*report);
     }
     if (report->cancelled) {
         std::fprintf(stderr,
@@ -114,16 +133,20 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
 
 void add_index_command(Context& context) {
     auto arguments = std::make_shared<IndexArguments>();
-    CLI::App* command =
-        add_command(context, "index", "Read documents into a store (made if absent)",
-                    "Formats: text, Markdown, HTML, PDF, DOCX, EPUB, mail; '-' is standard input;\n"
-                    "directories are walked. Interrupt and repeat at will: finished documents are\n"
-                    "skipped, changed ones replaced, interrupted ones resumed.\n\n"
-                    "Example: s3attn index notes.s3 book.md reports/");
+    CLI::App* command = add_command(
+        context, "index", "Read documents into a store (made if absent)",
+        "Formats: text, Markdown, HTML, PDF, DOCX, EPUB, mail; '-' is standard input;\n"
+        "directories are walked. Interrupt and repeat at will: finished documents are\n"
+        "skipped, changed ones replaced, interrupted ones resumed. One file is one document,\n"
+        "by whatever name; a renamed one is not scanned again, and documents whose files\n"
+        "are gone are named.\n\n"
+        "Example: s3attn index notes.s3 book.md reports/");
     command->add_option("store", arguments->store, "directory of the store")->required();
     command->add_option("files", arguments->inputs, "files, directories, or '-'")->required();
     command->add_flag("!--no-recursive", arguments->options.recursive,
                       "do not descend into subdirectories");
+    command->add_flag("--prune", arguments->options.prune,
+                      "drop documents of the directories given whose files are gone");
     command
         ->add_option("--commit-tokens", arguments->options.commit_tokens,
                      "a commit point at least every so many tokens (0: 16384; 131072 on a device)")

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <vector>
 
 #include "commands.h"
 #include "output.h"
@@ -12,7 +13,9 @@ namespace s3attn::cli {
 namespace {
 
 void print_explain(const SearchResult& result) {
-    for (const std::string& line : result.explain) std::fprintf(stderr, "%s\n", line.c_str());
+    for (const std::string& line : apps::explain_lines(result)) {
+        std::fprintf(stderr, "%s\n", line.c_str());
+    }
 }
 
 void print_search(const SearchResult& result) {
@@ -26,10 +29,13 @@ void print_search(const SearchResult& result) {
                 result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
 }
 
-int run_search(const QueryArguments& arguments, const GlobalOptions& options) {
+int run_search(const QueryArguments& arguments, const GlobalOptions& options,
+               const CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
-    auto result = (*engine)->search(arguments.store, arguments.question, arguments.search);
+    SearchOptions search = arguments.search;
+    search.cancel = &cancel;
+    auto result = (*engine)->search(arguments.store, arguments.question, search);
     if (!result.ok()) return fail(result.error());
     print_explain(*result);
     if (options.json) {
@@ -42,7 +48,7 @@ int run_search(const QueryArguments& arguments, const GlobalOptions& options) {
 
 // One question of a JSON Lines file: {"question": "...", "id": anything}.
 Json answer_line(Engine& engine, const QueryArguments& arguments, const std::string& line,
-                 size_t number, bool& failed) {
+                 size_t number, const CancelToken& cancel, bool& failed) {
     Json out;
     const Json parsed = Json::parse(line, nullptr, false);
     if (!parsed.is_object() || !parsed.contains("question") || !parsed["question"].is_string()) {
@@ -51,8 +57,9 @@ Json answer_line(Engine& engine, const QueryArguments& arguments, const std::str
                                    arguments.questions_file, number);
         return out;
     }
-    auto result =
-        engine.search(arguments.store, parsed["question"].get<std::string>(), arguments.search);
+    SearchOptions search = arguments.search;
+    search.cancel = &cancel;
+    auto result = engine.search(arguments.store, parsed["question"].get<std::string>(), search);
     if (result.ok()) {
         print_explain(*result);
         out = to_json(*result);
@@ -83,7 +90,7 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
     for (size_t number = 1; std::getline(input, line); ++number) {
         if (cancel.cancelled()) return 1;
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        const Json out = answer_line(**engine, arguments, line, number, failed);
+        const Json out = answer_line(**engine, arguments, line, number, cancel, failed);
         std::printf("%s\n", dump(out, -1).c_str());
         std::fflush(stdout);
     }
@@ -99,10 +106,14 @@ void print_citations(const AskResult& result) {
     }
 }
 
+// `history`: of a conversation, which the question and its answer are added to; or null.
 int ask_once(Engine& engine, const QueryArguments& arguments, const std::string& question,
-             const GlobalOptions& options, const CancelToken& cancel) {
+             const GlobalOptions& options, const CancelToken& cancel,
+             std::vector<ChatTurn>* history) {
     AskOptions ask = arguments.ask;
     ask.search = arguments.search;
+    ask.cancel = &cancel;
+    if (history != nullptr) ask.history = *history;
     const auto on_piece = [&](std::string_view piece) {
         if (!options.json) {
             std::fwrite(piece.data(), 1, piece.size(), stdout);
@@ -112,14 +123,26 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     };
     auto result = engine.ask(arguments.store, question, ask, on_piece, print_explain);
     if (!result.ok()) return fail(result.error());
+    if (history != nullptr && result->search.evidence_found) {
+        history->push_back({"user", question});
+        history->push_back({"assistant", result->answer});
+    }
     if (options.json) {
         std::printf("%s\n", dump(to_json(*result), 2).c_str());
-        return cancel.cancelled() ? 1 : 0;
+        return result->cancelled ? 1 : 0;
     }
     std::printf("\n");
+    if (result->cancelled) {
+        std::fprintf(stderr, "interrupted\n");
+        return 1;
+    }
     if (result->stopped_at_limit) {
         std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
                      result->answer_tokens);
+    }
+    if (result->history_left_out > 0) {
+        std::fprintf(stderr, "note: the reader did not see the oldest %u messages again\n",
+                     result->history_left_out);
     }
     if (result->search.evidence_found) {
         print_citations(*result);
@@ -129,18 +152,17 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     }
     std::printf("time to first token %.0f ms, prompt %u tokens, answer %u tokens\n",
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
-    return cancel.cancelled() ? 1 : 0;
+    return 0;
 }
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
-    return ask_once(**engine, arguments, arguments.question, options, cancel);
+    return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
 }
 
-int run_chat(const QueryArguments& arguments, const GlobalOptions& options,
-             const CancelToken& cancel) {
+int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     const bool terminal = isatty(STDIN_FILENO);
@@ -149,6 +171,7 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options,
     }
     int exit_code = 0;
     std::string question;
+    std::vector<ChatTurn> history;
     while (!cancel.cancelled()) {
         if (terminal) {
             std::printf("\n> ");
@@ -156,7 +179,9 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options,
         }
         if (!std::getline(std::cin, question) || question.empty()) break;
         // One bad question does not end the conversation, but the exit code tells.
-        if (ask_once(**engine, arguments, question, options, cancel) != 0) exit_code = 1;
+        if (ask_once(**engine, arguments, question, options, cancel, &history) != 0) exit_code = 1;
+        // An interrupt ends the answer; the prompt comes back.
+        if (terminal) cancel.reset();
     }
     return cancel.cancelled() ? 1 : exit_code;
 }
@@ -199,7 +224,7 @@ void add_search_command(Context& context) {
         }
         context.run = [arguments, &context] {
             return arguments->questions_file.empty()
-                       ? run_search(*arguments, context.options)
+                       ? run_search(*arguments, context.options, context.cancel)
                        : run_search_file(*arguments, context.options, context.cancel);
         };
     });
@@ -227,7 +252,8 @@ void add_query_commands(Context& context) {
     auto chat = std::make_shared<QueryArguments>();
     CLI::App* talk =
         add_command(context, "chat", "Several questions on one store, at a prompt",
-                    "Each question stands alone: earlier answers are not remembered.\n\n"
+                    "Earlier questions and answers are remembered, so that a question may point\n"
+                    "back to them. Ctrl-C ends an answer.\n\n"
                     "Example: s3attn chat notes.s3");
     talk->add_option("store", chat->store, "directory of the store")->required();
     add_search_options(*talk, chat->search);

@@ -51,9 +51,10 @@ int run_list(const StoreArguments& arguments, const GlobalOptions& options) {
     }
     for (const DocumentInfo& document : *documents) {
         std::printf(
-            "%6lld  %10s tokens  %-8s  %s%s\n", static_cast<long long>(document.doc_id.value),
+            "%6lld  %10s tokens  %-8s  %s%s%s\n", static_cast<long long>(document.doc_id.value),
             group_digits(document.tokens).c_str(), document.format.c_str(), document.path.c_str(),
-            document.complete ? "" : "  (incomplete: run `index` again)");
+            document.complete ? "" : "  (incomplete: run `index` again)",
+            document.missing ? "  (missing: its file is gone)" : "");
     }
     if (documents->empty()) std::printf("the store is empty\n");
     return 0;

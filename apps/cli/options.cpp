@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <map>
 
+#include "engine/searcher.h"
+
 namespace s3attn::cli {
 namespace {
 
@@ -111,14 +113,17 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
 }
 
 void add_search_options(CLI::App& command, SearchOptions& options) {
-    static const std::map<std::string, Method> methods{
-        {"s3", Method::kS3}, {"bm25", Method::kBm25}, {"hybrid", Method::kHybrid}};
     command
-        .add_option_function<std::string>(
-            "--method", [&options](const std::string& name) { options.method = methods.at(name); },
-            "s3: the model's own attention; bm25: shared words; hybrid: both (default)")
+        .add_option("--method", options.method,
+                    "s3: the model's own attention; bm25: shared words; hybrid: both (default); or "
+                    "a mixture of your own: sum(s3:4,bm25:1), rrf(s3,bm25)")
         ->envname("S3ATTN_METHOD")
-        ->check(CLI::IsMember({"s3", "bm25", "hybrid"}))
+        ->check(CLI::Validator(
+            [](const std::string& method) {
+                const Status status = check_method(method);
+                return status.ok() ? std::string() : status.error().message;
+            },
+            "", "method"))
         ->type_name("METHOD");
     command.add_option("--budget", options.budget_tokens, "most tokens of evidence")
         ->envname("S3ATTN_BUDGET")

@@ -17,6 +17,7 @@ const char* to_string(FileOutcome::Kind kind) {
         case FileOutcome::Kind::kUnchanged: return "unchanged";
         case FileOutcome::Kind::kResumed: return "resumed";
         case FileOutcome::Kind::kSkipped: return "skipped";
+        case FileOutcome::Kind::kRenamed: return "renamed";
     }
     return "skipped";
 }
@@ -63,7 +64,7 @@ Json to_json(const Span& span) {
 Json to_json(const SearchResult& result) {
     Json json;
     json["question"] = result.question;
-    json["method"] = apps::to_string(result.method);
+    json["method"] = result.method;
     json["budget_tokens"] = result.budget_tokens;
     json["used_tokens"] = result.used_tokens;
     json["question_tokens"] = result.question_tokens;
@@ -102,6 +103,8 @@ Json to_json(const AskResult& result) {
     json["prompt_tokens"] = result.prompt_tokens;
     json["answer_tokens"] = result.answer_tokens;
     json["stopped_at_limit"] = result.stopped_at_limit;
+    json["cancelled"] = result.cancelled;
+    if (result.history_left_out > 0) json["history_left_out"] = result.history_left_out;
     json["ttft_ms"] = result.ttft_ms;
     for (const auto& [stage, ms] : result.timings_ms) json["timings_ms"][stage] = ms;
     return json;
@@ -132,7 +135,15 @@ Json to_json(const IndexReport& report) {
                                  {"bytes", file.bytes},
                                  {"partly_read", file.partly_read()},
                                  {"notes", to_json(file.notes)}});
+        if (file.kind == FileOutcome::Kind::kRenamed) {
+            json["files"].back()["renamed_from"] = file.renamed_from;
+        }
     }
+    json["gone"] = Json::array();
+    for (const DocumentInfo& document : report.gone) {
+        json["gone"].push_back({{"doc_id", document.doc_id.value}, {"path", document.path}});
+    }
+    json["pruned"] = report.pruned;
     json["notes"] = to_json(report.notes);
     json["passed_over"] = report.passed_over;
     json["timings_ms"] = report.timings_ms;
@@ -344,8 +355,10 @@ void print_spans(const SearchResult& result, const std::vector<uint32_t>& number
         const Span& span = result.spans[i];
         const uint32_t number = numbers.empty() ? static_cast<uint32_t>(i + 1) : numbers[i];
         std::printf("[%u] %s  (score %.3f", number, location(span).c_str(), span.score);
-        if (result.method != Method::kBm25) std::printf(", s3 %.4f", span.score_s3);
-        if (result.method != Method::kS3) std::printf(", bm25 %.2f", span.score_bm25);
+        for (const VoiceScore& each : span.scores) {
+            const int digits = each.voice == "bm25" ? 2 : 4;
+            std::printf(", %s %.*f", each.voice.c_str(), digits, each.score);
+        }
         std::printf(")\n%s\n\n", quoted(span.text).c_str());
     }
 }

@@ -2,15 +2,6 @@
 
 namespace s3attn::apps {
 
-const char* to_string(Method method) {
-    switch (method) {
-        case Method::kS3: return "s3";
-        case Method::kBm25: return "bm25";
-        case Method::kHybrid: return "hybrid";
-    }
-    return "hybrid";
-}
-
 const char* to_string(OffsetSpace space) {
     return space == OffsetSpace::kSource ? "source" : "extracted";
 }
@@ -32,8 +23,9 @@ void add_place(const Span& span, Json& json) {
 void add_evidence(const Span& span, Json& json) {
     json["text"] = span.text;
     json["score"] = span.score;
-    json["score_s3"] = span.score_s3;
-    json["score_bm25"] = span.score_bm25;
+    json["score_s3"] = span.score_of("s3");
+    json["score_bm25"] = span.score_of("bm25");
+    for (const VoiceScore& each : span.scores) json["score_" + each.voice] = each.score;
     json["tokens"] = span.tokens;
 }
 
@@ -48,6 +40,7 @@ void add_document(const DocumentInfo& document, Json& json) {
     json["units"] = document.units;
     json["complete"] = document.complete;
     json["indexed_at"] = document.indexed_at;
+    json["missing"] = document.missing;
 }
 
 std::string dump(const Json& json, int indent) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "s3attn/engine.h"
 #include "s3attn/types.h"
@@ -12,14 +13,17 @@ namespace s3attn::apps {
 
 using Json = nlohmann::ordered_json;
 
-const char* to_string(Method method);
 const char* to_string(OffsetSpace space);
 
 // Where a span stands: document, bytes, page or lines.
 void add_place(const Span& span, Json& json);
-// What it says, and why it was chosen.
+// What it says, and why it was chosen: "score_s3" and "score_bm25" always (0 where the method did
+// not ask that voice), "score_NAME" of any other voice that was asked.
 void add_evidence(const Span& span, Json& json);
 void add_document(const DocumentInfo& document, Json& json);
+
+// Of a search with SearchOptions::explain: one line for each arrow; none without.
+std::vector<std::string> explain_lines(const SearchResult& result);
 
 // Bytes that are no valid UTF-8 are shown as U+FFFD. indent < 0: one line.
 std::string dump(const Json& json, int indent = -1);

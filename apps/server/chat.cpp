@@ -163,10 +163,7 @@ Json usage_json(const AskResult& result) {
 }  // namespace
 
 void read_search_fields(Fields& fields, SearchOptions& options) {
-    const std::string method = fields.one_of("method", {"s3", "bm25", "hybrid"}, "hybrid");
-    options.method = method == "s3"     ? Method::kS3
-                     : method == "bm25" ? Method::kBm25
-                                        : Method::kHybrid;
+    options.method = fields.one_of("method", {"s3", "bm25", "hybrid"}, "hybrid");
     options.budget_tokens =
         static_cast<uint32_t>(fields.integer("budget_tokens", options.budget_tokens, 1, 1 << 20));
     options.max_spans = static_cast<uint32_t>(fields.integer("max_spans", 0, 0, 10000));

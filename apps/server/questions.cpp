@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 
+#include "answer/followup.h"
 #include "base/timing.h"
-#include "followup.h"
 #include "merge_found.h"
 
 namespace s3attn::server {

@@ -84,7 +84,7 @@ Json scan_json(const ScanStatus& status) {
 Json found_json(const Service& service, const Found& found, const std::vector<uint32_t>& numbers) {
     const SearchResult& result = found.result;
     Json json = {{"question", result.question},
-                 {"method", apps::to_string(result.method)},
+                 {"method", result.method},
                  {"evidence_found", result.evidence_found},
                  {"evidence_score", result.evidence_score},
                  {"evidence_floor", result.evidence_floor},

@@ -275,6 +275,7 @@ const char* outcome_of(FileOutcome::Kind kind) {
         case FileOutcome::Kind::kReplaced: return "replaced";
         case FileOutcome::Kind::kUnchanged: return "unchanged";
         case FileOutcome::Kind::kResumed: return "resumed";
+        case FileOutcome::Kind::kRenamed: return "renamed";
         default: return "indexed";
     }
 }

@@ -4,8 +4,11 @@
 //   engine->index("notes.s3", {"book.md"}, {}, sink, token);  // once per document
 //   engine->ask("notes.s3", "Who ...?", {}, print_piece);     // as often as you like
 //
-// Threads: one Engine serves one call at a time; make one per thread. Several processes may read a
-// store while one writes it.
+// Threads: any number of threads may call one Engine. Searches run side by side, also beside
+// index(): only the model's forward pass over each question waits for its turn. Of index() one call
+// runs at a time, of ask() and answer() together one too; further ones wait. Every wait, loading
+// included, ends soon after the call's CancelToken fires. Several processes may read a store while
+// one writes it.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +39,8 @@ struct EngineOptions {
 
 class Engine {
   public:
-    // Loads the scanning model and its adapter; the reader is loaded by the first ask().
+    // Reads the scanning model's header and its adapter. Weights are loaded when they are needed:
+    // the scanning model's by the first search or index, the reader's by the first answer.
     // Fails with kMismatch when the adapter was made for another model, naming the field.
     static Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
     virtual ~Engine() = default;

@@ -31,6 +31,8 @@ class ProgressSink {
 class CancelToken {
   public:
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+    // For the next call, once the one that was cancelled has returned.
+    void reset() noexcept { cancelled_.store(false, std::memory_order_relaxed); }
     bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
 
   private:

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "s3attn/ids.h"
@@ -24,8 +26,11 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    DocumentId doc_id;     // stable for the life of the store
-    std::string path;      // as the caller named it ("-" for standard input)
+    DocumentId doc_id;   // stable for the life of the store
+    std::string path;    // as the caller named it first ("-" for standard input)
+    // Which file it is: its canonical path, "uploads/NAME" in the store's own folder, or empty
+    // (standard input; stores of older programs). Two names of one file are one document.
+    std::string source;
     std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub"
     std::string encoding;  // of the source, e.g. "UTF-8", "ISO-8859-1"
     OffsetSpace offsets = OffsetSpace::kSource;
@@ -35,6 +40,12 @@ struct DocumentInfo {
     uint64_t units = 0;
     bool complete = true;    // false: an interrupted `index` left it partly scanned
     std::string indexed_at;  // ISO 8601, UTC
+    bool missing = false;    // in a list of documents: its file is not there any more
+};
+
+struct VoiceScore {
+    std::string voice;
+    double score = 0;
 };
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
@@ -49,12 +60,19 @@ struct Span {
     uint32_t page = 0;  // 0 where the document has lines
     std::string text;   // UTF-8; the source bytes where offsets == kSource and the source is UTF-8
     double score = 0;   // what the ranking used
-    double score_s3 = 0;    // attention mass of the unit, 0 when the method did not use it
-    double score_bm25 = 0;  // BM25 (larger is better), 0 likewise
-    uint32_t tokens = 0;  // as the budget counts them: of the reader, or without one of the scanner
+    // What each voice of the method said: "s3", the unit's share of all attention; "bm25", how many
+    // of the question's words it shares. 0 where a voice says nothing of the unit.
+    std::vector<VoiceScore> scores;
+    uint32_t tokens = 0;  // as the budget counts: in ask() the reader's, in search() the scanner's
+    // 0 when the method did not ask that voice.
+    double score_of(std::string_view voice) const {
+        for (const VoiceScore& each : scores) {
+            if (each.voice == voice) return each.score;
+        }
+        return 0;
+    }
 };
 
-enum class Method { kS3, kBm25, kHybrid };
 enum class Scoring {
     kAttention,  // docs/retrieval.md: asymmetric weights, softmax over units (default)
     kEq7,        // S3-Attention, arXiv 2601.17702, Eq. 7: co-activation with the paper's IDF
@@ -68,7 +86,10 @@ enum class RoundQuery {
 };
 
 struct SearchOptions {
-    Method method = Method::kHybrid;
+    // Which voices are asked: "s3", the model's own attention; "bm25", shared words; "hybrid", both
+    // as the adapter weighs them; "sum(s3:4,bm25:1)" and "rrf(s3,bm25)", both as told (a weighted
+    // sum of scores, or of reciprocal ranks).
+    std::string method = "hybrid";
     Scoring scoring = Scoring::kAttention;
     uint32_t budget_tokens = 1024;  // evidence, in tokens as Span::tokens counts them; > 0
     uint32_t max_spans = 0;         // 0: as many as the budget holds
@@ -80,8 +101,12 @@ struct SearchOptions {
     uint32_t rounds = 1;
     RoundQuery round_query = RoundQuery::kAppend;
     double round_weight = 0.5;  // of a further round's scores; the first round's count 1
-    bool explain = false;       // fill SearchResult::explain
+    bool explain = false;       // fill SearchResult::explanation
     bool attention = false;     // fill SearchResult::attention
+    // Which documents may be found; empty: all. Attention is scored as if the store held no others.
+    std::function<bool(const DocumentInfo&)> documents = {};
+    // Ends the search with kCancelled soon after it fires. Null: never.
+    const CancelToken* cancel = nullptr;
 };
 
 // Where a question's attention fell: the picture of a whole document, and the reasons of each span.
@@ -115,9 +140,36 @@ struct Attention {
     std::vector<SpanAttention> spans;  // of SearchResult::spans, in that order
 };
 
+// What passed along each arrow of a search.
+struct ExplainedFeature {
+    uint32_t feature = 0;
+    double weight = 0;
+};
+struct ExplainedToken {
+    double share = 0;                        // of the question
+    std::vector<ExplainedFeature> features;  // the five that weigh most
+};
+struct ExplainedHead {
+    uint32_t layer = 0, query_head = 0, slot = 0;
+    double temperature = 0, mixture = 0;
+    std::vector<ExplainedToken> tokens;  // of the question
+};
+struct ExplainedUnit {
+    UnitId unit_id;
+    double score = 0;
+    std::vector<VoiceScore> scores;
+};
+struct Explanation {
+    std::vector<std::string> question_tokens;
+    std::vector<ExplainedHead> heads;  // none where the method did not use them
+    uint64_t candidates = 0;           // units with a score
+    std::vector<ExplainedUnit> best;   // the first ten
+    double lexical_coverage = 0;       // of the question's words by the best units, 0 to 1
+};
+
 struct SearchResult {
     std::string question;
-    Method method = Method::kHybrid;
+    std::string method = "hybrid";
     uint32_t budget_tokens = 0;
     uint32_t used_tokens = 0;  // sum over spans
     uint32_t question_tokens = 0;
@@ -130,7 +182,7 @@ struct SearchResult {
     uint64_t postings = 0;       // of the heads' lists; 0 where S3 scores were not made
     uint64_t postings_read = 0;  // of these, each counted once
     std::map<std::string, double> timings_ms;  // stage -> milliseconds
-    std::vector<std::string> explain;          // JSON lines, one per stage arrow
+    Explanation explanation;                   // with SearchOptions::explain
     Attention attention;                       // with SearchOptions::attention
 };
 
@@ -139,7 +191,7 @@ struct Citation {
     size_t span_index = 0;  // into SearchResult::spans
 };
 
-// An earlier message of a conversation.
+// A message of a conversation.
 struct ChatTurn {
     std::string role;  // "system", "user", "assistant"
     std::string text;
@@ -147,9 +199,13 @@ struct ChatTurn {
 
 struct AskOptions {
     SearchOptions search;
-    // What was said before the question; the reader sees it in front of the evidence. Where the
-    // window is too small for all of it, the oldest turns go first (a system message last).
+    // What was said before the question; the reader sees it in front of the evidence. Where it
+    // takes more than history_tokens, or the window is too small for all of it, the oldest turns go
+    // first (a system message last); AskResult::history_left_out counts them. A question that
+    // points back
+    // ("And when did he die?") is searched for together with the user's question before it.
     std::vector<ChatTurn> history;
+    uint32_t history_tokens = 2048;
     uint32_t max_answer_tokens = 256;
     float temperature = 0.0f;  // 0: greedy
     uint32_t seed = 1;
@@ -165,8 +221,11 @@ struct AskResult {
     std::vector<Citation> citations;  // evidence the answer rests on; numbers always exist
     uint32_t prompt_tokens = 0;
     uint32_t answer_tokens = 0;
-    bool stopped_at_limit = false;  // the answer was cut at max_answer_tokens
-    double ttft_ms = 0;             // question to first answer token
+    bool stopped_at_limit = false;   // the answer was cut at max_answer_tokens
+    bool cancelled = false;          // it was cut by the CancelToken or the receiver of its pieces
+    uint32_t history_left_out = 0;   // turns of AskOptions::history that the reader did not see
+    std::string retrieval_question;  // what was searched for; ask() only
+    double ttft_ms = 0;              // question to first answer token
     std::map<std::string, double> timings_ms;
 };
 
@@ -179,6 +238,7 @@ struct IndexOptions {
     // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
+    bool prune = false;  // drop the documents of IndexReport::gone
 };
 
 // What of a document is not in the store as it stands in the source. Nothing is left out silently.
@@ -198,8 +258,16 @@ struct ReadNote {
 
 struct FileOutcome {
     std::string path;
-    enum class Kind { kIndexed, kReplaced, kUnchanged, kResumed, kSkipped } kind = Kind::kIndexed;
-    std::string reason;  // why it was skipped; empty otherwise
+    enum class Kind {
+        kIndexed,
+        kReplaced,
+        kUnchanged,
+        kResumed,
+        kSkipped,
+        kRenamed,  // unchanged, under another name: nothing was scanned
+    } kind = Kind::kIndexed;
+    std::string reason;        // why it was skipped; empty otherwise
+    std::string renamed_from;  // the document's path before, of a renamed one
     DocumentId doc_id;
     uint64_t tokens = 0;  // scanned in this run
     uint64_t bytes = 0;   // of the source
@@ -217,6 +285,10 @@ struct FileOutcome {
 struct IndexReport {
     std::vector<FileOutcome> files;
     std::vector<ReadNote> notes;  // of the walk through directories: what it passed over
+    // Documents of the directories and files given whose files are not there any more. They stay in
+    // the store, and are found, unless IndexOptions::prune was set.
+    std::vector<DocumentInfo> gone;
+    bool pruned = false;  // they were dropped
     // All that it passed over, pictures and programs too, by kind (".png", "hidden", "empty").
     std::map<std::string, uint64_t> passed_over;
     uint64_t tokens = 0;  // scanned in this run

@@ -50,6 +50,10 @@ float choose_activation_scale(std::vector<float> activations);
 void encode_reference(const Adapter& adapter, uint32_t slot, const RowsView& rows,
                       CodeBatch& batch);
 
+// u_ij of one head for every row, as encode_queries() sets them: for callers that encode the rows
+// of a long question in several parts.
+std::vector<float> query_token_shares(const Adapter& adapter, uint32_t head, const RowsView& rows);
+
 // Query side: fills QueryCodes::heads[head] from that head's raw query rows (pre-RoPE).
 void encode_queries(const Adapter& adapter, uint32_t head, const RowsView& rows, QueryCodes& codes);
 

@@ -85,6 +85,10 @@ QueryCodes::Head& prepare(const Adapter& adapter, uint32_t head_index, const Row
 
 }  // namespace
 
+std::vector<float> query_token_shares(const Adapter& adapter, uint32_t head, const RowsView& rows) {
+    return token_shares(adapter.heads[head], centred_unit_rows(adapter.heads[head], rows));
+}
+
 void encode_queries(const Adapter& adapter, uint32_t head_index, const RowsView& rows,
                     QueryCodes& codes) {
     const QueryHead& head = adapter.heads[head_index];

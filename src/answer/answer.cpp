@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "answer/history.h"
 #include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
 #include "base/timing.h"
@@ -22,36 +23,17 @@ AskResult fixed_answer(SearchResult search, std::string_view text, double ms,
     return result;
 }
 
-Status check_window(const Generator& generator, const Prompt& prompt, const AskOptions& options) {
-    S3ATTN_TRY(const uint32_t tokens, generator.count_chat(prompt.messages));
-    const uint32_t window = generator.context_tokens();
-    if (tokens < window && window - tokens >= std::min(options.max_answer_tokens, 16u)) return {};
-    return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
+Status check_window(const Reader& reader, const Prompt& prompt, const AskOptions& options) {
+    S3ATTN_TRY(const uint32_t tokens, reader.count_chat(prompt.messages));
+    const uint32_t window = reader.info().window_tokens;
+    const uint64_t need = with_margin(reader, tokens);
+    if (need < window && window - need >= std::min(options.max_answer_tokens, 16u)) return {};
+    return make_error(ErrorCode::kInvalidArgument,
                       "question and evidence take " + std::to_string(tokens) +
                           " tokens and the reader's window holds " + std::to_string(window) +
                           ": take a smaller budget (now " +
                           std::to_string(options.search.budget_tokens) +
                           "), a shorter question, or a reader with a larger window");
-}
-
-// What was said before stands before. Turns that leave no room for the answer go, oldest first.
-Status add_history(const Generator& generator, const AskOptions& options, Prompt& prompt) {
-    std::vector<ChatMessage> history;
-    if (options.history.empty()) return {};
-    for (const ChatTurn& turn : options.history) history.push_back({turn.role, turn.text});
-    for (;;) {
-        std::vector<ChatMessage> all = history;
-        all.insert(all.end(), prompt.messages.begin(), prompt.messages.end());
-        S3ATTN_TRY(const uint32_t tokens, generator.count_chat(all));
-        const uint64_t need = uint64_t{tokens} + options.max_answer_tokens;
-        if (history.empty() || need <= generator.context_tokens()) {
-            prompt.messages = std::move(all);
-            return {};
-        }
-        auto oldest = history.begin();
-        if (oldest->role == "system" && history.size() > 1) ++oldest;
-        history.erase(oldest);
-    }
 }
 
 // Marks the model wrote itself and that exist, behind those found by word overlap.
@@ -68,16 +50,15 @@ void add_marked(const std::vector<uint32_t>& marked, const std::vector<uint32_t>
 
 }  // namespace
 
-Result<AskResult> generate_answer(Generator& generator, SearchResult search,
-                                  const AskOptions& options,
+Result<AskResult> generate_answer(Reader& reader, SearchResult search, const AskOptions& options,
                                   const std::function<bool(std::string_view)>& on_piece) {
     const Stopwatch watch;
     if (!search.evidence_found || search.spans.empty()) {
         return fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
     }
     Prompt prompt = build_prompt(search.question, search.spans);
-    S3ATTN_CHECK(add_history(generator, options, prompt));
-    S3ATTN_CHECK(check_window(generator, prompt, options));
+    S3ATTN_TRY(const uint32_t left_out, add_history(reader, options, prompt.messages));
+    S3ATTN_CHECK(check_window(reader, prompt, options));
 
     AskResult result;
     MarkFilter filter(static_cast<uint32_t>(search.spans.size()));
@@ -95,7 +76,7 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
     generate.seed = options.seed;
     generate.cancel = options.cancel;
     S3ATTN_TRY(const GenerateResult generated,
-               generator.chat(prompt.messages, generate, [&](std::string_view piece) {
+               reader.chat(prompt.messages, generate, [&](std::string_view piece) {
                    return show(filter.feed(guard.feed(piece))) && !guard.looping();
                }));
     show(filter.feed(guard.finish()));
@@ -107,7 +88,9 @@ Result<AskResult> generate_answer(Generator& generator, SearchResult search,
     result.numbers = prompt.numbers;
     result.prompt_tokens = generated.prompt_tokens;
     result.answer_tokens = generated.generated_tokens;
-    result.stopped_at_limit = generated.stopped_at_limit;
+    result.stopped_at_limit = generated.stopped_at_limit();
+    result.cancelled = !wanted || (options.cancel != nullptr && options.cancel->cancelled());
+    result.history_left_out = left_out;
     result.ttft_ms = generated.first_token_ms;
     result.timings_ms["first_token"] = generated.first_token_ms;
     result.timings_ms["generate"] = generated.total_ms;

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/language_model.h"
+#include "s3attn/reader.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
@@ -23,7 +23,7 @@ inline constexpr std::string_view kEmptyAnswer =
 // numbers[i]. It stands in the prompt with the best last, next to the question: small models answer
 // from what they read last (docs/answers.md).
 struct Prompt {
-    std::vector<ChatMessage> messages;
+    std::vector<ChatTurn> messages;
     std::vector<uint32_t> numbers;  // span index -> shown number
 };
 Prompt build_prompt(const std::string& question, const std::vector<Span>& spans);
@@ -31,8 +31,7 @@ Prompt build_prompt(const std::string& question, const std::vector<Span>& spans)
 // Streams the answer. Citation marks "[n]" whose n does not exist are removed from the answer and
 // from the stream; citations come from the evidence that supports the answer's words (lexical
 // overlap with the answer), never from the model's marks alone.
-Result<AskResult> generate_answer(Generator& generator, SearchResult search,
-                                  const AskOptions& options,
+Result<AskResult> generate_answer(Reader& reader, SearchResult search, const AskOptions& options,
                                   const std::function<bool(std::string_view)>& on_piece);
 
 // The spans an answer rests on: best first, by the answer's content words they hold, words that are

@@ -62,13 +62,12 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(uint32_t threads) : impl_(std::make_unique<Impl>()) {
     if (threads == 0) threads = available_threads();
-    impl_->workers.reserve(threads - 1);
     try {
         for (uint32_t i = 1; i < threads; ++i) {
             impl_->workers.emplace_back([impl = impl_.get()] { impl->work(); });
         }
     } catch (const std::system_error&) {
-        // The system has no more threads: those that there are do the work.
+        // The system gives no more threads: those there are do the work, if need be the caller's.
     }
 }
 

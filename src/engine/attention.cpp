@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
-#include <unordered_map>
 #include <utility>
 
+#include "engine/attention_voice.h"
 #include "retrieve/links.h"
 #include "retrieve/words.h"
 
@@ -15,19 +14,13 @@ namespace {
 // More would be noise: the sum of a span's smaller links is a few per cent of its score.
 constexpr size_t kMaxLinks = 64;
 
-using RankedUnits = std::unordered_map<UnitId, const ScoredUnit*>;
-
-std::vector<UnitAttention> all_units(const std::vector<UnitPlace>& places,
-                                     const RankedUnits& ranked) {
+std::vector<UnitAttention> all_units(const std::vector<UnitPlace>& places, const Ranking& ranking) {
     std::vector<UnitAttention> units;
     units.reserve(places.size());
-    for (const UnitPlace& place : places) {
-        UnitAttention unit{place.doc_id, place.byte_begin, place.byte_end, 0, 0};
-        if (const auto found = ranked.find(place.unit_id); found != ranked.end()) {
-            unit.score_s3 = found->second->s3;
-            unit.score_bm25 = found->second->bm25;
-        }
-        units.push_back(unit);
+    for (size_t u = 0; u < places.size(); ++u) {
+        const auto number = static_cast<UnitNumber>(u);
+        units.push_back({places[u].doc_id, places[u].byte_begin, places[u].byte_end,
+                         ranking.score("s3", number), ranking.score("bm25", number)});
     }
     std::stable_sort(units.begin(), units.end(), [](const auto& a, const auto& b) {
         return std::pair(a.doc_id, a.byte_begin) < std::pair(b.doc_id, b.byte_begin);
@@ -44,14 +37,28 @@ std::vector<std::string> words_in_common(const std::string& question, const std:
     return common;
 }
 
+// The strongest links of every span so far; `first` is the number of the block's first token.
+Status add_links(const TraceInput& input, const QueryCodes& codes,
+                 const std::vector<double>& log_total, uint32_t first,
+                 std::vector<std::vector<UnitLink>>& links) {
+    for (size_t s = 0; s < links.size(); ++s) {
+        const UnitExtent& unit = input.store.live_units()[input.selected[s]];
+        S3ATTN_TRY(auto more, unit_links(input.store, codes, log_total, unit));
+        for (UnitLink& link : more) link.question_token += first;
+        links[s].insert(links[s].end(), more.begin(), more.end());
+        std::stable_sort(links[s].begin(), links[s].end(),
+                         [](const UnitLink& a, const UnitLink& b) { return a.mass > b.mass; });
+        links[s].resize(std::min(links[s].size(), kMaxLinks));
+    }
+    return {};
+}
+
 // The store counts a unit's tokens with the line end behind it, the text here is without.
-Result<std::vector<AttentionLink>> span_links(const AttentionInput& input, const Span& span,
-                                              const UnitExtent& unit) {
-    S3ATTN_TRY(const auto links, unit_links(input.store, input.codes, input.scores, unit));
-    S3ATTN_TRY(const Tokens tokens, input.tokenizer.tokenize(span.text));
+Result<std::vector<AttentionLink>> describe_links(const Tokenizer& tokenizer, const Span& span,
+                                                  const std::vector<UnitLink>& links) {
+    S3ATTN_TRY(const Tokens tokens, tokenizer.tokenize(span.text));
     std::vector<AttentionLink> described;
     for (const UnitLink& link : links) {
-        if (described.size() == kMaxLinks) break;
         AttentionLink out;
         out.question_token = link.question_token;
         out.head = link.head;
@@ -69,44 +76,45 @@ Result<std::vector<AttentionLink>> span_links(const AttentionInput& input, const
 
 }  // namespace
 
-Result<Attention> describe_attention(const AttentionInput& input) {
-    Attention attention;
-    const std::string& question = input.result.question;
-    for (size_t i = 0; i < input.tokens.ids.size(); ++i) {
-        const uint64_t begin = input.tokens.begin[i];
-        attention.question_tokens.push_back(
-            question.substr(begin, input.tokens.begin[i + 1] - begin));
+std::vector<std::string> token_texts(const Tokens& tokens, const std::string& question) {
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < tokens.ids.size(); ++i) {
+        texts.push_back(question.substr(tokens.begin[i], tokens.begin[i + 1] - tokens.begin[i]));
     }
-    S3ATTN_TRY(const std::vector<UnitPlace> places, input.store.places());
-    RankedUnits ranked;
-    for (const ScoredUnit& unit : input.ranked) ranked.emplace(unit.unit_id, &unit);
-    attention.units = all_units(places, ranked);
+    return texts;
+}
 
-    const bool has_links = !input.scores.log_total.empty();
-    for (size_t j = 0; has_links && j < input.codes.heads.size(); ++j) {
-        attention.heads.push_back(
-            {input.adapter.heads[j].layer, input.adapter.heads[j].query_head});
-    }
-    std::map<std::pair<DocumentId, uint64_t>, size_t> unit_at;  // (document, first byte) -> index
-    for (size_t u = 0; u < places.size(); ++u) {
-        unit_at[{places[u].doc_id, places[u].byte_begin}] = u;
-    }
-    const std::vector<UnitExtent>& extents = input.store.live_units();
-    for (const Span& span : input.result.spans) {
-        SpanAttention out;
-        out.shared_words = words_in_common(question, span.text);
-        const auto found = unit_at.find({span.doc_id, span.byte_begin});
-        if (found != unit_at.end() && found->second < extents.size()) {
-            const UnitExtent& unit = extents[found->second];
-            const auto scored = ranked.find(unit.unit_id);
-            if (scored != ranked.end() && scored->second->score > 0) {
-                out.lexical_share =
-                    std::clamp(scored->second->lexical / scored->second->score, 0.0, 1.0);
-            }
-            if (has_links) {
-                S3ATTN_TRY(out.links, span_links(input, span, unit));
-            }
+Result<Attention> describe_attention(const TraceInput& input, const SearchResult& result) {
+    Attention attention;
+    attention.question_tokens = token_texts(input.tokens, result.question);
+    S3ATTN_TRY(const std::vector<UnitPlace> places, input.store.places());
+    attention.units = all_units(places, input.ranking);
+
+    std::vector<std::vector<UnitLink>> links(result.spans.size());
+    const VoiceScores* said = input.ranking.said_by("s3");
+    const auto* trace =
+        said == nullptr ? nullptr : dynamic_cast<const AttentionTrace*>(said->trace.get());
+    if (trace != nullptr && !trace->log_total.empty()) {
+        for (const QueryHead& head : input.adapter.heads) {
+            attention.heads.push_back({head.layer, head.query_head});
         }
+        for (uint32_t b = 0; b < trace->codes.n_blocks() && !links.empty(); ++b) {
+            S3ATTN_CHECK(add_links(input, trace->codes.block(b), trace->log_total[b],
+                                   b * kQuestionBlock, links));
+        }
+    }
+    const auto& voices = input.ranking.voices;
+    const auto words = std::find(voices.begin(), voices.end(), "bm25");
+    for (size_t s = 0; s < result.spans.size(); ++s) {
+        const Span& span = result.spans[s];
+        SpanAttention out;
+        out.shared_words = words_in_common(result.question, span.text);
+        if (words != voices.end() && span.score > 0) {
+            const auto& brought =
+                input.ranking.brought[static_cast<size_t>(words - voices.begin())];
+            out.lexical_share = std::clamp(brought[input.selected[s]] / span.score, 0.0, 1.0);
+        }
+        S3ATTN_TRY(out.links, describe_links(input.tokenizer, span, links[s]));
         attention.spans.push_back(std::move(out));
     }
     return attention;

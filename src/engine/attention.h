@@ -4,25 +4,26 @@
 #include <vector>
 
 #include "adapter/adapter.h"
-#include "adapter/codes.h"
 #include "model/language_model.h"
-#include "retrieve/rank.h"
+#include "retrieve/mix.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 #include "store/store.h"
 
 namespace s3attn {
 
-struct AttentionInput {
+// What a search leaves behind for those who ask how it went.
+struct TraceInput {
     const Tokenizer& tokenizer;
     const Adapter& adapter;
     const StoreReader& store;
-    const Tokens& tokens;     // of the question
-    const QueryCodes& codes;  // no heads when the method did not use them
-    const S3Scores& scores;   // likewise empty
-    const std::vector<ScoredUnit>& ranked;
-    const SearchResult& result;  // question and spans
+    const Tokens& tokens;  // of the question
+    const Ranking& ranking;
+    const std::vector<UnitNumber>& selected;  // of each span of the result
 };
-Result<Attention> describe_attention(const AttentionInput& input);
+Result<Attention> describe_attention(const TraceInput& input, const SearchResult& result);
+
+// The question's tokens as it was cut.
+std::vector<std::string> token_texts(const Tokens& tokens, const std::string& question);
 
 }  // namespace s3attn

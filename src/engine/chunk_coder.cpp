@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -227,8 +229,13 @@ std::unique_ptr<ChunkCoder> make_host_coder(Scanner& scanner, const Adapter& ada
 Result<std::unique_ptr<ChunkCoder>> make_device_coder(Scanner& scanner, const Adapter& adapter) {
     const uint32_t tokens = scanner.chunk_tokens() * scanner.device_chunks();
     S3ATTN_TRY(auto encoder, DeviceKeyEncoder::make(adapter, tokens));
-    return std::unique_ptr<ChunkCoder>(
-        std::make_unique<DeviceCoder>(scanner, adapter, std::move(encoder)));
+    try {
+        return std::unique_ptr<ChunkCoder>(
+            std::make_unique<DeviceCoder>(scanner, adapter, std::move(encoder)));
+    } catch (const std::system_error& e) {
+        return make_error(ErrorCode::kIo,
+                          std::string("the system gives no thread to scan with: ") + e.what());
+    }
 }
 
 }  // namespace s3attn

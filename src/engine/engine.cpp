@@ -2,22 +2,23 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "adapter/adapter.h"
-#include "adapter/adapter_search.h"
-#include "adapter/device_encoder.h"
 #include "answer/answer.h"
-#include "base/device_choice.h"
+#include "answer/followup.h"
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "engine/device_monitor.h"
+#include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
 #include "engine/indexer.h"
 #include "engine/searcher.h"
-#include "model/llama_model.h"
-#include "s3attn/reason.h"
+#include "engine/store_slot.h"
+#include "s3attn/store.h"
+#include "scan/open_scan.h"
+#include "store/sources.h"
 #include "store/store.h"
 #include "text/document_reader.h"
 
@@ -25,7 +26,6 @@ namespace s3attn {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr uint32_t kDefaultChunkTokens = 256;
 constexpr uint32_t kCommitTokens = 16384, kDeviceCommitTokens = 131072;
 
 const char* name_of(Device device) {
@@ -50,16 +50,11 @@ std::optional<uint32_t> chunk_tokens_of(const std::string& directory) {
     return static_cast<uint32_t>(value);
 }
 
-// The reader that rests when a call ends.
-struct RestLater {
-    StoreReader& reader;
-    ~RestLater() { reader.rest(); }
-};
-
 class EngineImpl final : public Engine {
   public:
-    EngineImpl(EngineOptions options, ModelInfo model, Adapter adapter)
-        : options_(std::move(options)), model_(std::move(model)), adapter_(std::move(adapter)) {}
+    explicit EngineImpl(EngineParts parts)
+        : parts_(std::move(parts)),
+          fingerprint_(make_fingerprint(parts_.model, *parts_.adapter, kDefaultChunkTokens)) {}
 
     Result<IndexReport> index(const std::string& store, const std::vector<std::string>& inputs,
                               const IndexOptions& options, ProgressSink& sink,
@@ -73,45 +68,30 @@ class EngineImpl final : public Engine {
                              const OnPiece& on_piece) override;
 
   private:
-    Status need_scanner(uint32_t chunk_tokens, ProgressSink* sink);
-    Status need_coder(ProgressSink& sink);
-    Status need_generator();
-    Status need_store(const std::string& directory);
+    Result<SearchResult> search_for(const std::string& store, const std::string& question,
+                                    const SearchOptions& options, const Reader* reader);
+    Status need_coder(const std::shared_ptr<Scanner>& scanner, ProgressSink& sink);
     Status index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
                        const CancelToken& cancel, IndexReport& report);
     Status finish_report(const std::string& store, double seconds, IndexReport& report) const;
 
-    EngineOptions options_;
-    ModelInfo model_;
-    Adapter adapter_;
-    std::unique_ptr<Scanner> scanner_;
+    const EngineParts parts_;
+    const Fingerprint fingerprint_;  // chunk size apart
+    ScannerSlot scanners_{parts_};
+    ReaderSlot readers_{parts_};
+    StoreSlot stores_;
+    std::mutex index_mutex_;
+    std::shared_ptr<Scanner> coder_scanner_;  // of coder_
     std::unique_ptr<ChunkCoder> coder_;
-    std::unique_ptr<Generator> generator_;
-    // The store that was searched last stays open until it changes on disk.
-    std::unique_ptr<StoreReader> reader_;
-    std::string reader_directory_;
-    ScanCache scan_cache_;  // of reader_
 };
 
-Status EngineImpl::need_scanner(uint32_t chunk_tokens, ProgressSink* sink) {
-    if (scanner_ && scanner_->chunk_tokens() == chunk_tokens) return {};
-    ScannerOptions options;
-    options.model_path = options_.model;
-    options.threads = options_.threads;
-    options.chunk_tokens = chunk_tokens;
-    options.deepest_layer = static_cast<int32_t>(adapter_.deepest_layer());
-    options.cache_dir = options_.cache_dir;
-    options.device = options_.device;
+Status EngineImpl::need_coder(const std::shared_ptr<Scanner>& scanner, ProgressSink& sink) {
+    const bool device = parts_.device == Device::kCuda;
+    if (coder_ && device && scanner == coder_scanner_) return {};  // its tables take a while
     coder_.reset();
-    scanner_.reset();
-    S3ATTN_TRY(scanner_, open_llama_scanner(options, sink));
-    return check_adapter(scanner_->info(), adapter_);
-}
-
-Status EngineImpl::need_coder(ProgressSink& sink) {
-    if (coder_ && options_.device == Device::kCuda) return {};  // its tables take a while to upload
-    if (options_.device == Device::kCuda) {
-        auto coder = make_device_coder(*scanner_, adapter_);
+    coder_scanner_ = scanner;
+    if (device) {
+        auto coder = make_device_coder(*scanner, *parts_.adapter);
         if (coder.ok()) {
             coder_ = std::move(*coder);
             return {};
@@ -119,32 +99,7 @@ Status EngineImpl::need_coder(ProgressSink& sink) {
         if (coder.error().code != ErrorCode::kUnsupported) return coder.error();
         sink.note("keys are coded on the CPU, which is slower: " + coder.error().message);
     }
-    coder_ = make_host_coder(*scanner_, adapter_, options_.threads);
-    return {};
-}
-
-Status EngineImpl::need_generator() {
-    if (generator_) return {};
-    GeneratorOptions options;
-    options.model_path = options_.reader.empty() ? options_.model : options_.reader;
-    options.threads = options_.threads;
-    options.context_tokens = options_.reader_context;
-    options.device = options_.device;
-    S3ATTN_TRY(generator_, open_llama_generator(options));
-    return {};
-}
-
-Status EngineImpl::need_store(const std::string& directory) {
-    if (reader_ && reader_directory_ == directory) {
-        const auto same = reader_->renew();
-        if (same.ok() && *same) return {};
-    }
-    reader_.reset();
-    S3ATTN_TRY(auto reader, StoreReader::open(directory, nullptr));
-    S3ATTN_CHECK(check_searchable(
-        reader->fingerprint(), make_fingerprint(model_, adapter_, kDefaultChunkTokens), directory));
-    reader_ = std::move(reader);
-    reader_directory_ = directory;
+    coder_ = make_host_coder(*scanner, *parts_.adapter, parts_.threads);
     return {};
 }
 
@@ -170,6 +125,26 @@ Status EngineImpl::index_files(const std::vector<PlacedFile>& files, Indexer& in
     return indexer.finish();
 }
 
+// After the files were read: a renamed one has its document by now.
+Status find_gone(const std::string& store, const std::vector<std::string>& inputs, bool prune,
+                 StoreWriter& writer, IndexReport& report) {
+    const auto is_folder_or_gone = [](const std::string& input) {
+        std::error_code error;
+        return input != "-" && !std::filesystem::is_regular_file(input, error);
+    };
+    if (std::none_of(inputs.begin(), inputs.end(), is_folder_or_gone)) return {};
+    S3ATTN_TRY(const Store there, Store::open(store));
+    S3ATTN_TRY(const auto documents, there.list());
+    report.gone = gone_documents(documents, inputs, store);
+    report.pruned = prune && !report.gone.empty();
+    if (!prune) return {};
+    for (const DocumentInfo& document : report.gone) {
+        S3ATTN_TRY([[maybe_unused]] const DocumentInfo removed,
+                   writer.remove_document(document.doc_id));
+    }
+    return {};
+}
+
 Result<IndexReport> EngineImpl::index(const std::string& store,
                                       const std::vector<std::string>& inputs,
                                       const IndexOptions& options, ProgressSink& sink,
@@ -179,39 +154,42 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
                                                            std::to_string(options.shard) + " of " +
                                                            std::to_string(options.shards));
     }
-    uint32_t chunk = options_.chunk_tokens;
+    const std::lock_guard one_at_a_time(index_mutex_);
+    uint32_t chunk = parts_.chunk_tokens;
     if (chunk == 0) chunk = chunk_tokens_of(store).value_or(kDefaultChunkTokens);
     InputList found = expand_inputs(inputs, options.recursive);
     const std::vector<PlacedFile> files =
         choose_shard(std::move(found.files), options.shard, options.shards);
-    S3ATTN_CHECK(need_scanner(chunk, &sink));
-    S3ATTN_CHECK(need_coder(sink));
+    S3ATTN_TRY(const std::shared_ptr<Scanner> scanner, scanners_.get(chunk, &sink, &cancel));
+    S3ATTN_CHECK(need_coder(scanner, sink));
     IndexOptions own = options;
     if (own.commit_tokens == 0) {
-        own.commit_tokens = options_.device == Device::kCuda ? kDeviceCommitTokens : kCommitTokens;
+        own.commit_tokens = parts_.device == Device::kCuda ? kDeviceCommitTokens : kCommitTokens;
     }
     StoreShape shape;
-    shape.n_slots = static_cast<uint32_t>(adapter_.slots.size());
-    shape.latents = adapter_.latents;
-    shape.k = adapter_.k;
-    S3ATTN_TRY(auto writer, StoreWriter::open(store, make_fingerprint(model_, adapter_, chunk),
-                                              shape, {uint64_t{options.memory_mib} << 20}));
+    shape.n_slots = static_cast<uint32_t>(parts_.adapter->slots.size());
+    shape.latents = parts_.adapter->latents;
+    shape.k = parts_.adapter->k;
+    S3ATTN_TRY(auto writer,
+               StoreWriter::open(store, make_fingerprint(parts_.model, *parts_.adapter, chunk),
+                                 shape, {uint64_t{options.memory_mib} << 20}));
 
     const Stopwatch watch;
     IndexReport report;
     report.notes = std::move(found.notes);
     report.passed_over = std::move(found.passed_over);
     const auto before = coder_->timings_ms();
-    DeviceMonitor monitor(options_.device == Device::kCuda);
-    Indexer indexer(*scanner_, *coder_, *writer, own, sink, cancel);
-    const Status status = index_files(files, indexer, cancel, report);
+    DeviceMonitor monitor(parts_.device == Device::kCuda);
+    Indexer indexer(*scanner, *coder_, *writer, own, sink, cancel);
+    Status status = index_files(files, indexer, cancel, report);
+    if (status.ok()) status = find_gone(store, inputs, options.prune, *writer, report);
     const double seconds = watch.seconds();
     monitor.stop();
     report.tokens = indexer.tokens_scanned();
     report.timings_ms = indexer.timings_ms();
     if (!status.ok()) coder_.reset();  // it may hold codes of what was given up
     for (const auto& [stage, ms] : before) report.timings_ms[stage] -= ms;
-    report.device = name_of(options_.device);
+    report.device = name_of(parts_.device);
     report.scan_busy = report.timings_ms["scan"] / std::max(1e-3, seconds * 1e3);
     report.device_utilization = monitor.utilization();
     report.device_memory_bytes = monitor.most_memory();
@@ -237,41 +215,54 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
     return {};
 }
 
+// `reader`: in whose tokens the budget counts; null: the scanning model's.
+Result<SearchResult> EngineImpl::search_for(const std::string& store, const std::string& question,
+                                            const SearchOptions& options, const Reader* reader) {
+    S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot, stores_.get(store, fingerprint_));
+    S3ATTN_TRY(const std::shared_ptr<Scanner> scanner,
+               scanners_.get(parts_.chunk_tokens, nullptr, options.cancel));
+    const auto count = [&](std::string_view text) {
+        return reader != nullptr ? reader->count(text) : scanner->tokenizer().count(text);
+    };
+    Searcher searcher{*scanner,       *parts_.adapter, *snapshot->store,
+                      parts_.threads, count,           &snapshot->cache};
+    searcher.cancel = options.cancel;
+    if (options.documents) {
+        S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
+    }
+    return searcher.search(question, options);
+}
+
 Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,
                                         const SearchOptions& options) {
-    S3ATTN_CHECK(need_store(store));
-    const RestLater rest{*reader_};
-    const uint32_t chunk = options_.chunk_tokens == 0 ? kDefaultChunkTokens : options_.chunk_tokens;
-    if (!scanner_) S3ATTN_CHECK(need_scanner(chunk, nullptr));
-    if (!options_.reader.empty()) S3ATTN_CHECK(need_generator());
-    const Tokenizer& counter = generator_ ? generator_->tokenizer() : scanner_->tokenizer();
-    const Searcher searcher{*scanner_,
-                            adapter_,
-                            *reader_,
-                            options_.threads,
-                            [&counter](std::string_view text) { return counter.count(text); },
-                            &scan_cache_};
-    return searcher.search(question, options);
+    return search_for(store, question, options, nullptr);
 }
 
 Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& question,
                                   const AskOptions& options, const OnPiece& on_piece,
                                   const OnEvidence& on_evidence) {
-    S3ATTN_CHECK(need_store(store));  // a wrong store is reported before a large reader is loaded
-    reader_->rest();
-    S3ATTN_CHECK(need_generator());
-    if (options.search.budget_tokens >= generator_->context_tokens()) {
-        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
+    // A wrong store is reported before a large reader is loaded.
+    S3ATTN_TRY([[maybe_unused]] const auto checked, stores_.get(store, fingerprint_));
+    S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
+    const uint32_t window = held.reader->info().window_tokens;
+    if (options.search.budget_tokens >= window) {
+        return make_error(ErrorCode::kInvalidArgument,
                           "a budget of " + std::to_string(options.search.budget_tokens) +
                               " tokens does not fit the reader's window of " +
-                              std::to_string(generator_->context_tokens()) +
-                              " tokens: take a smaller budget, or a reader with a larger window");
+                              std::to_string(window) +
+                              " tokens: pass a smaller --budget, or a reader with a larger window");
     }
     const Stopwatch watch;
-    S3ATTN_TRY(SearchResult found, search(store, question, options.search));
+    SearchOptions how = options.search;
+    if (how.cancel == nullptr) how.cancel = options.cancel;
+    const std::string asked = retrieval_question(options.history, question);
+    S3ATTN_TRY(SearchResult found, search_for(store, asked, how, held.reader));
+    found.question = question;
     if (on_evidence) on_evidence(found);
     const double retrieval_ms = watch.milliseconds();
-    S3ATTN_TRY(AskResult result, generate_answer(*generator_, std::move(found), options, on_piece));
+    S3ATTN_TRY(AskResult result,
+               generate_answer(*held.reader, std::move(found), options, on_piece));
+    result.retrieval_question = asked;
     result.ttft_ms += retrieval_ms;
     result.timings_ms["retrieve"] = retrieval_ms;
     result.timings_ms["total"] = watch.milliseconds();
@@ -280,29 +271,14 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
 
 Result<AskResult> EngineImpl::answer(SearchResult found, const AskOptions& options,
                                      const OnPiece& on_piece) {
-    S3ATTN_CHECK(need_generator());
-    return generate_answer(*generator_, std::move(found), options, on_piece);
+    S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
+    return generate_answer(*held.reader, std::move(found), options, on_piece);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
-    if (options.model.empty()) {
-        return make_error(ErrorCode::kNotFound, reason::kNoModel, "model",
-                          "no model that reads documents was named");
-    }
-    EngineOptions own = options;
-    S3ATTN_TRY(own.device,
-               choose_device(options.device, built_with_cuda(), cuda_status, llama_cuda_status));
-    S3ATTN_TRY(ModelInfo model, read_model_info(options.model));
-    std::string directory = options.adapter;
-    if (directory.empty()) {
-        S3ATTN_TRY(directory, find_adapter(options.adapter_dirs, model.file_hash));
-    }
-    S3ATTN_TRY(Adapter adapter, load_adapter(directory));
-    S3ATTN_CHECK(check_adapter(model, adapter));
-    return std::unique_ptr<Engine>(
-        std::make_unique<EngineImpl>(std::move(own), std::move(model), std::move(adapter)));
+std::unique_ptr<Engine> make_engine(EngineParts parts) {
+    return std::make_unique<EngineImpl>(std::move(parts));
 }
 
 }  // namespace s3attn

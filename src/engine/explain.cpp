@@ -1,103 +1,73 @@
 #include "engine/explain.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <numeric>
+
+#include "engine/attention_voice.h"
 
 namespace s3attn {
 namespace {
 
-using Json = nlohmann::ordered_json;
 constexpr size_t kTopFeatures = 5;
 constexpr size_t kTopUnits = 10;
 
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json token_texts(const ExplainInput& input) {
-    Json texts = Json::array();
-    for (size_t i = 0; i < input.tokens.ids.size(); ++i) {
-        const uint64_t begin = input.tokens.begin[i];
-        texts.push_back(input.question.substr(begin, input.tokens.begin[i + 1] - begin));
-    }
-    return texts;
-}
-
 // The features that one question token of one head weighs most.
-Json top_features(const QueryCodes::Head& head, uint32_t n_tokens, uint32_t latents,
-                  uint32_t token) {
+std::vector<ExplainedFeature> top_features(const QueryCodes::Head& head, uint32_t n_tokens,
+                                           uint32_t latents, uint32_t token) {
     std::vector<uint32_t> order(latents);
     std::iota(order.begin(), order.end(), 0u);
     const auto weight = [&](uint32_t f) { return head.weight[size_t{f} * n_tokens + token]; };
     const size_t top = std::min<size_t>(kTopFeatures, latents);
     std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(),
                       [&](uint32_t a, uint32_t b) { return weight(a) > weight(b); });
-    Json features = Json::array();
-    for (size_t i = 0; i < top; ++i) {
-        features.push_back({{"feature", order[i]}, {"weight", weight(order[i])}});
-    }
+    std::vector<ExplainedFeature> features;
+    for (size_t i = 0; i < top; ++i) features.push_back({order[i], weight(order[i])});
     return features;
 }
 
-Json head_line(const ExplainInput& input, size_t j) {
-    const QueryCodes::Head& head = input.codes.heads[j];
-    const QueryHead& chosen = input.adapter.heads[j];
-    Json tokens = Json::array();
-    for (uint32_t i = 0; i < input.codes.n_tokens; ++i) {
-        tokens.push_back(
-            {{"share", head.token_share[i]},
-             {"features", top_features(head, input.codes.n_tokens, input.codes.latents, i)}});
+void add_block(const QueryCodes& codes, std::vector<ExplainedHead>& heads) {
+    for (size_t j = 0; j < codes.heads.size(); ++j) {
+        const QueryCodes::Head& head = codes.heads[j];
+        heads[j].slot = head.slot;
+        heads[j].temperature = head.temperature;
+        heads[j].mixture = head.mixture;
+        for (uint32_t i = 0; i < codes.n_tokens; ++i) {
+            heads[j].tokens.push_back(
+                {head.token_share[i], top_features(head, codes.n_tokens, codes.latents, i)});
+        }
     }
-    return {{"arrow", "queries -> feature weights"},
-            {"layer", chosen.layer},
-            {"query_head", chosen.query_head},
-            {"slot", head.slot},
-            {"temperature", head.temperature},
-            {"mixture", head.mixture},
-            {"tokens", std::move(tokens)}};
-}
-
-Json units_line(const ExplainInput& input) {
-    Json units = Json::array();
-    for (size_t i = 0; i < std::min(kTopUnits, input.ranked.size()); ++i) {
-        const ScoredUnit& unit = input.ranked[i];
-        units.push_back({{"unit", unit.unit_id.value},
-                         {"score", unit.score},
-                         {"s3", unit.s3},
-                         {"bm25", unit.bm25}});
-    }
-    return {{"arrow", "feature weights -> units"},
-            {"candidates", input.ranked.size()},
-            {"best", std::move(units)}};
 }
 
 }  // namespace
 
-std::vector<std::string> explain_search(const ExplainInput& input) {
-    std::vector<std::string> lines;
-    lines.push_back(dump({{"arrow", "question -> tokens"}, {"tokens", token_texts(input)}}));
-    for (size_t j = 0; j < input.codes.heads.size(); ++j) {
-        lines.push_back(dump(head_line(input, j)));
+Explanation explain_search(const TraceInput& input, const Evidence& evidence,
+                           const SearchResult& result) {
+    Explanation out;
+    out.question_tokens = token_texts(input.tokens, result.question);
+    const VoiceScores* said = input.ranking.said_by("s3");
+    if (said != nullptr && said->trace != nullptr) {
+        for (const QueryHead& head : input.adapter.heads) {
+            ExplainedHead& each = out.heads.emplace_back();
+            each.layer = head.layer;
+            each.query_head = head.query_head;
+        }
+        const auto& trace = dynamic_cast<const AttentionTrace&>(*said->trace);
+        for (uint32_t b = 0; b < trace.codes.n_blocks(); ++b) {
+            add_block(trace.codes.block(b), out.heads);
+        }
     }
-    lines.push_back(dump(units_line(input)));
-    lines.push_back(dump({{"arrow", "units -> evidence found?"},
-                          {"found", input.evidence.found},
-                          {"cosine", input.evidence.score},
-                          {"floor", input.evidence.floor},
-                          {"lexical_coverage", input.evidence.lexical_coverage}}));
-    Json spans = Json::array();
-    for (const Span& span : input.result.spans) {
-        spans.push_back({{"path", span.path},
-                         {"byte_begin", span.byte_begin},
-                         {"byte_end", span.byte_end},
-                         {"tokens", span.tokens}});
+    out.candidates = input.ranking.units.size();
+    for (size_t i = 0; i < std::min(kTopUnits, input.ranking.units.size()); ++i) {
+        const RankedUnit& unit = input.ranking.units[i];
+        ExplainedUnit& each = out.best.emplace_back();
+        each.unit_id = input.store.live_units()[unit.unit].unit_id;
+        each.score = unit.score;
+        for (const std::string& voice : input.ranking.voices) {
+            each.scores.push_back({voice, input.ranking.score(voice, unit.unit)});
+        }
     }
-    lines.push_back(dump({{"arrow", "units -> spans within the budget"},
-                          {"budget_tokens", input.result.budget_tokens},
-                          {"used_tokens", input.result.used_tokens},
-                          {"spans", std::move(spans)}}));
-    return lines;
+    out.lexical_coverage = evidence.lexical_coverage;
+    return out;
 }
 
 }  // namespace s3attn

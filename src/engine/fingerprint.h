@@ -19,7 +19,4 @@ Fingerprint make_fingerprint(const ModelInfo& model, const Adapter& adapter, uin
 Status check_searchable(const Fingerprint& store, const Fingerprint& engine,
                         const std::string& directory);
 
-// Checks that the adapter was made for this model; kMismatch names the field.
-Status check_adapter(const ModelInfo& model, const Adapter& adapter);
-
 }  // namespace s3attn

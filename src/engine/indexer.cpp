@@ -70,11 +70,15 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
     if (place.has_value()) {
         S3ATTN_CHECK(writer_.place_next(place->list, place->length, place->ordinal));
     }
-    S3ATTN_TRY(const StoreWriter::Begin begin, writer_.begin_document(reader.header()));
+    DocumentHeader header = reader.header();
+    S3ATTN_TRY(const std::string renamed_from, writer_.recognise(header));
+    S3ATTN_TRY(const StoreWriter::Begin begin, writer_.begin_document(header));
     if (begin.kind == StoreWriter::Begin::Kind::kUnchanged) {
         FileOutcome outcome;
         outcome.path = path;
-        outcome.kind = FileOutcome::Kind::kUnchanged;
+        outcome.kind =
+            renamed_from.empty() ? FileOutcome::Kind::kUnchanged : FileOutcome::Kind::kRenamed;
+        outcome.renamed_from = renamed_from;
         outcome.doc_id = begin.doc_id;
         outcome.bytes = reader.header().source_bytes;
         outcome.notes = reader.header().notes;

@@ -1,7 +1,5 @@
 // Retrieval in rounds: what was found first helps to find what it leads to.
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "base/timing.h"
 #include "engine/searcher.h"
@@ -9,60 +7,62 @@
 namespace s3attn {
 namespace {
 
-// A round's scores: the best unit has 1, the last of the first 300 has 0, those behind it less.
-constexpr size_t kDepth = 300;
+// Sums over rounds, by unit number. In a round the best unit has 1, the last of the first 300 has
+// 0, those behind it less.
+class RoundSums {
+  public:
+    explicit RoundSums(size_t n_units) : sum_(n_units), known_(n_units), asked_(n_units) {}
 
-void add_round(const std::vector<ScoredUnit>& units, double weight,
-               std::unordered_map<UnitId, double>& sums) {
-    if (units.empty()) return;
-    const double low = units[std::min(units.size(), kDepth) - 1].score;
-    const double range = units.front().score - low;
-    for (const ScoredUnit& unit : units) {
-        sums[unit.unit_id] += weight * (range > 0 ? (unit.score - low) / range : 1.0);
-    }
-}
-
-void sort_by_sum(const std::unordered_map<UnitId, double>& sums, std::vector<ScoredUnit>& units) {
-    // A unit that only a later round knows (BM25 lists matches alone) comes in here.
-    std::unordered_map<UnitId, ScoredUnit> first;
-    for (const ScoredUnit& unit : units) first.emplace(unit.unit_id, unit);
-    units.clear();
-    for (const auto& [id, sum] : sums) {
-        ScoredUnit unit{id, 0, 0, sum};
-        if (const auto found = first.find(id); found != first.end()) {
-            unit = found->second;
-            unit.score = sum;
+    void add(const std::vector<RankedUnit>& units, double weight) {
+        if (units.empty()) return;
+        const double low = units[std::min(units.size(), kFuseDepth) - 1].score;
+        const double range = units.front().score - low;
+        for (const RankedUnit& unit : units) {
+            sum_[unit.unit] += weight * (range > 0 ? (unit.score - low) / range : 1.0);
+            known_[unit.unit] = true;
         }
-        units.push_back(unit);
     }
-    std::sort(units.begin(), units.end(), [](const ScoredUnit& a, const ScoredUnit& b) {
-        return a.score != b.score ? a.score > b.score : a.unit_id < b.unit_id;
-    });
-}
+    // A unit that only a later round knows (BM25 lists matches alone) comes in here.
+    std::vector<RankedUnit> ranked() const {
+        std::vector<RankedUnit> units;
+        for (size_t u = 0; u < sum_.size(); ++u) {
+            if (known_[u]) units.push_back({static_cast<UnitNumber>(u), sum_[u]});
+        }
+        sort_best_first(units);
+        return units;
+    }
+    // The best unit that no round has asked with yet.
+    const RankedUnit* next(const std::vector<RankedUnit>& units) {
+        for (const RankedUnit& unit : units) {
+            if (asked_[unit.unit]) continue;
+            asked_[unit.unit] = true;
+            return &unit;
+        }
+        return nullptr;
+    }
+
+  private:
+    std::vector<double> sum_;
+    std::vector<bool> known_, asked_;
+};
 
 }  // namespace
 
-Result<Searcher::Ranking> Searcher::rank(const std::string& question,
-                                         const SearchOptions& options) const {
+Result<Ranking> Searcher::rank(const std::string& question, const SearchOptions& options) const {
     S3ATTN_TRY(Ranking ranking, rank_once(question, options));
     if (options.rounds <= 1 || ranking.units.empty()) return ranking;
     const Stopwatch watch;
-    std::unordered_map<UnitId, double> sums;
-    std::unordered_set<UnitId> used;
-    add_round(ranking.units, 1.0, sums);
+    RoundSums sums(store.live_units().size());
+    sums.add(ranking.units, 1.0);
     for (uint32_t round = 1; round < options.rounds; ++round) {
-        // The best unit that no round has asked with yet.
-        const auto next =
-            std::find_if(ranking.units.begin(), ranking.units.end(),
-                         [&](const ScoredUnit& unit) { return !used.contains(unit.unit_id); });
-        if (next == ranking.units.end()) break;
-        used.insert(next->unit_id);
-        S3ATTN_TRY(const UnitRow best, store.unit(next->unit_id));
+        const RankedUnit* next = sums.next(ranking.units);
+        if (next == nullptr) break;
+        S3ATTN_TRY(const UnitRow best, store.unit(store.live_units()[next->unit].unit_id));
         const std::string asked =
             options.round_query == RoundQuery::kAppend ? question + "\n" + best.text : best.text;
         S3ATTN_TRY(const Ranking further, rank_once(asked, options));
-        add_round(further.units, options.round_weight, sums);
-        sort_by_sum(sums, ranking.units);
+        sums.add(further.units, options.round_weight);
+        ranking.units = sums.ranked();
     }
     ranking.timings_ms["rounds"] = watch.milliseconds();
     return ranking;

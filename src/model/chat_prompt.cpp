@@ -14,7 +14,7 @@ bool is_known_role(const std::string& role) {
 }
 
 // The template's output with marks in place of messages; empty when llama.cpp does not know it.
-std::string apply_template(const std::string& name, std::span<const ChatMessage> messages) {
+std::string apply_template(const std::string& name, std::span<const ChatTurn> messages) {
     std::vector<std::string> marks;
     for (size_t i = 0; i < messages.size(); ++i) {
         marks.push_back(kMarkBegin + std::to_string(i) + kMarkEnd);
@@ -48,7 +48,7 @@ ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer
         controls_.emplace(text, id);
         longest_control_ = std::max(longest_control_, text.size());
     }
-    const ChatMessage probe{"user", ""};
+    const ChatTurn probe{"user", ""};
     const char* own = llama_model_chat_template(model, nullptr);
     if (own != nullptr && !apply_template(own, {&probe, 1}).empty()) {
         template_ = own;
@@ -59,7 +59,7 @@ ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer
     }
 }
 
-std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatMessage> messages) {
+std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatTurn> messages) {
     std::vector<Part> parts;
     for (size_t i = 0; i < messages.size(); ++i) {
         const std::string& role = messages[i].role;
@@ -71,8 +71,7 @@ std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatMessag
     return parts;
 }
 
-std::vector<ChatPrompt::Part> ChatPrompt::template_parts(
-    std::span<const ChatMessage> messages) const {
+std::vector<ChatPrompt::Part> ChatPrompt::template_parts(std::span<const ChatTurn> messages) const {
     const std::string text = apply_template(template_, messages);
     std::vector<Part> parts;
     size_t at = 0;
@@ -88,12 +87,11 @@ std::vector<ChatPrompt::Part> ChatPrompt::template_parts(
     return parts;
 }
 
-Result<std::vector<ChatPrompt::Part>> ChatPrompt::parts(
-    std::span<const ChatMessage> messages) const {
+Result<std::vector<ChatPrompt::Part>> ChatPrompt::parts(std::span<const ChatTurn> messages) const {
     if (messages.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "a chat needs at least one message");
     }
-    for (const ChatMessage& message : messages) {
+    for (const ChatTurn& message : messages) {
         if (!is_known_role(message.role)) {
             return make_error(
                 ErrorCode::kInvalidArgument,
@@ -129,9 +127,9 @@ Status ChatPrompt::append_run(std::string& run, std::vector<int32_t>& ids) const
     return {};
 }
 
-Result<std::vector<int32_t>> ChatPrompt::tokens(std::span<const ChatMessage> messages) const {
+Result<std::vector<int32_t>> ChatPrompt::tokens(std::span<const ChatTurn> messages) const {
     // A template without a place for the system message gets it in front of the user's first.
-    std::vector<ChatMessage> merged(messages.begin(), messages.end());
+    std::vector<ChatTurn> merged(messages.begin(), messages.end());
     auto all = parts(merged);
     if (!all.ok() && all.error().code == ErrorCode::kUnsupported && merged.size() > 1 &&
         merged[0].role == "system" && merged[1].role == "user") {

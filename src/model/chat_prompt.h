@@ -15,6 +15,7 @@
 #include "model/language_model.h"
 #include "model/llama_tokenizer.h"
 #include "s3attn/result.h"
+#include "s3attn/types.h"
 
 namespace s3attn {
 
@@ -23,7 +24,7 @@ class ChatPrompt {
     // Both must outlive the object.
     ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer);
 
-    Result<std::vector<int32_t>> tokens(std::span<const ChatMessage> messages) const;
+    Result<std::vector<int32_t>> tokens(std::span<const ChatTurn> messages) const;
 
     // Text that ends an answer although no token does; empty for models with a chat template.
     const std::string& stop_text() const { return stop_text_; }
@@ -34,9 +35,9 @@ class ChatPrompt {
         std::string text;
         int64_t message = -1;
     };
-    Result<std::vector<Part>> parts(std::span<const ChatMessage> messages) const;
-    static std::vector<Part> plain_parts(std::span<const ChatMessage> messages);
-    std::vector<Part> template_parts(std::span<const ChatMessage> messages) const;
+    Result<std::vector<Part>> parts(std::span<const ChatTurn> messages) const;
+    static std::vector<Part> plain_parts(std::span<const ChatTurn> messages);
+    std::vector<Part> template_parts(std::span<const ChatTurn> messages) const;
     Status append_run(std::string& run, std::vector<int32_t>& ids) const;
     // Longest control token whose text starts at the front; LLAMA_TOKEN_NULL if none.
     llama_token control_at(std::string_view text, size_t& length) const;

@@ -96,8 +96,12 @@ class FakeScanner final : public Scanner {
     uint32_t chunk_tokens() const override { return options_.chunk_tokens; }
 
     Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                   Projection projection, const ProjectionSink& sink) override {
+                   Projection projection, const ProjectionSink& sink,
+                   const CancelToken* cancel) override {
         if (options_.on_capture) S3ATTN_CHECK(options_.on_capture());
+        if (cancel != nullptr && cancel->cancelled()) {
+            return make_error(ErrorCode::kCancelled, "interrupted");
+        }
         if (tokens.empty() || tokens.size() > options_.chunk_tokens) {
             return make_error(ErrorCode::kInvalidArgument,
                               "capture of " + std::to_string(tokens.size()) +
@@ -162,7 +166,7 @@ std::string_view first_sentence(std::string_view text) {
     return text;
 }
 
-std::string_view fake_answer(std::span<const ChatMessage> messages) {
+std::string_view fake_answer(std::span<const ChatTurn> messages) {
     for (size_t i = messages.size(); i-- > 0;) {
         if (messages[i].role != "user") continue;
         std::string_view text = messages[i].text;
@@ -175,26 +179,26 @@ std::string_view fake_answer(std::span<const ChatMessage> messages) {
     return "Nothing was asked.";
 }
 
-class FakeGenerator final : public Generator {
+class FakeReader final : public Reader {
   public:
-    explicit FakeGenerator(const FakeOptions& options)
-        : options_(options), info_(fake_model_info(options)), tokenizer_(options.units) {}
+    explicit FakeReader(const FakeOptions& options)
+        : options_(options),
+          info_{options.name, "fake", options.context_tokens, 0, false},
+          tokenizer_(options.units) {}
 
-    const ModelInfo& info() const override { return info_; }
-    const Tokenizer& tokenizer() const override { return tokenizer_; }
-    uint32_t context_tokens() const override { return options_.context_tokens; }
+    const ReaderInfo& info() const override { return info_; }
+    Result<uint32_t> count(std::string_view text) const override { return tokenizer_.count(text); }
 
-    Result<uint32_t> count_chat(std::span<const ChatMessage> messages) const override {
+    Result<uint32_t> count_chat(std::span<const ChatTurn> messages) const override {
         uint32_t n = 3;  // the turn that is opened for the answer
-        for (const ChatMessage& message : messages) {
+        for (const ChatTurn& message : messages) {
             S3ATTN_TRY(const uint32_t text, tokenizer_.count(message.text));
             n += 3 + text;  // begin, role, end of turn
         }
         return n;
     }
 
-    Result<GenerateResult> chat(std::span<const ChatMessage> messages,
-                                const GenerateOptions& options,
+    Result<GenerateResult> chat(std::span<const ChatTurn> messages, const GenerateOptions& options,
                                 const std::function<bool(std::string_view)>& on_piece) override {
         const Stopwatch watch;
         if (messages.empty()) {
@@ -213,13 +217,19 @@ class FakeGenerator final : public Generator {
         const std::string_view answer = fake_answer(messages);
         S3ATTN_TRY(const Tokens tokens, tokenizer_.tokenize(answer));
         for (size_t i = 0; i < tokens.ids.size(); ++i) {
+            if (options.cancel != nullptr && options.cancel->cancelled()) {
+                if (i == 0) return make_error(ErrorCode::kCancelled, "interrupted");
+                result.finish = FinishReason::kCancelled;
+                break;
+            }
             if (result.generated_tokens == room) {
-                result.stopped_at_limit = true;
+                result.finish = FinishReason::kLength;
                 break;
             }
             ++result.generated_tokens;
             if (i == 0) result.first_token_ms = watch.milliseconds();
             if (!on_piece(answer.substr(tokens.begin[i], tokens.begin[i + 1] - tokens.begin[i]))) {
+                result.finish = FinishReason::kCancelled;
                 break;
             }
         }
@@ -229,7 +239,7 @@ class FakeGenerator final : public Generator {
 
   private:
     FakeOptions options_;
-    ModelInfo info_;
+    ReaderInfo info_;
     FakeTokenizer tokenizer_;
 };
 
@@ -243,8 +253,8 @@ std::unique_ptr<Scanner> make_fake_scanner(const FakeOptions& options) {
     return std::make_unique<FakeScanner>(options);
 }
 
-std::unique_ptr<Generator> make_fake_generator(const FakeOptions& options) {
-    return std::make_unique<FakeGenerator>(options);
+std::unique_ptr<Reader> make_fake_reader(const FakeOptions& options) {
+    return std::make_unique<FakeReader>(options);
 }
 
 ModelInfo fake_model_info(const FakeOptions& options) {

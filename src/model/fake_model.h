@@ -10,6 +10,7 @@
 #include <string>
 
 #include "model/language_model.h"
+#include "s3attn/reader.h"
 
 namespace s3attn {
 
@@ -21,7 +22,7 @@ struct FakeOptions {
     uint32_t n_head_kv = 2;
     uint32_t d_head = 32;
     uint32_t chunk_tokens = 256;     // scanner
-    uint32_t context_tokens = 4096;  // generator
+    uint32_t context_tokens = 4096;  // reader
     uint32_t seed = 1;               // another seed is another model: keys and file_hash differ
     float context_weight = 0.1f;     // share of the previous token in a key or query
     float mean_weight = 1.0f;        // length of the constant vector added to every key of a head
@@ -37,7 +38,7 @@ std::unique_ptr<Scanner> make_fake_scanner(const FakeOptions& options = {});
 
 // Answers with the first sentence of the first numbered evidence ("[1] ...") of the last user
 // message, or of the message itself when nothing is numbered.
-std::unique_ptr<Generator> make_fake_generator(const FakeOptions& options = {});
+std::unique_ptr<Reader> make_fake_reader(const FakeOptions& options = {});
 
 ModelInfo fake_model_info(const FakeOptions& options = {});
 

@@ -81,9 +81,11 @@ class Scanner {
 
     // One independent forward pass over `tokens` (1 .. chunk_tokens()) from position 0. Delivers
     // every layer in `layers` (ascending, no duplicates) exactly once, in ascending order.
-    // kUnsupported names the architecture or layer that has no per-head K.
+    // kUnsupported names the architecture or layer that has no per-head K; kCancelled when `cancel`
+    // fired meanwhile.
     virtual Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                           Projection projection, const ProjectionSink& sink) = 0;
+                           Projection projection, const ProjectionSink& sink,
+                           const CancelToken* cancel = nullptr) = 0;
 
     // Most chunks of one capture_on_device(); 0: keys do not lie on a device here.
     virtual uint32_t device_chunks() const { return 0; }
@@ -94,43 +96,6 @@ class Scanner {
         static_cast<void>(tokens), static_cast<void>(layers), static_cast<void>(sink);
         return make_error(ErrorCode::kUnsupported, "this scanner runs on no device");
     }
-};
-
-struct GenerateOptions {
-    uint32_t max_tokens = 256;
-    float temperature = 0.0f;  // 0: greedy
-    uint32_t seed = 1;
-    const CancelToken* cancel = nullptr;  // while the prompt is read: kCancelled; then: the end
-};
-struct GenerateResult {
-    uint32_t prompt_tokens = 0;
-    uint32_t generated_tokens = 0;
-    bool stopped_at_limit = false;  // max_tokens or the window ran out before end-of-turn
-    double first_token_ms = 0;      // call to first generated token
-    double total_ms = 0;
-};
-struct ChatMessage {
-    std::string role;  // "system", "user", "assistant"
-    std::string text;
-};
-
-// A model opened for answering. Not thread-safe.
-class Generator {
-  public:
-    virtual ~Generator() = default;
-    virtual const ModelInfo& info() const = 0;
-    virtual const Tokenizer& tokenizer() const = 0;
-    virtual uint32_t context_tokens() const = 0;  // window in use
-
-    // Tokens that chat(messages) would prefill, template included.
-    virtual Result<uint32_t> count_chat(std::span<const ChatMessage> messages) const = 0;
-
-    // Answers the messages through the model's chat template. Message texts are data: special
-    // tokens in them stay text. Pieces are whole UTF-8 characters; return false to stop.
-    // kInvalidArgument when prompt and at least one answer token do not fit the window.
-    virtual Result<GenerateResult> chat(std::span<const ChatMessage> messages,
-                                        const GenerateOptions& options,
-                                        const std::function<bool(std::string_view)>& on_piece) = 0;
 };
 
 }  // namespace s3attn

@@ -27,15 +27,8 @@ struct ScannerOptions {
 // A damaged, missing or non-GGUF file, or an architecture without per-head K, is a clear error.
 // info().file_hash is always the original's.
 Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& options,
-                                                    ProgressSink* sink = nullptr);
-
-struct GeneratorOptions {
-    std::string model_path;
-    uint32_t threads = 0;
-    uint32_t context_tokens = 0;  // 0: min(8192, what the model was trained for)
-    Device device = Device::kAuto;
-};
-Result<std::unique_ptr<Generator>> open_llama_generator(const GeneratorOptions& options);
+                                                    ProgressSink* sink = nullptr,
+                                                    const CancelToken* cancel = nullptr);
 
 // Header fields only (no weights are read); file_hash included. Cheap enough to match adapters.
 Result<ModelInfo> read_model_info(const std::string& model_path);

@@ -1,21 +1,23 @@
+// Opening a reader, its context and its cache; greedy continuations and likelihoods of prompts.
+#include "model/llama_reader.h"
+
 #include <algorithm>
 #include <cmath>
-#include <exception>
+#include <utility>
 
 #include "base/files.h"
 #include "base/timing.h"
-#include "model/answering_model.h"
-#include "model/chat_prompt.h"
-#include "model/reader.h"
+#include "model/gguf_header.h"
 #include "model/utf8.h"
 
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kBatch = 512;
+constexpr uint32_t kPromptBatch = 512;
 constexpr uint32_t kScoreBatch = 32;  // positions whose logits are kept at once
 constexpr uint32_t kRoomToScore = 64;
-constexpr uint32_t kSmallestPrompt = 1024;
+constexpr uint32_t kSmallestContext = 1024;
+constexpr uint32_t kDefaultWindow = 8192;
 
 double log_sum_exp(std::span<const float> logits) {
     const float top = *std::max_element(logits.begin(), logits.end());
@@ -24,93 +26,86 @@ double log_sum_exp(std::span<const float> logits) {
     return top + std::log(sum);
 }
 
-class LlamaReader final : public Reader {
-  public:
-    explicit LlamaReader(AnsweringModel opened)
-        : options_(std::move(opened.options)),
-          info_(std::move(opened.info)),
-          model_(std::move(opened.weights)),
-          tokenizer_(std::move(opened.tokenizer)),
-          chat_(model_.get(), tokenizer_.get()),
-          vocab_(llama_model_get_vocab(model_.get())) {}
-
-    const ModelInfo& info() const override { return info_; }
-    const Tokenizer& tokenizer() const override { return *tokenizer_; }
-    uint32_t context_tokens() const override { return options_.context_tokens; }
-    void release() override {
-        context_.reset();
-        cached_.clear();
+Result<uint32_t> window_of(const LocalReaderOptions& options, uint32_t trained) {
+    if (options.context_tokens == 0) {
+        return trained == 0 ? kDefaultWindow : std::min(kDefaultWindow, trained);
     }
+    if (trained == 0 || options.context_tokens <= trained) return options.context_tokens;
+    return make_error(ErrorCode::kInvalidArgument,
+                      "a window of " + std::to_string(options.context_tokens) +
+                          " tokens is more than " + options.model_path + " was trained for (" +
+                          std::to_string(trained) + ").");
+}
 
-    Result<uint32_t> count(const ReaderPrompt& prompt) const override {
+}  // namespace
+
+Result<std::unique_ptr<LocalReader>> open_llama_reader(const LocalReaderOptions& options,
+                                                       const CancelToken* cancel) {
+    const std::string& path = options.model_path;
+    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(path));
+    S3ATTN_TRY(const ModelInfo model, model_info_from_header(header));
+    LocalReaderOptions own = options;
+    S3ATTN_TRY(own.context_tokens, window_of(options, model.n_ctx_train));
+    S3ATTN_TRY(llama_model_ptr weights, load_llama_model(path, options.device, cancel));
+    if (llama_model_has_encoder(weights.get()) || !llama_model_has_decoder(weights.get())) {
+        return make_error(ErrorCode::kUnsupported,
+                          path + " (architecture " + model.architecture +
+                              ") cannot answer: choose a decoder-only language model.");
+    }
+    S3ATTN_TRY(auto tokenizer, LlamaTokenizer::make(llama_model_get_vocab(weights.get()), path));
+    ReaderInfo info{model.name, "gguf", own.context_tokens, 0, true};
+    return std::unique_ptr<LocalReader>(std::make_unique<LlamaReader>(
+        std::move(own), std::move(info), std::move(weights), std::move(tokenizer)));
+}
+
+LlamaReader::LlamaReader(LocalReaderOptions options, ReaderInfo info, llama_model_ptr model,
+                         std::unique_ptr<LlamaTokenizer> tokenizer)
+    : options_(std::move(options)),
+      info_(std::move(info)),
+      model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      prompt_(model_.get(), tokenizer_.get()),
+      vocab_(llama_model_get_vocab(model_.get())) {}
+
+void LlamaReader::release() {
+    context_.reset();
+    cached_.clear();
+}
+
+Result<uint32_t> LlamaReader::count_prompt(const ReaderPrompt& prompt) const {
+    S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
+    return static_cast<uint32_t>(ids.size());
+}
+
+Result<ReaderAnswer> LlamaReader::answer(const ReaderPrompt& prompt,
+                                         const AnsweringOptions& options) {
+    return guarded<ReaderAnswer>([&] { return run_answer(prompt, options); });
+}
+
+Result<Likelihood> LlamaReader::likelihood(const ReaderPrompt& prompt,
+                                           std::string_view continuation, uint32_t max_tokens) {
+    return guarded<Likelihood>([&] { return run_likelihood(prompt, continuation, max_tokens); });
+}
+
+Result<std::vector<float>> LlamaReader::next_token(const ReaderPrompt& prompt) {
+    return guarded<std::vector<float>>([&]() -> Result<std::vector<float>> {
         S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
-        return static_cast<uint32_t>(ids.size());
-    }
-    Result<ReaderAnswer> answer(const ReaderPrompt& prompt,
-                                const AnsweringOptions& options) override {
-        return guarded<ReaderAnswer>([&] { return run_answer(prompt, options); });
-    }
-    Result<Likelihood> likelihood(const ReaderPrompt& prompt, std::string_view continuation,
-                                  uint32_t max_tokens) override {
-        return guarded<Likelihood>(
-            [&] { return run_likelihood(prompt, continuation, max_tokens); });
-    }
-    Result<std::vector<float>> next_token(const ReaderPrompt& prompt) override {
-        return guarded<std::vector<float>>([&]() -> Result<std::vector<float>> {
-            S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
-            S3ATTN_CHECK(prefill(ids, 1));
-            const std::span<const float> row = logits(-1);
-            const double norm = log_sum_exp(row);
-            std::vector<float> out(row.size());
-            std::transform(row.begin(), row.end(), out.begin(),
-                           [norm](float x) { return static_cast<float>(x - norm); });
-            return out;
-        });
-    }
-
-  private:
-    template <class T, class F>
-    Result<T> guarded(const F& run) {
-        try {
-            auto result = run();
-            if (!result.ok()) cached_.clear();
-            return result;
-        } catch (const std::exception& e) {
-            cached_.clear();
-            return make_error(ErrorCode::kInternal, std::string("while reading with ") +
-                                                        options_.model_path + ": " + e.what());
-        }
-    }
-    Result<std::vector<int32_t>> tokens_of(const ReaderPrompt& prompt) const;
-    Result<ReaderAnswer> run_answer(const ReaderPrompt& prompt, const AnsweringOptions& options);
-    Result<Likelihood> run_likelihood(const ReaderPrompt& prompt, std::string_view continuation,
-                                      uint32_t max_tokens);
-    // A context of at least `tokens`; with `anew` of the size that a fresh reader would make.
-    Status ensure_context(uint64_t tokens, bool anew = false);
-    // Afterwards the cache holds exactly `ids`, and logits(-1) are those behind the last of them.
-    Status prefill(const std::vector<int32_t>& ids, uint32_t room);
-    // Appends ids; logits for each of them, or only for the last.
-    Status decode(std::span<const int32_t> ids, bool all_logits);
-    std::span<const float> logits(int32_t i) const {
-        return {llama_get_logits_ith(context_.get(), i),
-                static_cast<size_t>(llama_vocab_n_tokens(vocab_))};
-    }
-    int32_t likeliest(bool first_of_line) const;
-
-    GeneratorOptions options_;
-    ModelInfo info_;
-    llama_model_ptr model_;
-    std::unique_ptr<LlamaTokenizer> tokenizer_;
-    ChatPrompt chat_;
-    const llama_vocab* vocab_;
-    llama_context_ptr context_;
-    std::vector<int32_t> cached_;  // tokens whose keys the context holds
-};
+        S3ATTN_CHECK(check_fits(ids.size()));
+        S3ATTN_CHECK(ensure_context(ids.size() + 1, {kPromptBatch, kScoreBatch}));
+        S3ATTN_CHECK(prefill(ids));
+        const std::span<const float> row = logits(-1);
+        const double norm = log_sum_exp(row);
+        std::vector<float> out(row.size());
+        std::transform(row.begin(), row.end(), out.begin(),
+                       [norm](float x) { return static_cast<float>(x - norm); });
+        return out;
+    });
+}
 
 Result<std::vector<int32_t>> LlamaReader::tokens_of(const ReaderPrompt& prompt) const {
     if (prompt.chat) {
-        const ChatMessage message{"user", prompt.text};
-        return chat_.tokens({&message, 1});
+        const ChatTurn message{"user", prompt.text};
+        return prompt_.tokens({&message, 1});
     }
     S3ATTN_TRY(Tokens tokens, tokenizer_->tokenize(prompt.text));
     const llama_token bos = llama_vocab_bos(vocab_);
@@ -124,25 +119,26 @@ Result<std::vector<int32_t>> LlamaReader::tokens_of(const ReaderPrompt& prompt) 
 }
 
 // Grows with the prompts: the cache of a full window can be larger than the model.
-Status LlamaReader::ensure_context(uint64_t tokens, bool anew) {
-    uint64_t size = kSmallestPrompt;
+Status LlamaReader::ensure_context(uint64_t tokens, const Shape& shape, bool anew) {
+    uint64_t size = kSmallestContext;
     while (size < tokens) size *= 2;
     size = std::min<uint64_t>(size, options_.context_tokens);
-    const uint64_t have = context_ ? llama_n_ctx(context_.get()) : 0;
+    const uint64_t have = context_ && shape == shape_ ? llama_n_ctx(context_.get()) : 0;
     // llama.cpp may round the size up; only a context twice too large is worth making anew.
     if (have >= tokens && (!anew || have < 2 * size)) return {};
     context_.reset();
     cached_.clear();
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(size);
-    params.n_batch = kBatch;
-    params.n_ubatch = kBatch;
-    params.n_outputs_max = kScoreBatch;
+    params.n_batch = shape.batch;
+    params.n_ubatch = shape.batch;
+    params.n_outputs_max = shape.outputs;
     params.n_threads = static_cast<int32_t>(thread_count(options_.threads));
     params.n_threads_batch = params.n_threads;
     params.no_perf = true;
     take_llama_errors();
     context_.reset(llama_init_from_model(model_.get(), params));
+    shape_ = shape;
     if (context_) return {};
     return make_error(ErrorCode::kUnsupported,
                       "llama.cpp cannot make a context of " + std::to_string(params.n_ctx) +
@@ -150,7 +146,8 @@ Status LlamaReader::ensure_context(uint64_t tokens, bool anew) {
                           ". Try a smaller --reader-context.");
 }
 
-Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits) {
+Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,
+                           const CancelToken* cancel) {
     llama_batch batch = llama_batch_init(static_cast<int32_t>(ids.size()), 0, 1);
     batch.n_tokens = static_cast<int32_t>(ids.size());
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -161,26 +158,34 @@ Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits) {
         batch.logits[i] = all_logits || i + 1 == ids.size() ? 1 : 0;
     }
     take_llama_errors();
+    const auto stop = [](void* token) {
+        return token != nullptr && static_cast<const CancelToken*>(token)->cancelled();
+    };
+    llama_set_abort_callback(context_.get(), stop, const_cast<CancelToken*>(cancel));
     const int32_t status = llama_decode(context_.get(), batch);
+    llama_set_abort_callback(context_.get(), nullptr, nullptr);
     llama_batch_free(batch);
     if (status == 0) {
         cached_.insert(cached_.end(), ids.begin(), ids.end());
         return {};
     }
+    if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
     return make_error(ErrorCode::kInternal,
                       "llama.cpp could not compute " + std::to_string(ids.size()) + " tokens of " +
                           options_.model_path + " (status " + std::to_string(status) +
                           "): " + take_llama_errors());
 }
 
-Status LlamaReader::prefill(const std::vector<int32_t>& ids, uint32_t room) {
-    if (ids.size() + 1 > options_.context_tokens) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "the prompt has " + std::to_string(ids.size()) +
-                              " tokens; the window of " + info_.name + " in use holds " +
-                              std::to_string(options_.context_tokens) + ", the answer included");
-    }
-    S3ATTN_CHECK(ensure_context(ids.size() + room));
+Status LlamaReader::check_fits(size_t prompt_tokens) const {
+    if (prompt_tokens < info_.window_tokens) return {};
+    return make_error(ErrorCode::kInvalidArgument,
+                      "the prompt has " + std::to_string(prompt_tokens) +
+                          " tokens; the window of " + info_.name + " in use holds " +
+                          std::to_string(info_.window_tokens) +
+                          ", the answer included. Use a smaller budget or a larger window.");
+}
+
+Status LlamaReader::prefill(const std::vector<int32_t>& ids, const CancelToken* cancel) {
     // The last token is always computed anew: its logits are wanted.
     size_t keep = 0;
     while (keep < cached_.size() && keep + 1 < ids.size() && cached_[keep] == ids[keep]) ++keep;
@@ -189,8 +194,8 @@ Status LlamaReader::prefill(const std::vector<int32_t>& ids, uint32_t room) {
     if (keep == 0) llama_memory_clear(memory, false);
     cached_.resize(keep);
     while (cached_.size() < ids.size()) {
-        const size_t n = std::min<size_t>(kBatch, ids.size() - cached_.size());
-        S3ATTN_CHECK(decode(std::span(ids).subspan(cached_.size(), n), false));
+        const size_t n = std::min<size_t>(shape_.batch, ids.size() - cached_.size());
+        S3ATTN_CHECK(decode(std::span(ids).subspan(cached_.size(), n), false, cancel));
     }
     return {};
 }
@@ -212,20 +217,22 @@ int32_t LlamaReader::likeliest(bool first_of_line) const {
 Result<ReaderAnswer> LlamaReader::run_answer(const ReaderPrompt& prompt,
                                              const AnsweringOptions& options) {
     S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
-    const uint64_t window = options_.context_tokens;
-    const auto room = static_cast<uint32_t>(
-        std::min<uint64_t>(options.max_tokens, window > ids.size() ? window - ids.size() : 0));
+    S3ATTN_CHECK(check_fits(ids.size()));
+    const uint64_t window = info_.window_tokens;
+    const auto room =
+        static_cast<uint32_t>(std::min<uint64_t>(options.max_tokens, window - ids.size()));
     cached_.clear();
     // Memory is this prompt's alone, also after a longer one; likelihood() may follow.
-    S3ATTN_CHECK(ensure_context(
-        std::min<uint64_t>(ids.size() + std::max(room, kRoomToScore), window), true));
+    S3ATTN_CHECK(
+        ensure_context(std::min<uint64_t>(ids.size() + std::max(room, kRoomToScore), window),
+                       {kPromptBatch, kScoreBatch}, true));
     const Stopwatch prefill_watch;
-    S3ATTN_CHECK(prefill(ids, room));
+    S3ATTN_CHECK(prefill(ids));
     ReaderAnswer answer;
     answer.prompt_tokens = static_cast<uint32_t>(ids.size());
     answer.prefill_seconds = prefill_watch.seconds();
     const Stopwatch decode_watch;
-    const std::string stop = options.one_line ? "\n" : prompt.chat ? chat_.stop_text() : "";
+    const std::string stop = options.one_line ? "\n" : prompt.chat ? prompt_.stop_text() : "";
     for (bool open = room > 0; open;) {
         const int32_t id = likeliest(options.one_line && answer.answer_tokens == 0);
         if (llama_vocab_is_eog(vocab_, id)) break;
@@ -250,14 +257,15 @@ Result<Likelihood> LlamaReader::run_likelihood(const ReaderPrompt& prompt,
                                                std::string_view continuation, uint32_t max_tokens) {
     S3ATTN_TRY(const std::vector<int32_t> ids, tokens_of(prompt));
     S3ATTN_TRY(Tokens tokens, tokenizer_->tokenize(continuation));
-    const size_t window = options_.context_tokens;
+    const size_t window = info_.window_tokens;
     const size_t room = window > ids.size() ? window - ids.size() : 0;
     size_t n = std::min(tokens.ids.size(), room);
     if (max_tokens > 0) n = std::min<size_t>(n, max_tokens);
     Likelihood result;
     if (n == 0) return result;
     const std::span<const int32_t> wanted(tokens.ids.data(), n);
-    S3ATTN_CHECK(prefill(ids, static_cast<uint32_t>(n)));
+    S3ATTN_CHECK(ensure_context(ids.size() + n, {kPromptBatch, kScoreBatch}));
+    S3ATTN_CHECK(prefill(ids));
     const auto add = [&](std::span<const float> row, int32_t id) {
         result.log_likelihood += row[static_cast<size_t>(id)] - log_sum_exp(row);
         ++result.tokens;
@@ -272,13 +280,6 @@ Result<Likelihood> LlamaReader::run_likelihood(const ReaderPrompt& prompt,
         at += step;
     }
     return result;
-}
-
-}  // namespace
-
-Result<std::unique_ptr<Reader>> open_llama_reader(const GeneratorOptions& options) {
-    S3ATTN_TRY(AnsweringModel opened, open_answering_model(options));
-    return std::unique_ptr<Reader>(std::make_unique<LlamaReader>(std::move(opened)));
 }
 
 }  // namespace s3attn

@@ -47,13 +47,14 @@ class LlamaScanner final : public Scanner {
           batch_((options.chunk_tokens + 1) * tuning.sequences) {}
 
     // Loads weights from `path` (the original or its scan copy), of `layers` layers.
-    Status load(const std::string& path, uint32_t layers);
+    Status load(const std::string& path, uint32_t layers, const CancelToken* cancel);
 
     const ModelInfo& info() const override { return info_; }
     const Tokenizer& tokenizer() const override { return *tokenizer_; }
     uint32_t chunk_tokens() const override { return options_.chunk_tokens; }
     Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                   Projection projection, const ProjectionSink& sink) override;
+                   Projection projection, const ProjectionSink& sink,
+                   const CancelToken* cancel) override;
     uint32_t device_chunks() const override {
         return tuning_.keys_on_device || tuning_.sequences > 1 ? tuning_.sequences : 0;
     }
@@ -63,10 +64,11 @@ class LlamaScanner final : public Scanner {
   private:
     Status make_context();
     Status plan();
-    Status decode();
+    Status decode(const CancelToken* cancel);
     Status check_request(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                          Projection projection, size_t most_tokens) const;
-    Status run(std::span<const int32_t> tokens, KeyTap::Request request);
+    Status run(std::span<const int32_t> tokens, KeyTap::Request request,
+               const CancelToken* cancel = nullptr);
     Status check_layer(uint32_t layer, Projection projection) const;
     std::string who() const {
         return options_.model_path + " (architecture " + info_.architecture + ")";
@@ -84,9 +86,9 @@ class LlamaScanner final : public Scanner {
     std::unique_ptr<LlamaTokenizer> tokenizer_;
 };
 
-Status LlamaScanner::load(const std::string& path, uint32_t layers) {
+Status LlamaScanner::load(const std::string& path, uint32_t layers, const CancelToken* cancel) {
     layers_ = layers;
-    S3ATTN_TRY(model_, load_llama_model(path, options_.device));
+    S3ATTN_TRY(model_, load_llama_model(path, options_.device, cancel));
     if (llama_model_has_encoder(model_.get())) {
         return make_error(ErrorCode::kUnsupported,
                           who() + " has an encoder; choose a decoder-only model.");
@@ -144,7 +146,7 @@ Status LlamaScanner::plan() {
         batch_.push(bos_.value_or(0));
     }
     tap_.start_plan(static_cast<uint32_t>(batch_.get().n_tokens));
-    const Status decoded = decode();
+    const Status decoded = decode(nullptr);
     tap_.finish_plan();
     S3ATTN_CHECK(decoded);
     for (uint32_t layer = 0; layer < layers_; ++layer) {
@@ -153,7 +155,11 @@ Status LlamaScanner::plan() {
     return check_layer(0, Projection::kKey);
 }
 
-Status LlamaScanner::decode() {
+Status LlamaScanner::decode(const CancelToken* cancel) {
+    const auto stop = [](void* token) {
+        return token != nullptr && static_cast<const CancelToken*>(token)->cancelled();
+    };
+    llama_set_abort_callback(context_.get(), stop, const_cast<CancelToken*>(cancel));
     llama_memory_clear(llama_get_memory(context_.get()), false);
     take_llama_errors();
     int32_t status = -1;
@@ -164,6 +170,7 @@ Status LlamaScanner::decode() {
         why = e.what();
     }
     if (status == 0) return {};
+    if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
     if (why.empty()) why = take_llama_errors();
     return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
                                                 std::to_string(batch_.get().n_tokens) +
@@ -225,13 +232,14 @@ Status LlamaScanner::check_request(std::span<const int32_t> tokens,
 }
 
 Status LlamaScanner::capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                             Projection projection, const ProjectionSink& sink) {
+                             Projection projection, const ProjectionSink& sink,
+                             const CancelToken* cancel) {
     S3ATTN_CHECK(check_request(tokens, layers, projection, options_.chunk_tokens));
     KeyTap::Request request;
     request.layers = layers;
     request.projection = projection;
     request.sink = &sink;
-    return run(tokens, request);
+    return run(tokens, request, cancel);
 }
 
 Status LlamaScanner::capture_on_device(std::span<const int32_t> tokens,
@@ -250,7 +258,8 @@ Status LlamaScanner::capture_on_device(std::span<const int32_t> tokens,
     return run(tokens, request);
 }
 
-Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request request) {
+Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request request,
+                         const CancelToken* cancel) {
     if (request.layers.empty()) return {};
     const size_t length = tokens.size() / request.sequences;
     batch_.clear();
@@ -263,7 +272,7 @@ Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request reques
     request.skip_rows = bos_ ? 1 : 0;
     request.stop_early = tuning_.stop_early;
     tap_.start_capture(request);
-    const Status decoded = decode();
+    const Status decoded = decode(cancel);
     const Status captured = tap_.finish_capture();
     S3ATTN_CHECK(decoded);
     return captured;
@@ -295,7 +304,8 @@ void tell(ProgressSink* sink, const std::string& message) {
 }  // namespace
 
 Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,
-                                                    const ScanTuning& tuning, ProgressSink* sink) {
+                                                    const ScanTuning& tuning, ProgressSink* sink,
+                                                    const CancelToken* cancel) {
     S3ATTN_TRY(const GgufHeader header, GgufHeader::open(options.model_path));
     S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
     if (options.deepest_layer >= static_cast<int64_t>(info.n_layer)) {
@@ -323,7 +333,8 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
         Status status;
         if (copy.ok()) {
             auto scanner = std::make_unique<LlamaScanner>(options, tuning, info);
-            status = scanner->load(*copy, layers);
+            status = scanner->load(*copy, layers, cancel);
+            if (!status.ok() && status.error().code == ErrorCode::kCancelled) return status.error();
             if (status.ok()) return std::unique_ptr<Scanner>(std::move(scanner));
         } else {
             status = copy.error();
@@ -332,17 +343,17 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
                        status.error().message + ")");
     }
     auto scanner = std::make_unique<LlamaScanner>(options, tuning, info);
-    S3ATTN_CHECK(scanner->load(options.model_path, layers));
+    S3ATTN_CHECK(scanner->load(options.model_path, layers, cancel));
     return std::unique_ptr<Scanner>(std::move(scanner));
 }
 
 Result<std::unique_ptr<Scanner>> open_llama_scanner(const ScannerOptions& options,
-                                                    ProgressSink* sink) {
+                                                    ProgressSink* sink, const CancelToken* cancel) {
     if (options.device == Device::kCuda) {
         S3ATTN_CHECK(llama_cuda_status());
-        return open_tuned_scanner(options, device_tuning(options), sink);
+        return open_tuned_scanner(options, device_tuning(options), sink, cancel);
     }
-    return open_tuned_scanner(options, ScanTuning{}, sink);
+    return open_tuned_scanner(options, ScanTuning{}, sink, cancel);
 }
 
 }  // namespace s3attn

@@ -70,12 +70,19 @@ std::string take_llama_errors() {
 
 namespace {
 
-Result<llama_model_ptr> load(const std::string& path, const llama_model_params& params) {
+Result<llama_model_ptr> load(const std::string& path, const llama_model_params& params,
+                             const CancelToken* cancel = nullptr) {
+    if (cancel != nullptr && cancel->cancelled()) {
+        return make_error(ErrorCode::kCancelled, "interrupted while " + path + " was loaded");
+    }
     take_llama_errors();
     std::string why;
     try {
         llama_model_ptr model(llama_model_load_from_file(path.c_str(), params));
         if (model) return model;
+        if (cancel != nullptr && cancel->cancelled()) {
+            return make_error(ErrorCode::kCancelled, "interrupted while " + path + " was loaded");
+        }
         why = take_llama_errors();
     } catch (const std::exception& e) {
         why = e.what();
@@ -132,9 +139,16 @@ std::string llama_device_name(Device device) {
     return card == nullptr ? "CPU" : std::string("CUDA: ") + ggml_backend_dev_description(card);
 }
 
-Result<llama_model_ptr> load_llama_model(const std::string& path, Device device) {
+Result<llama_model_ptr> load_llama_model(const std::string& path, Device device,
+                                         const CancelToken* cancel) {
     ensure_llama_backend();
     llama_model_params params = llama_model_default_params();
+    if (cancel != nullptr) {
+        params.progress_callback = [](float, void* token) {
+            return !static_cast<const CancelToken*>(token)->cancelled();
+        };
+        params.progress_callback_user_data = const_cast<CancelToken*>(cancel);
+    }
     ggml_backend_dev_t devices[2] = {nullptr, nullptr};
     llama_model_tensor_buft_override overrides[2] = {{nullptr, nullptr}, {nullptr, nullptr}};
     if (device != Device::kAuto) params.devices = devices;
@@ -148,7 +162,7 @@ Result<llama_model_ptr> load_llama_model(const std::string& path, Device device)
             params.tensor_buft_overrides = overrides;
         }
     }
-    return load(path, params);
+    return load(path, params, cancel);
 }
 
 Result<llama_model_ptr> load_llama_vocabulary(const std::string& path) {

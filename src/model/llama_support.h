@@ -19,7 +19,9 @@ std::string take_llama_errors();
 
 // Loads weights; `path` names the file in messages. kCuda: all of them onto the first device, the
 // embeddings too where it can look them up, for the host would send it 4 bytes for each element.
-Result<llama_model_ptr> load_llama_model(const std::string& path, Device device = Device::kAuto);
+// kCancelled when `cancel` fired before all weights were read.
+Result<llama_model_ptr> load_llama_model(const std::string& path, Device device = Device::kAuto,
+                                         const CancelToken* cancel = nullptr);
 // Only the vocabulary.
 Result<llama_model_ptr> load_llama_vocabulary(const std::string& path);
 

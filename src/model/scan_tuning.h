@@ -21,6 +21,7 @@ struct ScanTuning {
 };
 
 Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,
-                                                    const ScanTuning& tuning, ProgressSink* sink);
+                                                    const ScanTuning& tuning, ProgressSink* sink,
+                                                    const CancelToken* cancel = nullptr);
 
 }  // namespace s3attn

@@ -24,7 +24,8 @@ class Vocabulary final : public Tokenizer {
 
 Result<std::unique_ptr<Tokenizer>> open_llama_tokenizer(const std::string& model_path) {
     // A damaged file is named by our own reader of headers, before llama.cpp sees it.
-    S3ATTN_TRY(const ModelInfo info, read_model_info(model_path));
+    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(model_path));
+    S3ATTN_TRY(const ModelInfo info, model_info_from_header(header));
     S3ATTN_TRY(llama_model_ptr model, load_llama_vocabulary(model_path));
     S3ATTN_TRY(auto tokenizer, LlamaTokenizer::make(llama_model_get_vocab(model.get()), info.name));
     return std::unique_ptr<Tokenizer>(

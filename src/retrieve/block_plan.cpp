@@ -7,7 +7,7 @@
 namespace s3attn {
 namespace {
 
-Status check_units(const std::vector<UnitExtent>& units) {
+Status check_units(std::span<const UnitExtent> units) {
     TokenPosition end;
     for (const UnitExtent& unit : units) {
         if (unit.position_begin < end) {
@@ -40,8 +40,8 @@ Status check_segment(const Segment& segment, const StoreShape& shape, uint64_t p
 }
 
 // Runs of the units that intersect [begin, end), from unit index `first` on.
-std::vector<UnitRun> runs_of_block(const std::vector<UnitExtent>& units, size_t first,
-                                   uint64_t begin, uint64_t end) {
+std::vector<UnitRun> runs_of_block(std::span<const UnitExtent> units, size_t first, uint64_t begin,
+                                   uint64_t end) {
     std::vector<UnitRun> runs;
     for (size_t i = first; i < units.size() && units[i].position_begin.value < end; ++i) {
         const uint64_t unit_begin = units[i].position_begin.value;
@@ -56,10 +56,15 @@ std::vector<UnitRun> runs_of_block(const std::vector<UnitExtent>& units, size_t 
 
 }  // namespace
 
-Result<ScanPlan> plan_scan(const StoreReader& store) {
-    const std::vector<UnitExtent>& units = store.live_units();
-    S3ATTN_CHECK(check_units(units));
+Result<ScanPlan> plan_scan(const StoreReader& store, const Filter* filter) {
     ScanPlan plan;
+    plan.units = store.live_units();
+    S3ATTN_CHECK(check_units(plan.units));
+    if (filter != nullptr && !filter->all()) {
+        for (const UnitNumber unit : filter->allowed()) plan.allowed.push_back(plan.units[unit]);
+        plan.units = plan.allowed;
+    }
+    const std::span<const UnitExtent> units = plan.units;
     plan.covered.resize(units.size());
     uint64_t segment_end = 0;
     size_t first = 0;  // first unit that ends after the block at hand
@@ -80,6 +85,13 @@ Result<ScanPlan> plan_scan(const StoreReader& store) {
         }
     }
     return plan;
+}
+
+void spread_scores(const Filter* filter, size_t n_units, std::vector<double>& scores) {
+    if (filter == nullptr || filter->all()) return;
+    std::vector<double> all(n_units);
+    for (size_t u = 0; u < scores.size(); ++u) all[filter->allowed()[u]] = scores[u];
+    scores = std::move(all);
 }
 
 Status check_query(const StoreReader& store, const QueryCodes& query) {

@@ -47,13 +47,13 @@ Result<double> lexical_coverage(const StoreReader& store, const std::string& que
     return all > 0 ? covered / all : 1.0;
 }
 
-Result<Evidence> assess_evidence(const StoreReader& store, const S3Scores* scores,
+Result<Evidence> assess_evidence(const StoreReader& store, std::optional<double> cosine,
                                  const std::string& question, double floor) {
     Evidence evidence;
     evidence.floor = floor;
     S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question));
-    if (scores != nullptr && scores->calibrated) {
-        evidence.score = scores->best_cosine;
+    if (cosine) {
+        evidence.score = *cosine;
         evidence.floor += kMissingWordsPenalty * (1.0 - evidence.lexical_coverage);
         evidence.found =
             evidence.score >= evidence.floor || evidence.lexical_coverage >= kEnoughCoverage;

@@ -1,9 +1,9 @@
 // Does the store say anything about this question at all? docs/evidence.md has the error rates.
 #pragma once
 
+#include <optional>
 #include <string>
 
-#include "retrieve/rank.h"
 #include "s3attn/result.h"
 #include "store/store.h"
 
@@ -24,10 +24,10 @@ inline constexpr double kEnoughCoverage = 0.6;
 inline constexpr double kMissingWordsPenalty = 0.05;
 
 // Found when the best unit's cosine reaches the adapter's floor, raised for the words that are
-// missing, or when the lexical coverage is high. `scores` may be null, or not calibrated (Eq. 7):
-// then words alone decide, with a lower bar. A question without content words is never refused:
-// nothing speaks against it.
-Result<Evidence> assess_evidence(const StoreReader& store, const S3Scores* scores,
+// missing, or when the lexical coverage is high. No voice may have a
+// cosine (VoiceScores::cosine): then words alone decide, with a lower bar. A question without
+// content words is never refused: nothing speaks against it.
+Result<Evidence> assess_evidence(const StoreReader& store, std::optional<double> cosine,
                                  const std::string& question, double floor);
 
 // Share of the question's content words, weighted by their IDF in the store, that occur in the

@@ -64,9 +64,10 @@ UnitLink best_token(const TokenPostings& tokens, const QueryCodes& query,
 }  // namespace
 
 Result<std::vector<UnitLink>> unit_links(const StoreReader& store, const QueryCodes& query,
-                                         const S3Scores& scores, const UnitExtent& unit) {
+                                         const std::vector<double>& log_total,
+                                         const UnitExtent& unit) {
     const size_t lanes = query.heads.size() * query.n_tokens;
-    if (scores.log_total.size() != lanes) {
+    if (log_total.size() != lanes) {
         return make_error(ErrorCode::kInvalidArgument, "the scores are not of this question");
     }
     std::vector<UnitLink> links;
@@ -83,9 +84,9 @@ Result<std::vector<UnitLink>> unit_links(const StoreReader& store, const QueryCo
             for (uint32_t i = 0; i < query.n_tokens; ++i) {
                 UnitLink link = best_token(tokens, query, head, i);
                 link.head = j;
-                const double log_total = scores.log_total[size_t{j} * query.n_tokens + i];
+                const double total = log_total[size_t{j} * query.n_tokens + i];
                 link.mass = double{head.mixture} * head.token_share[i] *
-                            std::exp(double{head.temperature} * link.cosine - log_total);
+                            std::exp(double{head.temperature} * link.cosine - total);
                 links.push_back(link);
             }
         }

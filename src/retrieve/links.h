@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "adapter/codes.h"
-#include "retrieve/rank.h"
 #include "s3attn/result.h"
 #include "store/store.h"
 
@@ -20,8 +19,9 @@ struct UnitLink {
 };
 
 // One link per lane, largest mass first. The masses add up to the unit's score, but for the
-// rounding of score_lanes.h. `scores` must be of this store and query, and calibrated.
+// rounding of score_lanes.h. `log_total` is S3Scores::log_total of this store and query.
 Result<std::vector<UnitLink>> unit_links(const StoreReader& store, const QueryCodes& query,
-                                         const S3Scores& scores, const UnitExtent& unit);
+                                         const std::vector<double>& log_total,
+                                         const UnitExtent& unit);
 
 }  // namespace s3attn

@@ -9,13 +9,14 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/parallel.h"
 #include "retrieve/block_plan.h"
 #include "retrieve/feature_choice.h"
-#include "retrieve/rank.h"
 #include "retrieve/scan_cache.h"
+#include "retrieve/score.h"
 #include "retrieve/score_kernel.h"
 #include "retrieve/score_lanes.h"
 #include "retrieve/score_softmax.h"
@@ -29,13 +30,14 @@ constexpr int16_t kNone = INT16_MIN;  // below every sum of a lane's weights
 class AttentionScorer {
   public:
     AttentionScorer(const StoreReader& store, const QueryCodes& query, const ScanPlan& plan,
-                    ThreadPool& pool, ScanCache* cache, const FeatureChoice* choice)
-        : units_(store.live_units()),
+                    ThreadPool& pool, const ScoreOptions& options, const FeatureChoice* choice)
+        : units_(plan.units),
           k_(store.shape().k),
           query_(query),
           plan_(plan),
           pool_(pool),
-          cache_(cache),
+          cache_(options.cache),
+          cancel_(options.cancel),
           choice_(choice),
           kernel_(best_max_kernel()),
           mass_(units_.size()),
@@ -52,7 +54,8 @@ class AttentionScorer {
         }
         S3ATTN_CHECK(scan(slot));
         std::vector<double> log_total;
-        add_softmax(unit_max_, lanes_.stride(), scales(), pool_, mass_, cosine_, log_total);
+        S3ATTN_CHECK(add_softmax({unit_max_, lanes_.stride(), scales(), pool_, cancel_}, mass_,
+                                 cosine_, log_total));
         const size_t n = query_.n_tokens;
         for (size_t l = 0; l < log_total.size(); ++l) {
             log_total_[lanes_.heads[l / n] * n + l % n] = log_total[l];
@@ -64,6 +67,7 @@ class AttentionScorer {
         S3Scores scores;
         scores.mass = std::move(mass_);
         scores.best_cosine = *std::max_element(cosine_.begin(), cosine_.end());
+        scores.cosine = std::move(cosine_);
         scores.log_total = std::move(log_total_);
         scores.postings_read = postings_read_;
         return scores;
@@ -87,8 +91,10 @@ class AttentionScorer {
         pool_.run(pool_.size(), [&](uint32_t) {
             Worker worker;
             for (size_t b = next++; b < plan_.blocks.size(); b = next++) {
-                const Status status =
-                    choice_ ? score_sparse(slot, b, worker) : score_dense(slot, b, worker);
+                Status status = check_cancelled(cancel_);
+                if (status.ok()) {
+                    status = choice_ ? score_sparse(slot, b, worker) : score_dense(slot, b, worker);
+                }
                 if (!status.ok()) errors.set(b, status.error());
             }
         });
@@ -182,12 +188,13 @@ class AttentionScorer {
         return scales;
     }
 
-    const std::vector<UnitExtent>& units_;
+    const std::span<const UnitExtent> units_;
     const uint32_t k_;
     const QueryCodes& query_;
     const ScanPlan& plan_;
     ThreadPool& pool_;
     ScanCache* const cache_;
+    const CancelToken* const cancel_;
     const FeatureChoice* const choice_;
     const MaxKernel kernel_;
     std::vector<double> mass_, cosine_;
@@ -219,37 +226,44 @@ uint64_t postings_of(const StoreShape& shape, const ScanPlan& plan, const QueryC
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
                                  const ScoreOptions& options) {
     S3ATTN_CHECK(check_query(store, query));
-    S3ATTN_TRY(const ScanPlan plan, plan_scan(store));
-    if (store.live_units().empty()) return S3Scores{};
+    S3ATTN_TRY(const ScanPlan plan, plan_scan(store, options.filter));
+    if (plan.units.empty()) return S3Scores{};
     if (options.cache) options.cache->bind(store);
     ThreadPool pool(options.threads);
     std::optional<FeatureChoice> chosen;
     const FeatureChoice* choice = options.choice;
     if (!choice && options.max_features > 0 && options.max_features < query.latents) {
         FeatureMeans own;
-        FeatureMeans& means = options.cache ? options.cache->feature_means : own;
-        if (means.empty()) {
-            S3ATTN_TRY(means, feature_means(store));
+        const FeatureMeans* means = &own;
+        if (options.cache) {
+            S3ATTN_TRY(means, options.cache->feature_means(store));
+        } else {
+            S3ATTN_TRY(own, feature_means(store));
         }
-        chosen = choose_features(query, options.max_features, means, pool);
+        chosen = choose_features(query, options.max_features, *means, pool);
         choice = &*chosen;
     }
     QueryCodes kept;
     const bool sparse = choice && store.shape().k <= kMaxHeadroom;
     if (choice && !sparse) kept = keep_chosen(query, *choice);
-    AttentionScorer scorer(store, choice && !sparse ? kept : query, plan, pool, options.cache,
+    AttentionScorer scorer(store, choice && !sparse ? kept : query, plan, pool, options,
                            sparse ? choice : nullptr);
     for (uint32_t slot = 0; slot < store.shape().n_slots; ++slot) {
         S3ATTN_CHECK(scorer.add_slot(slot));
     }
     S3Scores scores = scorer.take();
     scores.postings = postings_of(store.shape(), plan, query);
+    spread_scores(options.filter, store.live_units().size(), scores.mass);
+    spread_scores(options.filter, store.live_units().size(), scores.cosine);
     return scores;
 }
 
 Result<S3Scores> score_attention(const StoreReader& store, const QueryCodes& query,
                                  uint32_t threads, ScanCache* cache) {
-    return score_attention(store, query, ScoreOptions{threads, 0, nullptr, cache});
+    ScoreOptions options;
+    options.threads = threads;
+    options.cache = cache;
+    return score_attention(store, query, options);
 }
 
 }  // namespace s3attn

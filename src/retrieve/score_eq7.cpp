@@ -8,7 +8,7 @@
 
 #include "base/parallel.h"
 #include "retrieve/block_plan.h"
-#include "retrieve/rank.h"
+#include "retrieve/score.h"
 
 namespace s3attn {
 namespace {
@@ -32,9 +32,34 @@ Status for_all_blocks(const StoreReader& store, ThreadPool& pool, const F& task)
     return errors.status();
 }
 
-// freq(f): positions with feature f in this slot, over everything in the segments.
+Result<std::vector<uint64_t>> filtered_frequency(const ScanPlan& plan, uint32_t slot,
+                                                 uint32_t latents, const CancelToken* cancel) {
+    std::vector<uint64_t> counts(latents);
+    BlockScratch scratch;
+    for (const BlockPlan& block : plan.blocks) {
+        S3ATTN_CHECK(check_cancelled(cancel));
+        S3ATTN_TRY(const BlockView view, block.segment->read_block(slot, block.block, scratch));
+        std::vector<uint8_t> counted(view.n_tokens);
+        for (const UnitRun& run : block.runs) {
+            for (uint32_t t = run.begin; t < std::min(run.end, view.n_tokens); ++t) counted[t] = 1;
+        }
+        for (uint32_t f = 0; f < latents; ++f) {
+            for (uint32_t i = view.feature_begin[f]; i < view.feature_begin[f + 1]; ++i) {
+                counts[f] += counted[view.position[i]];
+            }
+        }
+    }
+    return counts;
+}
+
+// freq(f): positions with feature f in this slot, over everything in the segments; with a filter
+// over the units it allows.
 Result<std::vector<uint64_t>> feature_frequency(const StoreReader& store, uint32_t slot,
-                                                ThreadPool& pool) {
+                                                ThreadPool& pool, const ScanPlan& plan,
+                                                const ScoreOptions& options) {
+    if (options.filter != nullptr && !options.filter->all()) {
+        return filtered_frequency(plan, slot, store.shape().latents, options.cancel);
+    }
     const uint32_t latents = store.shape().latents;
     std::vector<std::vector<uint64_t>> counts(pool.size(), std::vector<uint64_t>(latents));
     const auto count = [&](uint32_t worker, const Segment& segment, uint32_t block,
@@ -91,21 +116,21 @@ Status add_block(const BlockPlan& plan, uint32_t slot, const std::vector<double>
 
 }  // namespace
 
-Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, uint32_t threads,
-                           bool idf) {
+Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query,
+                           const ScoreOptions& options, bool idf) {
     S3ATTN_CHECK(check_query(store, query));
-    S3ATTN_TRY(const ScanPlan plan, plan_scan(store));
-    const std::vector<UnitExtent>& units = store.live_units();
+    S3ATTN_TRY(const ScanPlan plan, plan_scan(store, options.filter));
+    const std::span<const UnitExtent> units = plan.units;
     S3Scores scores;
     scores.calibrated = false;
     scores.mass.assign(units.size(), 0.0);
-    ThreadPool pool(threads);
+    ThreadPool pool(options.threads);
     for (uint32_t slot = 0; slot < store.shape().n_slots; ++slot) {
         const auto reads = [&](const QueryCodes::Head& head) { return head.slot == slot; };
         if (std::none_of(query.heads.begin(), query.heads.end(), reads)) continue;
         std::vector<uint64_t> frequency;
         if (idf) {
-            S3ATTN_TRY(frequency, feature_frequency(store, slot, pool));
+            S3ATTN_TRY(frequency, feature_frequency(store, slot, pool, plan, options));
         }
         const std::vector<double> weight =
             feature_weights(query, slot, store.shape().latents, frequency);
@@ -114,7 +139,8 @@ Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, ui
         pool.run(static_cast<uint32_t>(plan.blocks.size()), [&](uint32_t b) {
             BlockScratch scratch;
             sums[b].resize(plan.blocks[b].runs.size());
-            const auto status = add_block(plan.blocks[b], slot, weight, scratch, sums[b]);
+            Status status = check_cancelled(options.cancel);
+            if (status.ok()) status = add_block(plan.blocks[b], slot, weight, scratch, sums[b]);
             if (!status.ok()) errors.set(b, status.error());
         });
         S3ATTN_CHECK(errors.status());
@@ -127,6 +153,7 @@ Result<S3Scores> score_eq7(const StoreReader& store, const QueryCodes& query, ui
     for (size_t u = 0; u < units.size(); ++u) {
         if (units[u].n_tokens > 0) scores.mass[u] /= units[u].n_tokens;
     }
+    spread_scores(options.filter, store.live_units().size(), scores.mass);
     return scores;
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "retrieve/block_plan.h"
-#include "retrieve/rank.h"
+#include "retrieve/score.h"
 
 namespace s3attn {
 namespace {

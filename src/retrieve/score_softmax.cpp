@@ -136,21 +136,24 @@ const MassPass kMassPass = mass_portable;
 #endif
 
 template <class F>  // f(chunk, first unit, end unit)
-void for_chunks(ThreadPool& pool, size_t n_units, const F& f) {
+Status for_chunks(const SoftmaxInput& input, size_t n_units, const F& f) {
     const size_t chunks = (n_units + kUnitsPerChunk - 1) / kUnitsPerChunk;
-    pool.run(static_cast<uint32_t>(chunks), [&](uint32_t c) {
+    input.pool.run(static_cast<uint32_t>(chunks), [&](uint32_t c) {
+        if (input.cancel != nullptr && input.cancel->cancelled()) return;
         f(size_t{c}, c * kUnitsPerChunk, std::min((c + 1) * kUnitsPerChunk, n_units));
     });
+    return check_cancelled(input.cancel);
 }
 
 }  // namespace
 
-void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneScales& scales,
-                 ThreadPool& pool, std::vector<double>& mass, std::vector<double>& cosine,
-                 std::vector<double>& log_total) {
+Status add_softmax(const SoftmaxInput& input, std::vector<double>& mass,
+                   std::vector<double>& cosine, std::vector<double>& log_total) {
+    const auto& [unit_max, stride, scales, pool, cancel] = input;
+    static_cast<void>(pool), static_cast<void>(cancel);
     const size_t n = scales.share.size(), units = mass.size();
     log_total.assign(n, 0.0);
-    if (n == 0 || units == 0) return;
+    if (n == 0 || units == 0) return {};
     Pass pass{unit_max.data(), stride, (n + kWidth - 1) / kWidth * kWidth, {}, {}, {}, {}};
     pass.exponent = scales.exponent;
     pass.exponent.resize(pass.width);
@@ -158,22 +161,22 @@ void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneSca
     pass.cosine.resize(pass.width);
     const size_t chunks = (units + kUnitsPerChunk - 1) / kUnitsPerChunk;
     std::vector<int16_t> tops(chunks * pass.width, INT16_MIN);
-    for_chunks(pool, units, [&](size_t c, size_t begin, size_t end) {
+    S3ATTN_CHECK(for_chunks(input, units, [&](size_t c, size_t begin, size_t end) {
         int16_t* top = &tops[c * pass.width];
         for (size_t u = begin; u < end; ++u) {
             const int16_t* row = &unit_max[u * stride];
             for (size_t l = 0; l < pass.width; ++l) top[l] = std::max(top[l], row[l]);
         }
-    });
+    }));
     pass.top.assign(pass.width, INT16_MIN);
     for (size_t i = 0; i < tops.size(); ++i) {
         int16_t& top = pass.top[i % pass.width];
         top = std::max(top, tops[i]);
     }
     std::vector<float> sums(chunks * pass.width);
-    for_chunks(pool, units, [&](size_t c, size_t begin, size_t end) {
+    S3ATTN_CHECK(for_chunks(input, units, [&](size_t c, size_t begin, size_t end) {
         kSumPass(pass, begin, end, &sums[c * pass.width]);
-    });
+    }));
     pass.factor.resize(pass.width);
     for (size_t l = 0; l < n; ++l) {
         double sum = 0;  // >= 1: the top unit adds exp(0)
@@ -181,7 +184,7 @@ void add_softmax(std::span<const int16_t> unit_max, size_t stride, const LaneSca
         pass.factor[l] = static_cast<float>(scales.share[l] / sum);
         log_total[l] = double{scales.exponent[l]} * pass.top[l] + std::log(sum);
     }
-    for_chunks(pool, units, [&](size_t, size_t begin, size_t end) {
+    return for_chunks(input, units, [&](size_t, size_t begin, size_t end) {
         kMassPass(pass, begin, end, mass.data(), cosine.data());
     });
 }

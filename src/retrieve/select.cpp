@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -15,6 +14,8 @@ namespace {
 // With evidence in hand, so many units in a row that were counted and do not fit end the search:
 // the budget is all but full, and each further unit costs a read and a tokenizer pass.
 constexpr uint32_t kPatience = 8;
+// Without evidence: a budget that so many of the best units exceed is too small for this store.
+constexpr uint32_t kMostMisfits = 64;
 
 // Whitespace runs as one space: the same paragraph wrapped at another width is the same text.
 std::string normalised(std::string_view text) {
@@ -32,8 +33,7 @@ std::string normalised(std::string_view text) {
     return out;
 }
 
-Span make_span(UnitRow row, const DocumentInfo& document, const ScoredUnit& scored,
-               uint32_t tokens) {
+Span make_span(UnitRow row, const DocumentInfo& document, double score, uint32_t tokens) {
     Span span;
     span.doc_id = row.doc_id;
     span.path = document.path;
@@ -44,35 +44,32 @@ Span make_span(UnitRow row, const DocumentInfo& document, const ScoredUnit& scor
     span.line_end = row.line_end;
     span.page = row.page;
     span.text = std::move(row.text);
-    span.score = scored.score;
-    span.score_s3 = scored.s3;
-    span.score_bm25 = scored.bm25;
+    span.score = score;
     span.tokens = tokens;
     return span;
 }
 
 }  // namespace
 
-Result<std::vector<Span>> select_spans(const StoreReader& store,
-                                       const std::vector<ScoredUnit>& ranked,
-                                       const SelectOptions& options) {
+Result<Selection> select_spans(const StoreReader& store, const std::vector<RankedUnit>& ranked,
+                               const SelectOptions& options) {
     if (options.budget_tokens == 0 || !options.count_tokens) {
         return make_error(ErrorCode::kInvalidArgument,
                           "a budget of 0 tokens holds no evidence: give a larger budget");
     }
-    std::vector<Span> spans;
+    Selection selected;
+    std::vector<Span>& spans = selected.spans;
+    const std::vector<UnitExtent>& units = store.live_units();
     std::unordered_set<std::string> taken;
     std::map<DocumentId, DocumentInfo> documents;
-    std::unordered_map<UnitId, uint32_t> scanned;  // tokens as the scanning model counted them
-    scanned.reserve(store.live_units().size());
-    for (const UnitExtent& unit : store.live_units()) scanned[unit.unit_id] = unit.n_tokens;
     uint32_t left = options.budget_tokens, smallest = UINT32_MAX, misfits = 0;
-    for (const ScoredUnit& scored : ranked) {
+    for (const RankedUnit& candidate : ranked) {
         if (options.max_spans > 0 && spans.size() >= options.max_spans) break;
-        if (left == 0 || (!spans.empty() && misfits >= kPatience)) break;
+        if (left == 0 || misfits >= (spans.empty() ? kMostMisfits : kPatience)) break;
+        S3ATTN_CHECK(check_cancelled(options.cancel));
         // Hopeless by the scanner's count, however the reader's differs: not worth reading.
-        if (!spans.empty() && scanned[scored.unit_id] / 2 > left) continue;
-        S3ATTN_TRY(UnitRow row, store.unit(scored.unit_id));
+        if (!spans.empty() && units[candidate.unit].n_tokens / 2 > left) continue;
+        S3ATTN_TRY(UnitRow row, store.unit(units[candidate.unit].unit_id));
         std::string key = normalised(row.text);
         if (key.empty() || taken.contains(key)) continue;
         S3ATTN_TRY(const uint32_t tokens, options.count_tokens(row.text));
@@ -86,7 +83,8 @@ Result<std::vector<Span>> select_spans(const StoreReader& store,
             S3ATTN_TRY(DocumentInfo info, store.document(row.doc_id));
             document = documents.emplace(row.doc_id, std::move(info)).first;
         }
-        spans.push_back(make_span(std::move(row), document->second, scored, tokens));
+        spans.push_back(make_span(std::move(row), document->second, candidate.score, tokens));
+        selected.units.push_back(candidate.unit);
         taken.insert(std::move(key));
         left -= tokens;
         misfits = 0;
@@ -98,7 +96,7 @@ Result<std::vector<Span>> select_spans(const StoreReader& store,
                               " tokens; the smallest candidate needs " + std::to_string(smallest) +
                               ": raise the budget");
     }
-    return spans;
+    return selected;
 }
 
 }  // namespace s3attn

@@ -382,6 +382,7 @@ DocumentInfo document_of(const Statement& row) {
     info.units = static_cast<uint64_t>(row.integer(8));
     info.complete = row.integer(9) != 0;
     info.indexed_at = row.text(10);
+    info.source = row.text(11);
     return info;
 }
 

@@ -72,7 +72,7 @@ Result<std::vector<std::string>> find_orphans(const std::string& directory, Data
 // Columns of DocumentInfo, for fill_document().
 inline constexpr char kDocumentColumns[] =
     "doc_id, path, format, encoding, offsets, source_bytes, source_hash, tokens, units, complete, "
-    "indexed_at";
+    "indexed_at, source";
 DocumentInfo document_of(const Statement& row);
 // Documents a reader sees; an interrupted replacement is not one (alias d for documents).
 inline constexpr char kVisible[] = "(d.complete = 1 OR d.replaces IS NULL)";

@@ -15,7 +15,7 @@ Result<std::optional<DocumentRow>> only_row(Statement& rows) {
     if (!found) return std::optional<DocumentRow>();
     DocumentRow row;
     row.info = document_of(rows);
-    if (!rows.is_null(11)) row.replaces = DocumentId(rows.integer(11));
+    if (!rows.is_null(12)) row.replaces = DocumentId(rows.integer(12));
     return std::optional<DocumentRow>(std::move(row));
 }
 
@@ -82,8 +82,9 @@ Result<DocumentId> insert_document(Database& db, const DocumentHeader& header,
                                    std::optional<DocumentId> doc_id) {
     S3ATTN_TRY(Statement insert,
                db.prepare("INSERT INTO documents(path, format, encoding, offsets, source_bytes, "
-                          "source_hash, tokens, units, complete, replaces, indexed_at, doc_id) "
-                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9)"));
+                          "source_hash, tokens, units, complete, replaces, indexed_at, doc_id, "
+                          "source) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9, ?10)"));
     insert.bind(1, header.path).bind(2, header.format).bind(3, header.encoding);
     insert.bind(4, static_cast<int64_t>(header.offsets == OffsetSpace::kExtracted));
     insert.bind(5, static_cast<int64_t>(header.source_bytes)).bind(6, header.source_hash);
@@ -96,6 +97,11 @@ Result<DocumentId> insert_document(Database& db, const DocumentHeader& header,
         insert.bind(9, *doc_id);
     } else {
         insert.bind_null(9);
+    }
+    if (header.source.empty()) {
+        insert.bind_null(10);
+    } else {
+        insert.bind(10, header.source);
     }
     S3ATTN_CHECK(insert.bind(8, utc_now()).run());
     return DocumentId(db.last_insert_id());

@@ -9,6 +9,7 @@
 #include "store/inspect.h"
 #include "store/open_writer.h"
 #include "store/snapshot.h"
+#include "store/sources.h"
 #include "store/store.h"
 #include "store/verify.h"
 
@@ -84,7 +85,9 @@ Result<Store> Store::open(const std::string& directory, Access access) {
 Result<std::vector<DocumentInfo>> Store::list() const {
     return guarded([&]() -> Result<std::vector<DocumentInfo>> {
         S3ATTN_TRY(const auto snapshot, open_snapshot(directory_));
-        return list_documents(*snapshot.db);
+        S3ATTN_TRY(auto documents, list_documents(*snapshot.db));
+        for (DocumentInfo& document : documents) document.missing = is_gone(document);
+        return documents;
     });
 }
 

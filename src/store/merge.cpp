@@ -10,7 +10,7 @@
 #include "store/code_reader.h"
 #include "store/documents.h"
 #include "store/snapshot.h"
-#include "store/store.h"
+#include "store/sources.h"
 
 namespace s3attn {
 namespace {
@@ -105,7 +105,12 @@ Result<std::vector<Input>> open_inputs(const std::string& store,
 std::vector<Source> plan(const std::vector<Input>& inputs) {
     std::vector<Source> sources;
     for (size_t i = 0; i < inputs.size(); ++i) {
-        for (const DocumentInfo& info : inputs[i].documents) sources.push_back({i, i, info});
+        for (const DocumentInfo& info : inputs[i].documents) {
+            sources.push_back({i, i, info});
+            // What was uploaded to another store is no file of this one.
+            std::string& source = sources.back().info.source;
+            if (!source.starts_with('/')) source.clear();
+        }
     }
     const bool shards = std::all_of(inputs.begin(), inputs.end(),
                                     [](const Input& input) { return input.is_shard; });
@@ -114,17 +119,31 @@ std::vector<Source> plan(const std::vector<Input>& inputs) {
             return a.info.doc_id < b.info.doc_id;
         });
     }
-    // A path that several stores hold: first place, content of the store named last.
-    std::map<std::string, size_t> place;
+    // A file that several stores hold: first place, content of the store named last.
+    std::map<std::string, size_t> by_path, by_source;
     std::vector<Source> unique;
-    for (const Source& source : sources) {
-        const auto [found, is_new] = place.emplace(source.info.path, unique.size());
-        if (is_new) {
-            unique.push_back(source);
-        } else if (source.input >= unique[found->second].content) {
-            unique[found->second].content = source.input;
-            unique[found->second].info = source.info;
+    for (Source& source : sources) {
+        DocumentInfo& info = source.info;
+        auto found = info.source.empty() ? by_source.end() : by_source.find(info.source);
+        if (found == by_source.end()) {
+            found = by_path.find(info.path);
+            const bool shown = found != by_path.end();
+            if (shown && !may_be_one(unique[found->second].info, info.source, info.source_hash)) {
+                info.path = info.source;  // two files that were called alike
+                found = by_path.find(info.path);
+            }
+            if (found == by_path.end()) {
+                by_path.emplace(info.path, unique.size());
+                if (!info.source.empty()) by_source.emplace(info.source, unique.size());
+                unique.push_back(source);
+                continue;
+            }
         }
+        Source& first = unique[found->second];
+        if (source.input < first.content) continue;
+        info.path = first.info.path;
+        first.content = source.input;
+        first.info = info;
     }
     return unique;
 }
@@ -132,6 +151,7 @@ std::vector<Source> plan(const std::vector<Input>& inputs) {
 DocumentHeader header_of(const DocumentInfo& info) {
     DocumentHeader header;
     header.path = info.path;
+    header.source = info.source;
     header.format = info.format;
     header.encoding = info.encoding;
     header.offsets = info.offsets;
@@ -216,7 +236,11 @@ Status merge_documents(const std::vector<Input>& inputs, const std::vector<Sourc
         sink.update(progress);
         ++progress.done;
         using Kind = StoreWriter::Begin::Kind;
-        S3ATTN_TRY(const StoreWriter::Begin begin, writer.begin_document(header_of(source.info)));
+        DocumentHeader header = header_of(source.info);
+        if (!header.source.empty()) {
+            S3ATTN_TRY([[maybe_unused]] const std::string before, writer.recognise(header));
+        }
+        S3ATTN_TRY(const StoreWriter::Begin begin, writer.begin_document(header));
         if (begin.kind == Kind::kUnchanged) {
             ++report.unchanged;
             continue;

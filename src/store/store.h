@@ -89,6 +89,11 @@ class StoreWriter {
     // `list` (a hash) stands for. New documents of one list get ascending ids in the list's order,
     // whichever of them come, so that merge_stores() can put shards together in that order.
     virtual Status place_next(int64_t list, uint64_t length, uint64_t ordinal) = 0;
+    // Before begin_document(): gives `header` the source of the file header.path, and the path of
+    // the document that this file is already, under whatever name (sources.h). Returns that
+    // document's path so far where the file was renamed, and then nothing needs to be scanned;
+    // otherwise nothing. A header with a source comes from another store: no file is looked at.
+    virtual Result<std::string> recognise(DocumentHeader& header) = 0;
     // Starts a document (same path and hash, complete: kUnchanged, nothing to do; incomplete:
     // kResumes; same path, other hash: kReplaces, the old one goes when the new one is complete).
     virtual Result<Begin> begin_document(const DocumentHeader& header) = 0;

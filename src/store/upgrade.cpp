@@ -1,8 +1,11 @@
 #include "store/upgrade.h"
 
+#include <filesystem>
+
 #include "store/catalog.h"
 #include "store/documents.h"
 #include "store/open_writer.h"
+#include "store/sources.h"
 #include "store/word_tokenizer.h"
 
 namespace s3attn {
@@ -11,6 +14,20 @@ namespace {
 Result<bool> is_old(Database& db) {
     S3ATTN_TRY(const int64_t version, db.integer("PRAGMA user_version"));
     return version == kOldFormatVersion;
+}
+
+// Of files in the store's own folder the name in it.
+Status name_uploads(Database& db) {
+    const auto directory = std::filesystem::path(db.path()).parent_path();
+    S3ATTN_TRY(Statement paths, db.prepare("SELECT doc_id, path FROM documents"));
+    S3ATTN_TRY(Statement update, db.prepare("UPDATE documents SET source = ?2 WHERE doc_id = ?1"));
+    for (;;) {
+        S3ATTN_TRY(const bool row, paths.step());
+        if (!row) return {};
+        const std::string source = source_of(paths.text(1), directory.string());
+        if (source.empty() || source.starts_with('/')) continue;
+        S3ATTN_CHECK(update.bind(1, paths.integer(0)).bind(2, source).run());
+    }
 }
 
 // Everything but the units is made again as a new store has it. A path that does not depend on the
@@ -28,6 +45,7 @@ Status renew_tables(Database& db) {
         " source_bytes, source_hash, tokens, units, complete, replaces, indexed_at "
         "FROM old_documents; DROP TABLE old_documents"));
     S3ATTN_CHECK(reserve_document_ids(db, last));
+    S3ATTN_CHECK(name_uploads(db));
     S3ATTN_CHECK(create_word_tables(db));
     return db.exec(("PRAGMA user_version = " + std::to_string(kFormatVersion)).c_str());
 }

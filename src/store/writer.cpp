@@ -10,6 +10,7 @@
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
 #include "store/layout.h"
+#include "store/sources.h"
 
 namespace s3attn {
 
@@ -248,6 +249,19 @@ Status Writer::end_document() {
     S3ATTN_CHECK(attempt(end));
     current_.reset();
     return {};
+}
+
+Result<std::string> Writer::recognise(DocumentHeader& header) {
+    S3ATTN_CHECK(usable());
+    const bool idle = !db_->in_transaction();
+    const bool from_store = !header.source.empty();
+    if (!from_store) header.source = source_of(header.path, directory_);
+    auto before = attempt([&] {
+        return from_store ? find_known_source(*db_, header) : find_known_file(*db_, header);
+    });
+    // A file moved over another one has dropped that one's document.
+    if (idle && db_->in_transaction()) removed_ = true;
+    return before;
 }
 
 Result<DocumentInfo> Writer::remove_document(DocumentId doc_id) {

@@ -42,6 +42,7 @@ class Writer final : public StoreWriter {
     Status commit() override;
     Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
+    Result<std::string> recognise(DocumentHeader& header) override;
     Result<DocumentInfo> remove_document(DocumentId doc_id) override;
     Status drop_interrupted(const std::string& path) override;
 

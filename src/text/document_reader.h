@@ -27,6 +27,7 @@ struct Unit {
 
 struct DocumentHeader {
     std::string path;
+    std::string source;    // as DocumentInfo::source; the store's business, readers leave it empty
     std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub", "mail"
     std::string encoding;  // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
     OffsetSpace offsets = OffsetSpace::kSource;

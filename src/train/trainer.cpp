@@ -4,9 +4,8 @@
 #include <memory>
 
 #include "adapter/adapter.h"
-#include "adapter/device_encoder.h"
-#include "base/device_choice.h"
-#include "model/llama_model.h"
+#include "model/reader.h"
+#include "scan/open_scan.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
 #include "train/pipeline.h"
@@ -19,17 +18,14 @@ std::string without_slash(std::string path) {
     return path;
 }
 
-Result<std::unique_ptr<Scanner>> open_scanner(const TrainOptions& options, ProgressSink& sink) {
-    S3ATTN_TRY(const ModelInfo model, read_model_info(options.model));
-    ScannerOptions scan;
-    scan.model_path = options.model;
-    scan.threads = options.threads;
-    scan.chunk_tokens = options.chunk_tokens;
-    scan.deepest_layer =
-        static_cast<int32_t>(std::min(deepest_wanted_layer(options, model), model.n_layer - 1));
-    scan.cache_dir = options.cache_dir;
-    scan.device = options.device;
-    return open_llama_scanner(scan, &sink);
+Result<std::unique_ptr<Scanner>> open_training_scanner(const TrainOptions& options,
+                                                       ProgressSink& sink,
+                                                       const CancelToken& cancel) {
+    const ScanRequest request{options.model, {}, {}, options.cache_dir, options.threads,
+                              options.device};
+    S3ATTN_TRY(const ModelInfo model, open_scan_info(request));
+    const uint32_t deepest = std::min(deepest_wanted_layer(options, model), model.n_layer - 1);
+    return open_scanner(request, deepest, options.chunk_tokens, &sink, &cancel);
 }
 
 Status save_result(TrainedAdapter& trained, const TrainOptions& options) {
@@ -61,8 +57,7 @@ void remove_work(const TrainOptions& options, ProgressSink& sink) {
 // leaves them behind: they go when somebody asks for that adapter again.
 Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
     options.out = without_slash(options.out);
-    S3ATTN_TRY(options.device,
-               choose_device(options.device, built_with_cuda(), cuda_status, llama_cuda_status));
+    S3ATTN_TRY(options.device, choose_scan_device(options.device));
     const bool by_default = options.work.empty() && !options.out.empty();
     if (by_default) options.work = options.out + ".partial";
     const Status status =
@@ -77,23 +72,23 @@ Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
 
 // The model (or options.question_model) as the writer of questions; opened at the first one.
 QuestionWriter model_writer(const TrainOptions& options) {
-    auto generator = std::make_shared<std::unique_ptr<Generator>>();
-    return [&options, generator](const std::string& paragraph) -> Result<std::string> {
-        if (!*generator) {
-            GeneratorOptions open;
+    auto reader = std::make_shared<std::unique_ptr<LocalReader>>();
+    return [&options, reader](const std::string& paragraph) -> Result<std::string> {
+        if (!*reader) {
+            LocalReaderOptions open;
             open.model_path =
                 options.question_model.empty() ? options.model : options.question_model;
             open.threads = options.threads;
             open.context_tokens = 1024;
             open.device = options.device;
-            S3ATTN_TRY(*generator, open_llama_generator(open));
+            S3ATTN_TRY(*reader, open_llama_reader(open));
         }
         GenerateOptions generate;
         generate.max_tokens = 48;
         std::string reply;
-        const std::vector<ChatMessage> messages{{"user", question_prompt(paragraph)}};
+        const std::vector<ChatTurn> messages{{"user", question_prompt(paragraph)}};
         S3ATTN_TRY(const GenerateResult result,
-                   (*generator)->chat(messages, generate, [&](std::string_view piece) {
+                   (*reader)->chat(messages, generate, [&](std::string_view piece) {
                        reply += piece;
                        return piece.find('?') == std::string_view::npos;
                    }));
@@ -109,7 +104,8 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
+    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
+               open_training_scanner(options, sink, cancel));
     auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     S3ATTN_CHECK(save_result(*trained, options));
@@ -121,7 +117,8 @@ Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions
                                    ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner, open_scanner(options, sink));
+    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
+               open_training_scanner(options, sink, cancel));
     auto swept = run_sweep(*scanner, corpus, options, sweep, sink, cancel, model_writer(options));
     if (!swept.ok()) return explain(swept.error(), options);
     if (swept->best) {

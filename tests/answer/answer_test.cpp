@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "answer/history.h"
 #include "model/fake_model.h"
 #include "pieces.h"
 
@@ -12,23 +13,22 @@ namespace s3attn {
 namespace {
 
 // The fake's window and tokenizer with answers of the test's choice, byte by byte.
-class ScriptedGenerator : public Generator {
+class ScriptedReader : public Reader {
   public:
-    explicit ScriptedGenerator(std::string answer) : answer_(std::move(answer)) {}
-    const ModelInfo& info() const override { return fake_->info(); }
-    const Tokenizer& tokenizer() const override { return fake_->tokenizer(); }
-    uint32_t context_tokens() const override { return fake_->context_tokens(); }
-    Result<uint32_t> count_chat(std::span<const ChatMessage> messages) const override {
+    explicit ScriptedReader(std::string answer) : answer_(std::move(answer)) {}
+    const ReaderInfo& info() const override { return fake_->info(); }
+    Result<uint32_t> count(std::string_view text) const override { return fake_->count(text); }
+    Result<uint32_t> count_chat(std::span<const ChatTurn> messages) const override {
         return fake_->count_chat(messages);
     }
-    Result<GenerateResult> chat(std::span<const ChatMessage>, const GenerateOptions& options,
+    Result<GenerateResult> chat(std::span<const ChatTurn>, const GenerateOptions& options,
                                 const std::function<bool(std::string_view)>& on_piece) override {
         ++calls;
         GenerateResult result;
         if (fail) return make_error(ErrorCode::kInternal, "the reader broke");
         for (const char& c : answer_) {
             if (result.generated_tokens == options.max_tokens) {
-                result.stopped_at_limit = true;
+                result.finish = FinishReason::kLength;
                 break;
             }
             ++result.generated_tokens;
@@ -44,7 +44,7 @@ class ScriptedGenerator : public Generator {
 
   private:
     std::string answer_;
-    std::unique_ptr<Generator> fake_ = make_fake_generator();
+    std::unique_ptr<Reader> fake_ = make_fake_reader();
 };
 
 SearchResult lighthouse() {
@@ -62,9 +62,9 @@ AskOptions long_answers() {
 }
 
 TEST(GenerateAnswer, AnswersFromTheEvidenceAndCitesIt) {
-    const auto generator = make_fake_generator();
+    const auto reader = make_fake_reader();
     std::string streamed;
-    const auto result = generate_answer(*generator, lighthouse(), {}, [&](std::string_view piece) {
+    const auto result = generate_answer(*reader, lighthouse(), {}, [&](std::string_view piece) {
         streamed += piece;
         return true;
     });
@@ -82,14 +82,14 @@ TEST(GenerateAnswer, AnswersFromTheEvidenceAndCitesIt) {
 }
 
 TEST(GenerateAnswer, NeverAsksTheReaderWithoutEvidence) {
-    ScriptedGenerator generator("Invented.");
+    ScriptedReader reader("Invented.");
     SearchResult refused = lighthouse();
     refused.evidence_found = false;
     SearchResult empty;
     empty.question = "Who?";
     for (const SearchResult& search : {refused, empty}) {
         std::string streamed;
-        const auto result = generate_answer(generator, search, {}, [&](std::string_view piece) {
+        const auto result = generate_answer(reader, search, {}, [&](std::string_view piece) {
             streamed += piece;
             return true;
         });
@@ -98,16 +98,16 @@ TEST(GenerateAnswer, NeverAsksTheReaderWithoutEvidence) {
         EXPECT_EQ(streamed, result->answer);
         EXPECT_TRUE(result->citations.empty());
     }
-    EXPECT_EQ(generator.calls, 0);
+    EXPECT_EQ(reader.calls, 0);
 }
 
 TEST(GenerateAnswer, AWindowThatIsTooSmallIsExplained) {
     FakeOptions small;
     small.context_tokens = 37;
-    const auto generator = make_fake_generator(small);
+    const auto reader = make_fake_reader(small);
     AskOptions options;
     options.search.budget_tokens = 777;
-    const auto result = generate_answer(*generator, lighthouse(), options, nullptr);
+    const auto result = generate_answer(*reader, lighthouse(), options, nullptr);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
     EXPECT_NE(result.error().message.find("37"), std::string::npos);
@@ -116,41 +116,41 @@ TEST(GenerateAnswer, AWindowThatIsTooSmallIsExplained) {
 }
 
 TEST(GenerateAnswer, TheCallerCanStop) {
-    ScriptedGenerator generator("One two three four five six seven eight.");
+    ScriptedReader reader("One two three four five six seven eight.");
     std::string streamed;
     const auto result =
-        generate_answer(generator, lighthouse(), long_answers(), [&](std::string_view piece) {
+        generate_answer(reader, lighthouse(), long_answers(), [&](std::string_view piece) {
             streamed += piece;
             return streamed.size() < 8;
         });
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->answer, streamed);
     EXPECT_TRUE(std::string_view("One two three").starts_with(streamed));
-    EXPECT_LT(generator.generated, 16u);
+    EXPECT_LT(reader.generated, 16u);
 }
 
 TEST(GenerateAnswer, LoopsEndAndAreShownOnce) {
     std::string loop;
     for (int i = 0; i < 100; ++i) loop += "The Opera ghost! ";
-    ScriptedGenerator generator(loop);
+    ScriptedReader reader(loop);
     std::string streamed;
     const auto result =
-        generate_answer(generator, lighthouse(), long_answers(), [&](std::string_view piece) {
+        generate_answer(reader, lighthouse(), long_answers(), [&](std::string_view piece) {
             streamed += piece;
             return true;
         });
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->answer, "The Opera ghost!");
     EXPECT_EQ(streamed, result->answer);
-    EXPECT_LT(generator.generated, 100u);
+    EXPECT_LT(reader.generated, 100u);
     EXPECT_FALSE(result->stopped_at_limit);
 }
 
 TEST(GenerateAnswer, MarksThatDoNotExistAreNeverShown) {
-    ScriptedGenerator generator(" Solberg [1] built it [7], they say [2, 5]. \n");
+    ScriptedReader reader(" Solberg [1] built it [7], they say [2, 5]. \n");
     std::string streamed;
     const auto result =
-        generate_answer(generator, lighthouse(), long_answers(), [&](std::string_view piece) {
+        generate_answer(reader, lighthouse(), long_answers(), [&](std::string_view piece) {
             streamed += piece;
             return true;
         });
@@ -165,13 +165,12 @@ TEST(GenerateAnswer, MarksThatDoNotExistAreNeverShown) {
 
 TEST(GenerateAnswer, AnEmptyAnswerIsSaid) {
     for (const char* nothing : {"", " \n ", "[9]"}) {
-        ScriptedGenerator generator(nothing);
+        ScriptedReader reader(nothing);
         std::string streamed;
-        const auto result =
-            generate_answer(generator, lighthouse(), {}, [&](std::string_view piece) {
-                streamed += piece;
-                return true;
-            });
+        const auto result = generate_answer(reader, lighthouse(), {}, [&](std::string_view piece) {
+            streamed += piece;
+            return true;
+        });
         ASSERT_TRUE(result.ok());
         EXPECT_EQ(result->answer, kEmptyAnswer);
         EXPECT_EQ(streamed, result->answer);
@@ -179,10 +178,10 @@ TEST(GenerateAnswer, AnEmptyAnswerIsSaid) {
 }
 
 TEST(GenerateAnswer, TheLimitIsReported) {
-    ScriptedGenerator generator("Solberg built it.");
+    ScriptedReader reader("Solberg built it.");
     AskOptions options;
     options.max_answer_tokens = 7;
-    const auto result = generate_answer(generator, lighthouse(), options, nullptr);
+    const auto result = generate_answer(reader, lighthouse(), options, nullptr);
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->answer, "Solberg");
     EXPECT_TRUE(result->stopped_at_limit);
@@ -190,11 +189,63 @@ TEST(GenerateAnswer, TheLimitIsReported) {
 }
 
 TEST(GenerateAnswer, TheReadersErrorComesThrough) {
-    ScriptedGenerator generator("x");
-    generator.fail = true;
-    const auto result = generate_answer(generator, lighthouse(), {}, nullptr);
+    ScriptedReader reader("x");
+    reader.fail = true;
+    const auto result = generate_answer(reader, lighthouse(), {}, nullptr);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().message, "the reader broke");
+}
+
+AskOptions with_history(std::vector<ChatTurn> history) {
+    AskOptions options;
+    options.history = std::move(history);
+    return options;
+}
+
+// A history has a budget of its own: the newest turns stay, in their order, and the rest is told.
+TEST(History, TheNewestTurnsThatFitItsBudgetStay) {
+    const auto reader = make_fake_reader();
+    AskOptions options = with_history({{"system", "be brief"},
+                                       {"user", "one two three"},
+                                       {"assistant", "four five six"},
+                                       {"user", "seven eight"}});
+    options.history_tokens = 7;  // of 2, 3, 3 and 2 words
+    std::vector<ChatTurn> messages{{"user", "now"}};
+    const auto left_out = add_history(*reader, options, messages);
+    ASSERT_TRUE(left_out.ok()) << left_out.error().message;
+    EXPECT_EQ(*left_out, 1u);
+    ASSERT_EQ(messages.size(), 4u);
+    EXPECT_EQ(messages[0].role, "system");
+    EXPECT_EQ(messages[1].text, "four five six");
+    EXPECT_EQ(messages[2].text, "seven eight");
+    EXPECT_EQ(messages[3].text, "now");
+}
+
+// Counts tokenizer passes and how much they read.
+class CountingReader final : public ScriptedReader {
+  public:
+    CountingReader() : ScriptedReader("x") {}
+    Result<uint32_t> count(std::string_view text) const override {
+        bytes += text.size();
+        return ScriptedReader::count(text);
+    }
+    mutable size_t bytes = 0;
+};
+
+TEST(History, AnEnormousTurnIsNotTokenized) {
+    CountingReader reader;
+    const AskOptions options =
+        with_history({{"user", std::string(60'000'000, 'x')}, {"assistant", "yes"}});
+    std::vector<ChatTurn> messages{{"user", "now"}};
+    const auto left_out = add_history(reader, options, messages);
+    ASSERT_TRUE(left_out.ok()) << left_out.error().message;
+    EXPECT_EQ(*left_out, 1u);
+    EXPECT_LT(reader.bytes, 100u);
+    AskOptions all = options;
+    all.history = {{"user", "why"}, {"assistant", "so"}};
+    const auto result = generate_answer(reader, lighthouse(), all, nullptr);
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->history_left_out, 0u);
 }
 
 }  // namespace

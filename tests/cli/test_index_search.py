@@ -118,28 +118,48 @@ class IndexAndSearch(ProgramTest):
         self.assert_fails(run("search", self.store, QUESTION), "no documents")
         self.assert_fails(run("remove", self.store, source), "facts.txt")
 
-    def test_a_word_that_is_a_number_and_a_path(self):
-        for name in ("1", "10", "2"):
-            self.write(name, f"Name {name}. " + PARAGRAPHS[0])
-        here = {"cwd": self.directory}
-        run_json("index", self.store, "1", "10", "2", **here)
-        for command in (("remove",), ("list", "--text")):
-            done = run(command[0], self.store, *command[1:], "2", **here)
-            self.assert_fails(done, "number of the document", "10", "document 3", "--id 2",
-                              "--path 2")
-        self.assertEqual(len(run_json("list", self.store)["documents"]), 3)
-        self.assertIn("Name 10.", run("list", self.store, "--text", "--id", 2).stdout)
-        self.assertIn("Name 2.", run("list", self.store, "--text", "--path", "2", **here).stdout)
-        self.assertIn("Name 10.", run("list", self.store, "--text", "10", **here).stdout)
-        self.assertTrue(run_json("remove", self.store, "--id", 2)["removed"]["path"].endswith("10"))
-        self.assert_fails(run("remove", self.store, "--id", 2), "no document 2")
-        removed = run_json("remove", self.store, "--path", "2", **here)["removed"]
-        self.assertEqual(removed["doc_id"], 3)
-        # The only document left is number 1, and its path is "1": one document, so no question.
-        self.assertEqual(run_json("remove", self.store, "1", **here)["removed"]["doc_id"], 1)
-        for wrong in ((), ("--id", 1, "--path", "x"), ("--id", 0), ("--id", "x")):
-            self.assertEqual(run("remove", self.store, *wrong).returncode, 2, msg=wrong)
-        self.assertEqual(run("list", self.store, "--text").returncode, 2)
+    def test_deleted_and_renamed_files(self):
+        folder = self.directory / "d"
+        folder.mkdir()
+        old = self.write("d/old.md", "The old rule: the toll is 9 pence.\n")
+        self.write("d/new.md", "The new rule: the toll is 12 pence.\n")
+        first = run_json("index", self.store, folder)
+        self.assertEqual((first["gone"], first["pruned"]), ([], False))
+        pathlib.Path(old).unlink()
+        (folder / "new.md").rename(folder / "renamed.md")
+        second = run_json("index", self.store, folder)
+        self.assertEqual([pathlib.Path(d["path"]).name for d in second["gone"]], ["old.md"])
+        self.assertEqual([f["outcome"] for f in second["files"]], ["renamed"])
+        self.assertTrue(second["files"][0]["renamed_from"].endswith("d/new.md"))
+        self.assertEqual(second["tokens"], 0)
+        listed = run_json("list", self.store)["documents"]
+        self.assertEqual([d["missing"] for d in sorted(listed, key=lambda d: d["path"])],
+                         [True, False])
+        self.assertEqual(run("list", self.store).stdout.count("(missing: its file is gone)"), 1)
+        said = run("index", self.store, folder).stdout
+        self.assertIn("kept 1 document whose file is gone", said)
+        self.assertIn("old.md", said)
+        third = run_json("index", self.store, folder, "--prune")
+        self.assertTrue(third["pruned"])
+        listed = run_json("list", self.store)["documents"]
+        self.assertEqual([pathlib.Path(d["path"]).name for d in listed], ["renamed.md"])
+        for span in run_json("search", self.store, "What is the toll?")["spans"]:
+            self.assertIn("12 pence", span["text"])
+
+    def test_words_in_other_forms_are_found_and_answered(self):
+        filler = "\n\n".join(PARAGRAPHS)
+        cases = {"The quad\u200brangle hangs in tower nine.": "Where does the quadrangle hang?",
+                 "The scienti\ufb01c o\ufb03cer sits in tower nine.": "scientific officer",
+                 "The watchman keeps the scaf-\nfolding in tower nine.": "scaffolding"}
+        for number, (sentence, question) in enumerate(cases.items()):
+            source = self.write(f"{number}.txt", filler + "\n\n" + sentence + "\n\n" + filler)
+            store = f"{self.store}{number}"
+            run_json("index", store, source)
+            found = run_json("search", store, question, "--method", "bm25", "--max-spans", 1)
+            self.assertIn("tower nine", found["spans"][0]["text"], msg=sentence)
+            self.assertIn(sentence, found["spans"][0]["text"], msg="as it is written")
+            found = run_json("search", store, question)
+            self.assertTrue(found["evidence_found"], msg=sentence)
 
     def test_scoring_eq7_and_explain(self):
         run_json("index", self.store, self.write("facts.txt", "\n\n".join(PARAGRAPHS)))

@@ -11,31 +11,6 @@
 namespace s3attn::eval {
 namespace {
 
-std::vector<int64_t> ids(const std::vector<ScoredUnit>& units) {
-    std::vector<int64_t> out;
-    for (const ScoredUnit& unit : units) out.push_back(unit.unit_id.value);
-    return out;
-}
-
-TEST(Fusion, ReciprocalRanksByHand) {
-    const std::vector<ScoredUnit> a{{UnitId(1), 0, 0, 9}, {UnitId(2), 0, 0, 8}},
-        b{{UnitId(2), 0, 0, 5}, {UnitId(3), 0, 0, 4}};
-    const auto fused = fuse_ranks({a, b}, {1, 1});
-    EXPECT_EQ(ids(fused), (std::vector<int64_t>{2, 1, 3}));
-    EXPECT_DOUBLE_EQ(fused[0].score, 1.0 / 62 + 1.0 / 61);
-    EXPECT_EQ(ids(fuse_ranks({a, b}, {1, 3})), (std::vector<int64_t>{2, 3, 1}));
-}
-
-TEST(Fusion, WeightedSumByHand) {
-    const std::vector<ScoredUnit> a{
-        {UnitId(1), 0, 0, 10}, {UnitId(2), 0, 0, 5}, {UnitId(3), 0, 0, 0}};
-    const std::vector<ScoredUnit> b{{UnitId(3), 0, 0, 2}, {UnitId(1), 0, 0, 1}};
-    const auto fused = fuse_scores({a, b}, {1, 1});
-    EXPECT_EQ(ids(fused), (std::vector<int64_t>{1, 3, 2}));  // .5, .5 (tie by id), .25
-    EXPECT_DOUBLE_EQ(fused[0].score, 0.5);
-    EXPECT_DOUBLE_EQ(fused[2].score, 0.25);
-}
-
 TEST(Methods, NamesAndWhatIsNotOne) {
     MethodContext context;
     for (const char* good :

@@ -312,6 +312,30 @@ TEST(CaptureErrors, SinkErrorsAndExceptionsComeBack) {
     capture_all(*scanner, tokens, layers);
 }
 
+TEST(CaptureErrors, ACancelledPassDeliversNothingMoreAndTheScannerStaysUsable) {
+    const TempDir dir;
+    const std::string path = dir / "tiny.gguf";
+    write_tiny_gguf({}, path);
+    auto scanner = open_scanner(path, 32);
+    ASSERT_TRUE(scanner);
+    const auto tokens = random_tokens(32, 1);
+    const std::vector<uint32_t> layers{0, 1, 2};
+    CancelToken cancel;
+    int calls = 0;
+    const Status status = scanner->capture(
+        tokens, layers, Projection::kKey,
+        [&](const ProjectionView&) -> Status {
+            ++calls;
+            cancel.cancel();
+            return {};
+        },
+        &cancel);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kCancelled);
+    EXPECT_EQ(calls, 1);
+    capture_all(*scanner, tokens, layers);
+}
+
 TEST(CaptureErrors, ArchitecturesWithoutPerHeadKeysAreRefusedByName) {
     const TempDir dir;
     const auto refusal = [&](const TinyModel& model) {

@@ -111,24 +111,24 @@ TEST(FakeScanner, HookInjectsFailures) {
               ErrorCode::kIo);
 }
 
-TEST(FakeGenerator, EchoesTheFirstEvidenceWithinItsLimits) {
-    auto generator = make_fake_generator();
-    const std::vector<ChatMessage> chat{
+TEST(FakeReader, EchoesTheFirstEvidenceWithinItsLimits) {
+    auto reader = make_fake_reader();
+    const std::vector<ChatTurn> chat{
         {"system", "s"}, {"user", "Evidence:\n[1] The whale sank. It was white.\n[2] No.\nQ?"}};
     std::string answer;
     const auto append = [&](std::string_view piece) {
         answer += piece;
         return true;
     };
-    const auto result = generator->chat(chat, {}, append);
+    const auto result = reader->chat(chat, {}, append);
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(answer, "The whale sank.");
-    EXPECT_EQ(result->prompt_tokens, *generator->count_chat(chat));
-    EXPECT_FALSE(result->stopped_at_limit);
+    EXPECT_EQ(result->prompt_tokens, *reader->count_chat(chat));
+    EXPECT_FALSE(result->stopped_at_limit());
     answer.clear();
-    EXPECT_TRUE(generator->chat(chat, {.max_tokens = 1}, append)->stopped_at_limit);
+    EXPECT_TRUE(reader->chat(chat, {.max_tokens = 1}, append)->stopped_at_limit());
     EXPECT_EQ(answer, "The");
-    auto narrow = make_fake_generator({.context_tokens = 10});
+    auto narrow = make_fake_reader({.context_tokens = 10});
     EXPECT_EQ(narrow->chat(chat, {}, append).error().code, ErrorCode::kInvalidArgument);
 }
 

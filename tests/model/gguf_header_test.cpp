@@ -8,7 +8,7 @@
 #include <random>
 
 #include "base/files.h"
-#include "model/llama_model.h"
+#include "model/reader.h"
 #include "tiny_gguf.h"
 
 namespace s3attn {
@@ -24,13 +24,13 @@ void write(const std::string& path, const std::string& bytes) {
 Error open_error(const std::string& path) {
     const auto info = read_model_info(path);
     const auto scanner = open_llama_scanner({.model_path = path, .threads = 1, .cache_dir = ""});
-    const auto generator = open_llama_generator({.model_path = path, .threads = 1});
+    const auto reader = open_llama_reader({.model_path = path, .threads = 1});
     EXPECT_FALSE(info.ok());
     EXPECT_FALSE(scanner.ok());
-    EXPECT_FALSE(generator.ok());
-    if (info.ok() || scanner.ok() || generator.ok()) return {};
+    EXPECT_FALSE(reader.ok());
+    if (info.ok() || scanner.ok() || reader.ok()) return {};
     EXPECT_EQ(info.error().message, scanner.error().message);
-    EXPECT_EQ(info.error().message, generator.error().message);
+    EXPECT_EQ(info.error().message, reader.error().message);
     EXPECT_NE(info.error().message.find(path), std::string::npos) << info.error().message;
     return info.error();
 }

@@ -1,4 +1,4 @@
-// The reader of the evaluation: greedy answers equal the generator's, likelihoods equal what a
+// The reader of the evaluation: greedy answers equal chat()'s, likelihoods equal what a
 // step-by-step twin adds up, and nothing depends on what was cached before.
 #include "model/reader.h"
 
@@ -22,23 +22,23 @@ class TinyReader : public testing::Test {
         write_tiny_gguf({.chat_template = kChatMl}, dir_ / "m.gguf");
         reader_ = open();
     }
-    std::unique_ptr<Reader> open() {
+    std::unique_ptr<LocalReader> open() {
         auto opened =
             open_llama_reader({.model_path = dir_ / "m.gguf", .threads = 1, .context_tokens = 128});
         EXPECT_TRUE(opened.ok()) << opened.error().message;
         return std::move(opened).value();
     }
     TempDir dir_;
-    std::unique_ptr<Reader> reader_;
+    std::unique_ptr<LocalReader> reader_;
 };
 
-TEST_F(TinyReader, GreedyAnswersAreTheGenerators) {
-    auto generator =
-        open_llama_generator({.model_path = dir_ / "m.gguf", .threads = 1, .context_tokens = 128});
-    ASSERT_TRUE(generator.ok());
+TEST_F(TinyReader, GreedyAnswersAreChats) {
+    auto chat =
+        open_llama_reader({.model_path = dir_ / "m.gguf", .threads = 1, .context_tokens = 128});
+    ASSERT_TRUE(chat.ok());
     std::string expected;
-    const ChatMessage message{"user", "the thing"};
-    ASSERT_TRUE((*generator)
+    const ChatTurn message{"user", "the thing"};
+    ASSERT_TRUE((*chat)
                     ->chat({&message, 1}, {.max_tokens = 20},
                            [&](std::string_view piece) {
                                expected += piece;
@@ -48,9 +48,9 @@ TEST_F(TinyReader, GreedyAnswersAreTheGenerators) {
     const auto answer = reader_->answer({"the thing"}, {.max_tokens = 20});
     ASSERT_TRUE(answer.ok()) << answer.error().message;
     EXPECT_EQ(answer->text, expected);
-    EXPECT_EQ(answer->prompt_tokens, *(*generator)->count_chat({&message, 1}));
-    EXPECT_EQ(answer->prompt_tokens, *reader_->count({"the thing"}));
-    EXPECT_LT(*reader_->count({"the thing", false}), answer->prompt_tokens);
+    EXPECT_EQ(answer->prompt_tokens, *(*chat)->count_chat({&message, 1}));
+    EXPECT_EQ(answer->prompt_tokens, *reader_->count_prompt({"the thing"}));
+    EXPECT_LT(*reader_->count_prompt({"the thing", false}), answer->prompt_tokens);
 }
 
 // One next_token() call for every token of the continuation, in plain mode.

@@ -10,13 +10,12 @@ BELOW = {
     "model": {"base"},
     "adapter": {"base"},
     "store": {"base", "text", "model", "adapter"},
-    "train": {"base", "text", "model", "adapter"},
+    "scan": {"base", "model", "adapter"},
+    "train": {"base", "text", "model", "adapter", "scan"},
 }
 BELOW["retrieve"] = BELOW["store"] | {"store"}
 BELOW["answer"] = BELOW["retrieve"] | {"retrieve"}
-BELOW["engine"] = BELOW["answer"] | {"answer", "train"}
-# Public headers that only these folders of src/ implement, and so may include.
-FRONT = {"s3attn/engine.h": {"engine"}, "s3attn/trainer.h": {"train", "engine"}}
+BELOW["engine"] = BELOW["answer"] | {"answer", "scan"}
 RUNTIME = re.compile(r"^(llama|llama-cpp|ggml|ggml-[a-z-]+|gguf)\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

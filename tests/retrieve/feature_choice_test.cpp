@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "retrieve/rank.h"
+#include "retrieve/score.h"
 #include "score_cases.h"
 
 namespace s3attn {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "retrieve/score.h"
 #include "score_cases.h"
 
 namespace s3attn {
@@ -20,7 +21,7 @@ RC_GTEST_PROP(UnitLinks, AddUpToTheScore, ()) {
     RC_ASSERT(scores.ok());
     const auto& units = c.store.live_units();
     for (size_t u = 0; u < units.size(); ++u) {
-        const auto links = unit_links(c.store, c.query, *scores, units[u]);
+        const auto links = unit_links(c.store, c.query, scores->log_total, units[u]);
         RC_ASSERT(links.ok());
         RC_ASSERT(links->size() == c.query.heads.size() * c.query.n_tokens);
         double mass = 0;

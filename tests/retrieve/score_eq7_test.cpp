@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "retrieve/rank.h"
+#include "retrieve/score.h"
 #include "score_cases.h"
 
 namespace s3attn {
@@ -13,7 +13,7 @@ namespace {
 TEST(ScoreEq7, ByHand) {
     Case c = hand_case();
     c.store.extents.pop_back();  // its postings still count in freq
-    const auto scores = score_eq7(c.store, c.query, 1);
+    const auto scores = score_eq7(c.store, c.query, {.threads = 1});
     ASSERT_TRUE(scores.ok());
     // freq(f0) = 2, freq(f1) = 1; unit 1 scores the mean over its two tokens.
     const double s0 = 0.02 / (std::log(3.0) + 1), s1 = 0.03 / (std::log(2.0) + 1);
@@ -25,7 +25,7 @@ RC_GTEST_PROP(ScoreEq7, EqualsPlainLoops, ()) {
     const CaseShape shape = random_shape();
     const bool idf = *rc::gen::arbitrary<bool>();
     const Case c = random_case(*rc::gen::arbitrary<uint32_t>(), shape);
-    const auto fast = score_eq7(c.store, c.query, 2, idf);
+    const auto fast = score_eq7(c.store, c.query, {.threads = 2}, idf);
     RC_ASSERT(fast.ok());
     std::vector<double> slow(c.store.extents.size());
     for (const auto& head : c.query.heads) {

@@ -1,11 +1,12 @@
 // The scorers against their twins and against numbers worked out by hand.
+#include "retrieve/score.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <cmath>
 #include <random>
 
-#include "retrieve/rank.h"
 #include "retrieve/scan_cache.h"
 #include "retrieve/score_kernel.h"
 #include "score_cases.h"
@@ -45,8 +46,8 @@ RC_GTEST_PROP(ScoreAttention, SameBitsForAnyThreadCount, ()) {
         RC_ASSERT(many->mass == one->mass);
         RC_ASSERT(many->best_cosine == one->best_cosine);
     }
-    const auto eq7_one = score_eq7(c.store, c.query, 1);
-    const auto eq7_many = score_eq7(c.store, c.query, 3);
+    const auto eq7_one = score_eq7(c.store, c.query, {.threads = 1});
+    const auto eq7_many = score_eq7(c.store, c.query, {.threads = 3});
     RC_ASSERT(eq7_one.ok());
     RC_ASSERT(eq7_many.ok());
     RC_ASSERT(eq7_one->mass == eq7_many->mass);
@@ -178,7 +179,7 @@ TEST(Scorers, BadCodesAndDamagedBlocksAreErrors) {
     broken->fail_block = 0;
     bad.store.segment_list = {broken};
     EXPECT_EQ(code_of(bad), ErrorCode::kCorrupt);
-    const auto eq7 = score_eq7(bad.store, bad.query, 2);
+    const auto eq7 = score_eq7(bad.store, bad.query, {.threads = 2});
     ASSERT_FALSE(eq7.ok());
     EXPECT_EQ(eq7.error().code, ErrorCode::kCorrupt);
     bad.store.segment_list = {std::make_shared<MemorySegment>(0, 12, 2, tokens)};

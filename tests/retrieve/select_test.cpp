@@ -1,4 +1,4 @@
-// Ranking, fusion, selection within a budget, and the evidence check.
+// Selection within a budget, and the evidence check.
 #include "retrieve/select.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "memory_store.h"
 #include "retrieve/evidence.h"
-#include "retrieve/rank.h"
+#include "retrieve/score.h"
 
 namespace s3attn {
 namespace {
@@ -51,86 +51,22 @@ S3Scores random_scores(uint32_t seed, size_t units) {
     return scores;
 }
 
-RC_GTEST_PROP(RankUnits, OrderAndMembers, ()) {
-    const auto n = *rc::gen::inRange<uint32_t>(1, 40);
-    const MemoryStore store = word_store(*rc::gen::arbitrary<uint32_t>(), n);
-    const S3Scores scores = random_scores(*rc::gen::arbitrary<uint32_t>(), n);
-    RankOptions options;
-    options.method = *rc::gen::element(Method::kS3, Method::kBm25, Method::kHybrid);
-    options.fuse_depth = *rc::gen::inRange<uint32_t>(1, 50);
-    options.s3_weight = *rc::gen::element(0.0f, 1.0f, 4.0f);
-    const std::string question = "amber and falcon";
-    const auto ranked = rank_units(store, &scores, question, options);
-    RC_ASSERT(ranked.ok());
-    const auto matches = store.bm25(question, n);
-    const bool lexical = options.method == Method::kBm25;
-    RC_ASSERT(ranked->size() == (lexical ? matches->size() : n));
-    std::set<UnitId> seen;
-    for (size_t i = 0; i < ranked->size(); ++i) {
-        const ScoredUnit& unit = (*ranked)[i];
-        RC_ASSERT(seen.insert(unit.unit_id).second);
-        RC_ASSERT(unit.score <= 1.0 + 1e-9 || lexical);
-        if (i == 0) continue;
-        const ScoredUnit& before = (*ranked)[i - 1];
-        RC_ASSERT(before.score > unit.score ||
-                  (before.score == unit.score && before.unit_id < unit.unit_id));
-    }
-}
-
-TEST(RankUnits, FusionByHand) {
-    MemoryStore store;
-    store.add_unit(DocumentId(1), "amber basalt", 2);  // bm25 2
-    store.add_unit(DocumentId(1), "amber", 1);         // bm25 1
-    store.add_unit(DocumentId(1), "cedar", 1);
-    store.add_unit(DocumentId(1), "dolphin", 1);
-    S3Scores scores;
-    scores.mass = {0.1, 0.2, 0.6, 0.05};
-    RankOptions options;
-    options.s3_weight = 3;
-    options.fuse_depth = 3;  // S3 list: units 3, 2, 1; unit 4 follows
-    const auto ranked = rank_units(store, &scores, "amber basalt", options);
-    ASSERT_TRUE(ranked.ok());
-    ASSERT_EQ(ranked->size(), 4u);
-    EXPECT_EQ((*ranked)[0].unit_id, UnitId(3));
-    EXPECT_NEAR((*ranked)[0].score, 3.0 / 4, 1e-12);
-    EXPECT_EQ((*ranked)[1].unit_id, UnitId(1));
-    EXPECT_NEAR((*ranked)[1].score, 1.0 / 4, 1e-12);  // S3 minimum, best BM25
-    EXPECT_EQ((*ranked)[2].unit_id, UnitId(2));
-    EXPECT_NEAR((*ranked)[2].score, 3 * 0.2 / 4, 1e-12);  // (.2 - .1) / (.6 - .1), lowest BM25
-    EXPECT_EQ((*ranked)[3].unit_id, UnitId(4));
-    EXPECT_LT((*ranked)[3].score, 0);
-    EXPECT_EQ((*ranked)[0].s3, 0.6);
-    EXPECT_EQ((*ranked)[1].bm25, 2.0);
-}
-
-TEST(RankUnits, NeedsScoresExceptForBm25) {
-    const MemoryStore store = word_store(1, 5);
-    RankOptions options;
-    EXPECT_FALSE(rank_units(store, nullptr, "amber", options).ok());
-    S3Scores wrong;
-    wrong.mass = {1.0};
-    EXPECT_FALSE(rank_units(store, &wrong, "amber", options).ok());
-    options.method = Method::kBm25;
-    EXPECT_TRUE(rank_units(store, nullptr, "amber", options).ok());
-    options.s3_weight = -1;
-    EXPECT_FALSE(rank_units(store, nullptr, "amber", options).ok());
-    EXPECT_TRUE(rank_units(MemoryStore{}, nullptr, "amber", {Method::kBm25, 4, 300})->empty());
-}
-
 RC_GTEST_PROP(SelectSpans, Invariants, ()) {
     const auto n = *rc::gen::inRange<uint32_t>(1, 60);
     const MemoryStore store = word_store(*rc::gen::arbitrary<uint32_t>(), n);
     const S3Scores scores = random_scores(*rc::gen::arbitrary<uint32_t>(), n);
-    RankOptions rank;
-    rank.method = Method::kS3;
-    const auto ranked = rank_units(store, &scores, "", rank);
+    std::vector<RankedUnit> ranked;
+    for (UnitNumber u = 0; u < n; ++u) ranked.push_back({u, scores.mass[u]});
+    sort_best_first(ranked);
     const SelectOptions options =
         select_options(*rc::gen::inRange<uint32_t>(1, 40), *rc::gen::inRange<uint32_t>(0, 6));
-    const auto spans = select_spans(store, *ranked, options);
-    if (!spans.ok()) {
-        RC_ASSERT(spans.error().code == ErrorCode::kInvalidArgument);
+    const auto selected = select_spans(store, ranked, options);
+    if (!selected.ok()) {
+        RC_ASSERT(selected.error().code == ErrorCode::kInvalidArgument);
         return;
     }
+    const std::vector<Span>* spans = &selected->spans;
+    RC_ASSERT(selected->units.size() == spans->size());
     uint32_t used = 0;
     std::set<std::string> texts;
     for (size_t i = 0; i < spans->size(); ++i) {
@@ -147,8 +83,8 @@ RC_GTEST_PROP(SelectSpans, Invariants, ()) {
     if (options.max_spans > 0) return;
     uint32_t left = options.budget_tokens, misfits = 0;
     texts.clear();
-    for (const ScoredUnit& unit : *ranked) {
-        const std::string& text = store.rows.at(unit.unit_id).text;
+    for (const RankedUnit& unit : ranked) {
+        const std::string& text = store.rows.at(store.extents[unit.unit].unit_id).text;
         const uint32_t tokens = *count_words(text);
         if (left == 0 || (misfits == 8 && !texts.empty())) break;
         if (text.empty() || texts.contains(text)) continue;
@@ -166,16 +102,16 @@ RC_GTEST_PROP(SelectSpans, Invariants, ()) {
 
 TEST(SelectSpans, FillsEveryField) {
     MemoryStore store;
-    store.add_unit(DocumentId(4), "first words here", 3);
-    store.add_unit(DocumentId(4), "second words", 2);
-    store.rows[UnitId(2)].page = 9;
-    store.document_map[DocumentId(4)].offsets = OffsetSpace::kExtracted;
-    const auto spans = select_spans(store, {{UnitId(2), 0.25, 1.5, 0.75}, {UnitId(1), 0.1, 0, 0.2}},
-                                    select_options(100));
-    ASSERT_TRUE(spans.ok());
-    ASSERT_EQ(spans->size(), 2u);
-    const Span& span = (*spans)[0];
-    EXPECT_EQ(span.doc_id, DocumentId(4));
+    store.add_unit(4, "first words here", 3);
+    store.add_unit(4, "second words", 2);
+    store.rows[2].page = 9;
+    store.document_map[4].offsets = OffsetSpace::kExtracted;
+    const auto selected = select_spans(store, {{1, 0.75}, {0, 0.2}}, select_options(100));
+    ASSERT_TRUE(selected.ok());
+    ASSERT_EQ(selected->spans.size(), 2u);
+    EXPECT_EQ(selected->units, (std::vector<UnitNumber>{1, 0}));
+    const Span& span = selected->spans[0];
+    EXPECT_EQ(span.doc_id, 4);
     EXPECT_EQ(span.path, "books/doc4.txt");
     EXPECT_EQ(span.offsets, OffsetSpace::kExtracted);
     EXPECT_EQ(span.byte_begin, 17u);
@@ -185,73 +121,86 @@ TEST(SelectSpans, FillsEveryField) {
     EXPECT_EQ(span.page, 9u);
     EXPECT_EQ(span.text, "second words");
     EXPECT_EQ(span.score, 0.75);
-    EXPECT_EQ(span.score_s3, 0.25);
-    EXPECT_EQ(span.score_bm25, 1.5);
     EXPECT_EQ(span.tokens, 2u);
     EXPECT_EQ(store.document_lookups, 1);
 }
 
 TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
     MemoryStore store;
-    store.add_unit(DocumentId(1), "amber basalt cedar", 3);
-    store.add_unit(DocumentId(2), "amber\n  basalt cedar ", 3);
-    const auto spans =
-        select_spans(store, {{UnitId(1), 1, 0, 1}, {UnitId(2), 1, 0, 1}}, select_options(100));
-    ASSERT_TRUE(spans.ok());
-    EXPECT_EQ(spans->size(), 1u);
+    store.add_unit(1, "amber basalt cedar", 3);
+    store.add_unit(2, "amber\n  basalt cedar ", 3);
+    const auto selected = select_spans(store, {{0, 1}, {1, 1}}, select_options(100));
+    ASSERT_TRUE(selected.ok());
+    EXPECT_EQ(selected->spans.size(), 1u);
 }
 
 TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
     MemoryStore store;
-    store.add_unit(DocumentId(1), "a b c d e f g", 7);
-    store.add_unit(DocumentId(1), "a b c d e", 5);
-    const auto spans =
-        select_spans(store, {{UnitId(1), 1, 0, 1}, {UnitId(2), 0, 0, 0}}, select_options(3));
+    store.add_unit(1, "a b c d e f g", 7);
+    store.add_unit(1, "a b c d e", 5);
+    const auto spans = select_spans(store, {{0, 1}, {1, 0}}, select_options(3));
     ASSERT_FALSE(spans.ok());
     EXPECT_EQ(spans.error().code, ErrorCode::kInvalidArgument);
     EXPECT_NE(spans.error().message.find("needs 5"), std::string::npos) << spans.error().message;
-    EXPECT_FALSE(select_spans(store, {{UnitId(1), 1, 0, 1}}, select_options(0)).ok());
-    EXPECT_TRUE(select_spans(store, {}, select_options(3))->empty());
-    EXPECT_FALSE(select_spans(store, {{UnitId(77), 1, 0, 1}}, select_options(3)).ok());
+    EXPECT_FALSE(select_spans(store, {{0, 1}}, select_options(0)).ok());
+    EXPECT_TRUE(select_spans(store, {}, select_options(3))->spans.empty());
+}
+
+// A budget that holds nothing is found out from the best units, not by counting the whole store.
+TEST(SelectSpans, GivesUpOnABudgetThatHoldsNone) {
+    MemoryStore store;
+    std::vector<RankedUnit> ranked;
+    for (uint32_t u = 0; u < 1000; ++u) {
+        store.add_unit(1, "two words " + std::to_string(u), 3);
+        ranked.push_back({u, 1.0 / (u + 1)});
+    }
+    uint32_t counted = 0;
+    SelectOptions options = select_options(1);
+    options.count_tokens = [&](std::string_view text) {
+        ++counted;
+        return count_words(text);
+    };
+    const auto selected = select_spans(store, ranked, options);
+    ASSERT_FALSE(selected.ok());
+    EXPECT_NE(selected.error().message.find("needs 3"), std::string::npos);
+    EXPECT_LE(counted, 64u);
+    CancelToken cancel;
+    cancel.cancel();
+    options.cancel = &cancel;
+    EXPECT_EQ(select_spans(store, ranked, options).error().code, ErrorCode::kCancelled);
 }
 
 TEST(Evidence, CosineOrWordsOrNothing) {
     MemoryStore store;
-    store.add_unit(DocumentId(1), "The falcon nests on the basalt cliff above the harbour.", 10);
-    store.add_unit(DocumentId(1), "Cedar and amber were traded every spring.", 8);
-    S3Scores scores;
-    scores.mass = {0.5, 0.5};
-    scores.best_cosine = 0.4;
-    auto evidence = assess_evidence(store, &scores, "Who repairs quantum computers?", 0.3);
+    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    std::optional<double> cosine = 0.4;
+    auto evidence = assess_evidence(store, cosine, "Who repairs quantum computers?", 0.3);
     ASSERT_TRUE(evidence.ok());
     EXPECT_TRUE(evidence->found);  // the cosine is above the floor
     EXPECT_EQ(evidence->score, 0.4);
     EXPECT_DOUBLE_EQ(evidence->floor, 0.3 + kMissingWordsPenalty);  // none of the words is there
     EXPECT_EQ(evidence->lexical_coverage, 0.0);
-    evidence = assess_evidence(store, &scores, "Who repairs quantum computers?", 0.5);
+    evidence = assess_evidence(store, cosine, "Who repairs quantum computers?", 0.5);
     EXPECT_FALSE(evidence->found);
-    evidence = assess_evidence(store, &scores, "Where does the falcon nest?", 0.5);
+    evidence = assess_evidence(store, cosine, "Where does the falcon nest?", 0.5);
     EXPECT_TRUE(evidence->found);  // the words are there
     EXPECT_EQ(evidence->lexical_coverage, 1.0);
-    EXPECT_TRUE(assess_evidence(store, nullptr, "Where does the falcon nest?", 0.5)->found);
-    EXPECT_FALSE(assess_evidence(store, nullptr, "Who repairs quantum computers?", 0.1)->found);
-    scores.calibrated = false;
-    scores.best_cosine = 99;
-    EXPECT_FALSE(assess_evidence(store, &scores, "Who repairs quantum computers?", 0.1)->found);
-    EXPECT_TRUE(assess_evidence(store, nullptr, "What is it?", 0.5)->found);
+    EXPECT_TRUE(assess_evidence(store, std::nullopt, "Where does the falcon nest?", 0.5)->found);
+    EXPECT_FALSE(
+        assess_evidence(store, std::nullopt, "Who repairs quantum computers?", 0.1)->found);
+    EXPECT_TRUE(assess_evidence(store, std::nullopt, "What is it?", 0.5)->found);
 }
 
 TEST(Evidence, TheFloorRisesWithTheWordsThatAreMissing) {
     MemoryStore store;
-    store.add_unit(DocumentId(1), "The falcon nests on the basalt cliff above the harbour.", 10);
-    store.add_unit(DocumentId(1), "Cedar and amber were traded every spring.", 8);
-    S3Scores scores;
-    scores.mass = {0.5, 0.5};
-    scores.best_cosine = 0.3 + 0.9 * kMissingWordsPenalty;
+    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    std::optional<double> cosine = 0.3 + 0.9 * kMissingWordsPenalty;
     const char* all_missing = "Who repairs quantum computers?";
     const char* some_missing = "Does the falcon repair quantum computers?";
-    const auto none = assess_evidence(store, &scores, all_missing, 0.3);
-    const auto some = assess_evidence(store, &scores, some_missing, 0.3);
+    const auto none = assess_evidence(store, cosine, all_missing, 0.3);
+    const auto some = assess_evidence(store, cosine, some_missing, 0.3);
     ASSERT_TRUE(none.ok() && some.ok());
     EXPECT_FALSE(none->found);
     EXPECT_TRUE(some->found);
@@ -259,9 +208,9 @@ TEST(Evidence, TheFloorRisesWithTheWordsThatAreMissing) {
     EXPECT_LT(some->lexical_coverage, kEnoughCoverage);
     EXPECT_LT(some->floor, none->floor);
     // A cosine below the floor is not saved by a few words.
-    scores.best_cosine = 0.29;
-    EXPECT_FALSE(assess_evidence(store, &scores, some_missing, 0.3)->found);
-    EXPECT_DOUBLE_EQ(assess_evidence(store, &scores, "Where does the falcon nest?", 0.3)->floor,
+    cosine = 0.29;
+    EXPECT_FALSE(assess_evidence(store, cosine, some_missing, 0.3)->found);
+    EXPECT_DOUBLE_EQ(assess_evidence(store, cosine, "Where does the falcon nest?", 0.3)->floor,
                      0.3);
 }
 

@@ -6,11 +6,11 @@
 #include <sstream>
 #include <system_error>
 
+#include "answer/followup.h"
 #include "chat.h"
 #include "chunked_body.h"
 #include "connection_pool.h"
 #include "errors.h"
-#include "followup.h"
 #include "merge_found.h"
 #include "request_head.h"
 #include "uploads.h"

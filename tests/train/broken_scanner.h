@@ -21,8 +21,9 @@ class ChangedScanner final : public Scanner {
     const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
     uint32_t chunk_tokens() const override { return inner_->chunk_tokens(); }
     Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
-                   Projection projection, const ProjectionSink& sink) override {
-        return inner_->capture(tokens, layers, projection, [&](const ProjectionView& view) {
+                   Projection projection, const ProjectionSink& sink,
+                   const CancelToken* cancel) override {
+        const auto changed_sink = [&](const ProjectionView& view) {
             std::vector<float> rows;
             for (uint32_t t = 0; t < view.n_tokens; ++t) {
                 for (uint32_t h = 0; h < view.n_heads; ++h) {
@@ -36,7 +37,8 @@ class ChangedScanner final : public Scanner {
             changed.head_stride = view.d_head;
             changed.token_stride = static_cast<size_t>(view.n_heads) * view.d_head;
             return sink(changed);
-        });
+        };
+        return inner_->capture(tokens, layers, projection, changed_sink, cancel);
     }
 
   private:

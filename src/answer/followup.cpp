@@ -1,4 +1,4 @@
-#include "followup.h"
+#include "answer/followup.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "retrieve/words.h"
 
-namespace s3attn::server {
+namespace s3attn {
 namespace {
 
 // Words that name something said before.
@@ -59,4 +59,4 @@ std::string retrieval_question(const std::vector<ChatTurn>& history, const std::
     return all;
 }
 
-}  // namespace s3attn::server
+}  // namespace s3attn

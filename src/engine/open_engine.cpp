@@ -1,0 +1,44 @@
+// Engine::open(): the parts of an engine from files.
+#include "engine/engine_parts.h"
+#include "model/llama_model.h"
+#include "model/reader.h"
+#include "scan/open_scan.h"
+
+namespace s3attn {
+namespace {
+
+void add_reader(const EngineOptions& options, EngineParts& parts) {
+    LocalReaderOptions reader;
+    reader.model_path = options.reader.empty() ? options.model : options.reader;
+    reader.threads = options.threads;
+    reader.context_tokens = options.reader_context;
+    reader.device = parts.device;
+    parts.open_reader = [reader](const CancelToken* cancel) -> Result<std::unique_ptr<Reader>> {
+        S3ATTN_TRY(auto opened, open_llama_reader(reader, cancel));
+        return std::unique_ptr<Reader>(std::move(opened));
+    };
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+    ScanRequest request{options.model,     options.adapter, options.adapter_dirs,
+                        options.cache_dir, options.threads, options.device};
+    EngineParts parts;
+    if (!options.model.empty()) {
+        S3ATTN_TRY(request.device, choose_scan_device(options.device));
+    }
+    S3ATTN_TRY(parts.model, open_scan_info(request));
+    S3ATTN_TRY(parts.adapter, open_scan_adapter(request, parts.model));
+    parts.device = request.device;
+    parts.threads = options.threads;
+    parts.chunk_tokens = options.chunk_tokens;
+    parts.open_scanner = [request, deepest = parts.adapter->deepest_layer()](
+                             uint32_t chunk_tokens, ProgressSink* sink, const CancelToken* cancel) {
+        return open_scanner(request, deepest, chunk_tokens, sink, cancel);
+    };
+    add_reader(options, parts);
+    return make_engine(std::move(parts));
+}
+
+}  // namespace s3attn

@@ -1,0 +1,42 @@
+// What an engine keeps open between calls.
+#include <chrono>
+
+#include "engine/engine_parts.h"
+#include "scan/open_scan.h"
+#include "scan/shared_scanner.h"
+
+namespace s3attn {
+namespace {
+
+constexpr auto kLookUp = std::chrono::milliseconds(20);
+
+}  // namespace
+
+Result<std::shared_ptr<Scanner>> ScannerSlot::get(uint32_t chunk_tokens, ProgressSink* sink,
+                                                  const CancelToken* cancel) {
+    const std::lock_guard lock(mutex_);
+    if (scanner_ && (chunk_tokens == 0 || scanner_->chunk_tokens() == chunk_tokens)) {
+        return scanner_;
+    }
+    if (chunk_tokens == 0) chunk_tokens = kDefaultChunkTokens;
+    S3ATTN_TRY(std::unique_ptr<Scanner> opened, parts_.open_scanner(chunk_tokens, sink, cancel));
+    S3ATTN_CHECK(check_adapter(opened->info(), *parts_.adapter));
+    scanner_ = std::make_shared<SharedScanner>(std::move(opened));
+    return scanner_;
+}
+
+Result<ReaderSlot::Held> ReaderSlot::hold(const CancelToken* cancel) {
+    Held held{std::unique_lock(reader_mutex_, std::defer_lock), nullptr};
+    while (!held.lock.try_lock_for(kLookUp)) {
+        if (cancel != nullptr && cancel->cancelled()) {
+            return make_error(ErrorCode::kCancelled, "interrupted");
+        }
+    }
+    if (!reader_) {
+        S3ATTN_TRY(reader_, parts_.open_reader(cancel));
+    }
+    held.reader = reader_.get();
+    return held;
+}
+
+}  // namespace s3attn
