@@ -12,8 +12,6 @@ namespace {
 
 constexpr size_t kMostMessages = 256;
 constexpr size_t kMostStops = 4;
-constexpr int64_t kHistoryTokens = 2048;  // of earlier messages, unless the request says otherwise
-constexpr size_t kBytesPerToken = 4;      // about, in the tokenizers of readers
 
 // A string, or OpenAI's list of parts of type text.
 std::string content_of(const Json& message, const std::string& where, Fields& fields) {
@@ -74,19 +72,6 @@ void read_messages(Fields& fields, Question& question) {
     // What comes after the question (an answer begun, say) cannot be context for it.
     question.history.assign(turns.begin(), last.base() - 1);
     std::erase_if(question.history, [](const ChatTurn& turn) { return turn.text.empty(); });
-}
-
-// Drops the oldest turns until the rest fits; a system message last. Returns how many went.
-size_t bound_history(std::vector<ChatTurn>& history, size_t most_bytes) {
-    size_t bytes = 0, dropped = 0;
-    for (const ChatTurn& turn : history) bytes += turn.text.size();
-    for (; bytes > most_bytes; ++dropped) {
-        auto oldest = history.begin();
-        if (oldest->role == "system" && history.size() > 1) ++oldest;
-        bytes -= oldest->text.size();
-        history.erase(oldest);
-    }
-    return dropped;
 }
 
 // Fields of OpenAI's interface that would change the form of the answer, which is plain text here.
@@ -200,12 +185,9 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
     const Json* store = fields.find("store");
     const bool is_flag = store != nullptr && store->is_boolean();
     const auto stores = is_flag ? std::vector<std::string>() : fields.texts("store");
-    const int64_t history_tokens =
-        fields.integer("history_tokens", kHistoryTokens, 0, int64_t{1} << 20);
+    options.history_tokens = static_cast<uint32_t>(
+        fields.integer("history_tokens", options.history_tokens, 0, int64_t{1} << 20));
     if (fields.failure()) return *fields.failure();
-    const size_t left_out = bound_history(request.question.history,
-                                          static_cast<size_t>(history_tokens) * kBytesPerToken);
-    if (left_out > 0) request.adjusted["history_left_out"] = left_out;
 
     const auto reader = service.questions().choose_reader(model);
     if (const auto* failure = std::get_if<Failure>(&reader)) return *failure;
@@ -265,7 +247,11 @@ Json ChatWriter::evidence_chunk(const Found& found) const {
 void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
     json["citations"] = citations_json(service_, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
-    if (!request_.adjusted.empty()) json["adjusted"] = request_.adjusted;
+    Json adjusted = request_.adjusted;
+    if (done.result.history_left_out > 0) {
+        adjusted["history_left_out"] = done.result.history_left_out;
+    }
+    if (!adjusted.empty()) json["adjusted"] = std::move(adjusted);
     json["retrieval_question"] = done.found->result.question;
     json["timings_ms"] = {{"retrieval", done.retrieval_ms},
                           {"first_token", done.ttft_ms},

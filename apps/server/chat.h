@@ -19,8 +19,8 @@ struct ChatRequest {
     bool evidence = false;   // send the evidence with the answer
     bool attention = false;  // and where the attention fell
     std::vector<std::string> stop;
-    // What was done otherwise than asked, for the answer's fields: {"max_tokens": {"asked",
-    // "used"}, "ignored": [fields], "history_left_out": messages}. Empty: nothing.
+    // What will be done otherwise than asked, for the answer's fields: {"max_tokens": {"asked",
+    // "used"}, "ignored": [fields]}. Empty: nothing.
     Json adjusted = Json::object();
 };
 Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body);

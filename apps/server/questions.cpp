@@ -113,19 +113,21 @@ Outcome<size_t> Questions::choose_reader(const std::string& name) const {
 }
 
 Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_t>& stores,
-                                     const std::string& question, const SearchOptions& options,
-                                     const std::string& reader) {
+                                     const std::string& question, SearchOptions options,
+                                     const std::string& reader, const CancelToken& cancel) {
     const Stopwatch watch;
     const auto engine = engines.get(reader);
     if (!engine.ok()) return failure_of(engine.error());
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
+    options.cancel = &cancel;
     for (const size_t store : stores) {
         auto result = (*engine)->search(stores_[store].path, question, options);
         if (result.ok()) {
             found.emplace_back(store, std::move(*result));
             continue;
         }
+        if (result.error().code == ErrorCode::kCancelled) return failure_of(result.error());
         const auto listed = stores_.documents(store);
         const auto* there = std::get_if<std::vector<DocumentInfo>>(&listed);
         if (there == nullptr || !there->empty()) return failure_of_question(result.error());
@@ -142,8 +144,8 @@ Outcome<Found> Questions::search(const std::vector<size_t>& stores, const std::s
                                  const SearchOptions& options,
                                  const std::function<bool()>& keep_going) {
     auto channel = std::make_shared<Channel<Outcome<Found>>>();
-    const auto job = searches_.submit([=, this](EngineSet& engines, const CancelToken&) {
-        channel->send(search_now(engines, stores, question, options, ""));
+    const auto job = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+        channel->send(search_now(engines, stores, question, options, "", cancel));
     });
     if (!job) return too_busy();
     for (;;) {
@@ -160,7 +162,7 @@ void Questions::answer_now(EngineSet& engines, const Question& question, const C
     const Stopwatch watch;
     auto outcome =
         search_now(engines, question.stores, retrieval_question(question.history, question.text),
-                   question.options.search, readers_[question.reader].file);
+                   question.options.search, readers_[question.reader].file, cancel);
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         event.kind = AnswerEvent::Kind::kFailed;

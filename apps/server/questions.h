@@ -102,8 +102,8 @@ class Questions {
 
   private:
     Outcome<Found> search_now(EngineSet& engines, const std::vector<size_t>& stores,
-                              const std::string& question, const SearchOptions& options,
-                              const std::string& reader);
+                              const std::string& question, SearchOptions options,
+                              const std::string& reader, const CancelToken& cancel);
     void answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
                     Channel<AnswerEvent>& channel);
     AnswerEvent write_answer(EngineSet& engines, const Question& question,

@@ -35,6 +35,8 @@ struct EngineOptions {
     uint32_t chunk_tokens = 0;  // tokens of one forward pass of the scan; 0: the store's, or 256
     Device device = Device::kAuto;  // kCuda fails where there is none
     uint32_t reader_context = 0;    // window of the reader in tokens; 0: up to 8192
+    RerankOptions rerank;           // of every search
+    std::string rerank_model;       // GGUF of the second stage; empty: `reader`, or `model`
 };
 
 class Engine {

@@ -10,6 +10,7 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
+#include "engine/context_rerank.h"
 #include "engine/device_monitor.h"
 #include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
@@ -79,6 +80,7 @@ class EngineImpl final : public Engine {
     const Fingerprint fingerprint_;  // chunk size apart
     ScannerSlot scanners_{parts_};
     ReaderSlot readers_{parts_};
+    StageSlot stages_{parts_};
     StoreSlot stores_;
     std::mutex index_mutex_;
     std::shared_ptr<Scanner> coder_scanner_;  // of coder_
@@ -230,7 +232,15 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
-    return searcher.search(question, options);
+    if (parts_.rerank.mode == RerankOptions::Mode::kOff) return searcher.search(question, options);
+    RerankReport report;
+    std::string why;
+    ContextStage* stage = stages_.get(why);
+    ContextRerank rerank(parts_.rerank, stage, why, options.explain, report);
+    searcher.second_stage = &rerank;
+    S3ATTN_TRY(SearchResult result, searcher.search(question, options));
+    result.rerank = std::move(report);
+    return result;
 }
 
 Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,

@@ -166,15 +166,15 @@ class DocxReader {
 
     void tell() {
         const auto say = [this](ReadNote::Kind kind, uint64_t count, const std::string& what) {
-            if (count > 0) add_note(notes_, {kind, {}, count, std::to_string(count) + " " + what});
+            if (count > 0) add_note(notes_, {kind, {}, count, what + ": " + std::to_string(count)});
         };
-        say(ReadNote::Kind::kLeftOut, state_.deletions, "deletions of tracked changes left out");
+        say(ReadNote::Kind::kLeftOut, state_.deletions, "tracked deletions, left out");
         say(ReadNote::Kind::kLeftOut, parts_of("chart").size(),
-            "charts: only their titles are read, not their values");
+            "charts, of which only the titles are read");
         say(ReadNote::Kind::kUnread, state_.objects,
-            "embedded objects of other programs are not read; index their files by themselves");
+            "embedded objects of other programs, not read (index their files by themselves)");
         say(ReadNote::Kind::kConverted, state_.symbols,
-            "symbols of fonts without a known character read as U+FFFD");
+            "signs of fonts whose characters are not known, read as U+FFFD");
     }
 
     ZipArchive& archive_;

@@ -153,7 +153,7 @@ Result<std::string> ZipArchive::read(const std::string& name) {
         (status.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 &&
         status.encryption_method != ZIP_EM_NONE) {
         return make_error(ErrorCode::kUnsupported,
-                          path_ + ": " + name + " is encrypted; save the file without a password");
+                          path_ + ": " + name + ": encrypted; save the file without a password");
     }
     std::unique_ptr<zip_file_t, FileCloser> file(zip_fopen_index(archive_, entry, 0));
     if (!file) return entry_error(path_, name, zip_strerror(archive_));
