@@ -76,7 +76,7 @@ Json to_json(const RerankReport& rerank) {
     json["attention"] = Json::array();
     for (const RerankReport::UnitShare& unit : rerank.attention) {
         json["attention"].push_back(
-            {{"unit", unit.unit_id}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
+            {{"unit", unit.unit_id.value}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
     }
     return json;
 }
@@ -89,7 +89,7 @@ Json rerank_line(const RerankReport& rerank) {
     json["links"] = Json::array();
     for (const RerankReport::Link& link : rerank.links) {
         json["links"].push_back({{"question_token", link.question_token},
-                                 {"unit", link.unit_id},
+                                 {"unit", link.unit_id.value},
                                  {"looks_at", link.text},
                                  {"byte_begin", link.byte_begin},
                                  {"byte_end", link.byte_end},

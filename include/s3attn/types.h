@@ -106,7 +106,7 @@ struct RerankReport {
     uint32_t tokens = 0;    // of the context
     double milliseconds = 0;
     struct UnitShare {
-        int64_t unit_id = 0;
+        UnitId unit_id;
         double share = 0;          // of the question's attention to any of these units
         uint32_t first_place = 0;  // 0-based, before the second stage
     };
@@ -114,7 +114,7 @@ struct RerankReport {
     // With SearchOptions::explain: which question token looked where, the largest first.
     struct Link {
         uint32_t question_token = 0;
-        int64_t unit_id = 0;
+        UnitId unit_id;
         std::string text;                       // of the token that was looked at
         uint64_t byte_begin = 0, byte_end = 0;  // in the unit's text
         double attention = 0;                   // mean over the heads
