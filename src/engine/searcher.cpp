@@ -48,18 +48,6 @@ void add_voices(const Ranking& ranking, const Selection& selected, SearchResult&
 
 }  // namespace
 
-Status check_method(const std::string& method) {
-    if (method == "hybrid") return {};
-    S3ATTN_TRY(const Mix mix, parse_mix(method));
-    for (const std::string& voice : voices_of(mix)) {
-        if (voice == "s3" || voice == "bm25") continue;
-        return make_error(ErrorCode::kInvalidArgument,
-                          "there is no method '" + voice +
-                              "'; s3, bm25 and hybrid are, and sum(s3:4,bm25:1) or rrf(s3,bm25)");
-    }
-    return {};
-}
-
 Result<Mix> mix_of(const SearchOptions& options, const Adapter& adapter) {
     if (options.method != "hybrid") return parse_mix(options.method);
     Mix mix;
