@@ -28,7 +28,7 @@ Status check_window(const Reader& reader, const Prompt& prompt, const AskOptions
     const uint32_t window = reader.info().window_tokens;
     const uint64_t need = with_margin(reader, tokens);
     if (need < window && window - need >= std::min(options.max_answer_tokens, 16u)) return {};
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                       "question and evidence take " + std::to_string(tokens) +
                           " tokens and the reader's window holds " + std::to_string(window) +
                           ": take a smaller budget (now " +

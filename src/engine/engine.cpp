@@ -17,6 +17,7 @@
 #include "engine/indexer.h"
 #include "engine/searcher.h"
 #include "engine/store_slot.h"
+#include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "scan/open_scan.h"
 #include "store/sources.h"
@@ -256,11 +257,11 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
     const uint32_t window = held.reader->info().window_tokens;
     if (options.search.budget_tokens >= window) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                           "a budget of " + std::to_string(options.search.budget_tokens) +
                               " tokens does not fit the reader's window of " +
                               std::to_string(window) +
-                              " tokens: pass a smaller --budget, or a reader with a larger window");
+                              " tokens: take a smaller budget, or a reader with a larger window");
     }
     const Stopwatch watch;
     SearchOptions how = options.search;

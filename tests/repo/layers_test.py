@@ -16,6 +16,8 @@ BELOW = {
 BELOW["retrieve"] = BELOW["store"] | {"store"}
 BELOW["answer"] = BELOW["retrieve"] | {"retrieve"}
 BELOW["engine"] = BELOW["answer"] | {"answer", "scan"}
+# Public headers that only these folders of src/ implement, and so may include.
+FRONT = {"s3attn/engine.h": {"scan", "engine"}, "s3attn/trainer.h": {"train", "engine"}}
 RUNTIME = re.compile(r"^(llama|llama-cpp|ggml|ggml-[a-z-]+|gguf)\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

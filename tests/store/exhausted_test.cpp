@@ -39,7 +39,9 @@ void* operator new[](size_t size) { return operator new(size); }
 __attribute__((noinline)) void operator delete(void* memory) noexcept { std::free(memory); }
 __attribute__((noinline)) void operator delete[](void* memory) noexcept { std::free(memory); }
 __attribute__((noinline)) void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-__attribute__((noinline)) void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+__attribute__((noinline)) void operator delete[](void* memory, size_t) noexcept {
+    std::free(memory);
+}
 
 namespace s3attn {
 namespace {
@@ -99,9 +101,7 @@ TEST_F(Exhausted, Reading) {
         S3ATTN_CHECK(store.read_text(DocumentId(1), [](auto) { return true; }));
         return status_of(store.read_range(DocumentId(2), 0, 1000, 1000));
     };
-    EXPECT_GT(fail_each(
-                  1, read, [] {}),
-              20);
+    EXPECT_GT(fail_each(1, read, [] {}), 20);
 }
 
 TEST_F(Exhausted, VerifyInspectAndExport) {
@@ -146,9 +146,7 @@ TEST_F(Exhausted, RemovingLeavesAStoreThatIsWhole) {
         index_document(*open_writer(store_), {"d" + std::to_string(++number), "1", 2, 5});
     };
     next();
-    EXPECT_GT(fail_each(
-                  7, remove, next),
-              20);
+    EXPECT_GT(fail_each(7, remove, next), 20);
 }
 
 TEST_F(Exhausted, Merging) {
