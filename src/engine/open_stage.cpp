@@ -10,7 +10,7 @@ namespace {
 
 // What a core of a processor of these years multiplies and adds with 8-bit weights, and a card with
 // 16-bit ones, in a second: a first guess, which the first reading replaces.
-constexpr double kCoreOperations = 2e10, kDeviceOperations = 1e14;
+constexpr double kCoreOperations = 6e10, kDeviceOperations = 1e14;
 constexpr double kBytesPerWeight = 0.6;  // of the usual 4-bit files, embeddings included
 
 Error without_heads(const std::string& model, const std::string& adapter) {
