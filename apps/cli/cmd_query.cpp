@@ -35,6 +35,17 @@ void print_rerank(const RerankReport& rerank) {
     }
 }
 
+// What is shown is not the best that there is: the budget was too small for that.
+void note_passed_over(const SearchResult& result) {
+    if (result.passed_over == 0) return;
+    std::fprintf(stderr,
+                 "note: the budget of %u tokens does not hold what ranks first: %u better %s left "
+                 "out, the best needs %u tokens (--budget)\n",
+                 result.budget_tokens, result.passed_over,
+                 result.passed_over == 1 ? "passage was" : "passages were",
+                 result.passed_over_tokens);
+}
+
 void print_search(const SearchResult& result) {
     if (!result.evidence_found) {
         std::printf("No unit reaches the evidence floor (%.3f < %.3f); the nearest ones:\n\n",
@@ -45,6 +56,7 @@ void print_search(const SearchResult& result) {
     std::printf("%zu spans, %u of %u tokens, %.0f ms\n", result.spans.size(), result.used_tokens,
                 result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
     print_rerank(result.rerank);
+    note_passed_over(result);
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
@@ -171,6 +183,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     std::printf("time to first token %.0f ms, prompt %u tokens, answer %u tokens\n",
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
     print_rerank(result->search.rerank);
+    note_passed_over(result->search);
     return 0;
 }
 
