@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <map>
 
-#include "engine/searcher.h"
+#include "retrieve/mix.h"
 
 namespace s3attn::cli {
 namespace {

@@ -76,7 +76,7 @@ Json to_json(const RerankReport& rerank) {
     json["attention"] = Json::array();
     for (const RerankReport::UnitShare& unit : rerank.attention) {
         json["attention"].push_back(
-            {{"unit", unit.unit_id}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
+            {{"unit", unit.unit_id.value}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
     }
     return json;
 }
@@ -89,7 +89,7 @@ Json rerank_line(const RerankReport& rerank) {
     json["links"] = Json::array();
     for (const RerankReport::Link& link : rerank.links) {
         json["links"].push_back({{"question_token", link.question_token},
-                                 {"unit", link.unit_id},
+                                 {"unit", link.unit_id.value},
                                  {"looks_at", link.text},
                                  {"byte_begin", link.byte_begin},
                                  {"byte_end", link.byte_end},
@@ -167,7 +167,7 @@ Json to_json(const IndexReport& report) {
             continue;
         }
         json["files"].push_back({{"path", file.path},
-                                 {"doc_id", file.doc_id},
+                                 {"doc_id", file.doc_id.value},
                                  {"outcome", to_string(file.kind)},
                                  {"tokens", file.tokens},
                                  {"bytes", file.bytes},
@@ -179,7 +179,7 @@ Json to_json(const IndexReport& report) {
     }
     json["gone"] = Json::array();
     for (const DocumentInfo& document : report.gone) {
-        json["gone"].push_back({{"doc_id", document.doc_id}, {"path", document.path}});
+        json["gone"].push_back({{"doc_id", document.doc_id.value}, {"path", document.path}});
     }
     json["pruned"] = report.pruned;
     json["notes"] = to_json(report.notes);
@@ -227,9 +227,9 @@ Json to_json(const MergeReport& report) {
 
 static Json to_json(const FeatureOccurrence& occurrence) {
     const uint64_t length = occurrence.token_end - occurrence.token_begin;
-    return {{"doc_id", occurrence.doc_id},
+    return {{"doc_id", occurrence.doc_id.value},
             {"path", occurrence.path},
-            {"position", occurrence.position},
+            {"position", occurrence.position.value},
             {"activation", occurrence.activation},
             {"token", occurrence.context.substr(occurrence.token_begin, length)},
             {"byte_begin", occurrence.byte_begin},

@@ -76,7 +76,7 @@ Status ContextRerank::rerank(const VoiceRequest& request, Ranking& ranking) {
     report_.milliseconds = read->milliseconds;
     report_.question_tokens = std::move(read->question_tokens);
     for (const ContextLink& link : read->links) {
-        const int64_t id = request.store.live_units()[before[link.unit].unit].unit_id;
+        const UnitId id = request.store.live_units()[before[link.unit].unit].unit_id;
         report_.links.push_back(
             {link.question_token, id,
              texts[link.unit].substr(link.byte_begin, link.byte_end - link.byte_begin),

@@ -17,6 +17,8 @@
 #include "engine/indexer.h"
 #include "engine/searcher.h"
 #include "engine/store_slot.h"
+#include "s3attn/reason.h"
+#include "s3attn/store.h"
 #include "scan/open_scan.h"
 #include "store/sources.h"
 #include "store/store.h"
@@ -134,13 +136,14 @@ Status find_gone(const std::string& store, const std::vector<std::string>& input
         return input != "-" && !std::filesystem::is_regular_file(input, error);
     };
     if (std::none_of(inputs.begin(), inputs.end(), is_folder_or_gone)) return {};
-    S3ATTN_TRY(const auto documents, list_documents(store));
+    S3ATTN_TRY(const Store there, Store::open(store));
+    S3ATTN_TRY(const auto documents, there.list());
     report.gone = gone_documents(documents, inputs, store);
     report.pruned = prune && !report.gone.empty();
     if (!prune) return {};
     for (const DocumentInfo& document : report.gone) {
         S3ATTN_TRY([[maybe_unused]] const DocumentInfo removed,
-                   writer.remove_document(document.path));  // never taken for an id
+                   writer.remove_document(document.doc_id));
     }
     return {};
 }
@@ -254,11 +257,11 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
     const uint32_t window = held.reader->info().window_tokens;
     if (options.search.budget_tokens >= window) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                           "a budget of " + std::to_string(options.search.budget_tokens) +
                               " tokens does not fit the reader's window of " +
                               std::to_string(window) +
-                              " tokens: pass a smaller --budget, or a reader with a larger window");
+                              " tokens: take a smaller budget, or a reader with a larger window");
     }
     const Stopwatch watch;
     SearchOptions how = options.search;
