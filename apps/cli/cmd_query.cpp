@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -194,22 +196,43 @@ int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
     return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
 }
 
+// Waits until a line can be read. False when Ctrl-C came, also just before the wait began.
+bool wait_for_line(const CancelToken& cancel) {
+    sigset_t interrupt, before;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, &before);
+    pollfd input = {STDIN_FILENO, POLLIN, 0};
+    if (!cancel.cancelled()) ppoll(&input, 1, nullptr, &before);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    return !cancel.cancelled();
+}
+
+// Whether a question came; none: the end, or Ctrl-C at the prompt, which brings a new prompt.
+bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
+    while (terminal) {
+        std::printf("\n> ");
+        std::fflush(stdout);
+        if (wait_for_line(cancel)) break;
+        std::fprintf(stderr, "\ninterrupted; an empty line or Ctrl-D ends\n");
+        cancel.reset();
+    }
+    return std::getline(std::cin, question) && !question.empty();
+}
+
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
+        std::setvbuf(stdin, nullptr, _IONBF, 0);  // a line is waited for at the descriptor
         std::printf("Ask about %s; an empty line or Ctrl-D ends.\n", arguments.store.c_str());
     }
     int exit_code = 0;
     std::string question;
     std::vector<ChatTurn> history;
     while (!cancel.cancelled()) {
-        if (terminal) {
-            std::printf("\n> ");
-            std::fflush(stdout);
-        }
-        if (!std::getline(std::cin, question) || question.empty()) break;
+        if (!read_question(terminal, cancel, question)) break;
         // One bad question does not end the conversation, but the exit code tells.
         if (ask_once(**engine, arguments, question, options, cancel, &history) != 0) exit_code = 1;
         // An interrupt ends the answer; the prompt comes back.
