@@ -42,7 +42,7 @@ MemoryStore make_store(uint64_t n_tokens, std::mt19937& rng) {
     }
     for (uint64_t p = 0; p < n_tokens; p += kUnitTokens) {
         store.extents.push_back(
-            {static_cast<int64_t>(p / kUnitTokens) + 1, p,
+            {UnitId(static_cast<int64_t>(p / kUnitTokens) + 1), TokenPosition(p),
              static_cast<uint32_t>(std::min<uint64_t>(kUnitTokens, n_tokens - p))});
     }
     return store;

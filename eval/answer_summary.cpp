@@ -93,7 +93,6 @@ int64_t budget_of(const Json& row) {
                : -1;
 }
 
-
 std::map<Key, Values> collect(const std::vector<Json>& rows) {
     std::map<Key, Values> all;
     std::set<std::string> tasks;

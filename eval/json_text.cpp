@@ -5,13 +5,13 @@
 namespace s3attn::eval {
 namespace {
 
-constexpr std::string_view kTooSoon = "unexpected end of input";
 constexpr size_t kMostMessageBytes = 160;
 
-// Byte at which brackets nest deeper than kMaxJsonDepth; npos where they do not.
-size_t too_deep_at(std::string_view text) {
+// Byte at which brackets nest deeper than kMaxJsonDepth; npos where they do not. `quoted`: whether
+// the text ends inside a string.
+size_t too_deep_at(std::string_view text, bool& quoted) {
     int depth = 0;
-    bool quoted = false;
+    quoted = false;
     for (size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (quoted) {
@@ -51,21 +51,22 @@ std::string why(const std::string& what) {
 }  // namespace
 
 Result<Json> parse_json(std::string_view text) {
-    if (const size_t deep = too_deep_at(text); deep != text.npos) {
+    bool in_string = false;
+    if (const size_t deep = too_deep_at(text, in_string); deep != text.npos) {
         return make_error(ErrorCode::kCorrupt, "nested too deeply at " + place_of(text, deep));
     }
     try {
         return Json::parse(text);
     } catch (const Json::parse_error& error) {
         const size_t at = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
-        return make_error(ErrorCode::kCorrupt,
+        // nlohmann counts the end as one more byte.
+        const bool too_soon = error.byte > text.size() && !in_string;
+        return make_error(ErrorCode::kCorrupt, too_soon ? kEndsTooSoon : "corrupt", {},
                           "not JSON at " + place_of(text, at) + ": " + why(error.what()));
     } catch (const Json::exception& error) {  // a number beyond a double's range
         return make_error(ErrorCode::kCorrupt, "not JSON: " + why(error.what()));
     }
 }
-
-bool ends_too_soon(const Error& error) { return error.message.find(kTooSoon) != std::string::npos; }
 
 std::string shortened(std::string text, size_t bytes) {
     if (text.size() <= bytes) return text;

@@ -17,9 +17,9 @@ inline constexpr int kMaxJsonDepth = 64;
 // without the line where the text has but one.
 Result<Json> parse_json(std::string_view text);
 
-// Whether parse_json() failed only because the text ends too soon: the first line of an object that
-// goes on over the next ones.
-bool ends_too_soon(const Error& error);
+// Its Error::reason where the text only ends too soon: the first line of an object that goes on
+// over the next ones.
+inline constexpr char kEndsTooSoon[] = "json.ends_too_soon";
 
 // At most `bytes` bytes of a text, cut between two characters; what was cut is told by "...".
 std::string shortened(std::string text, size_t bytes);

@@ -110,7 +110,7 @@ class KeyRanker final : public Ranker {
             rows_.resize(size_t{live[u].n_tokens} * d);
             which_.resize(stride);
             for (uint32_t t = 0; t < live[u].n_tokens; ++t) {
-                keys_->read(live[u].position_begin + t, slot, rows_.data() + size_t{t} * d);
+                keys_->read(live[u].position_begin.value + t, slot, rows_.data() + size_t{t} * d);
             }
             kernels().maxima(rows_.data(), live[u].n_tokens, question.columns,
                              best.data() + u * stride, which_.data());

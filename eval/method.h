@@ -50,7 +50,7 @@ class UnitStore {
         return reader_->unit(reader_->live_units()[unit].unit_id);
     }
     // Number in Collection::documents.
-    size_t document_of(int64_t doc_id) const;
+    size_t document_of(DocumentId doc_id) const;
     // Whole units by rank until the budget is full (retrieve/select.h): what `s3attn search` does.
     // No unit fits: no spans.
     Result<std::vector<Span>> select(const UnitList& ranked, uint32_t budget_tokens,
@@ -58,7 +58,7 @@ class UnitStore {
 
   private:
     std::unique_ptr<StoreReader> reader_;
-    std::map<int64_t, size_t> documents_;
+    std::map<DocumentId, size_t> documents_;
 };
 
 // Seconds of each stage.

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "engine/context_stage.h"
 #include "eval/method.h"
 #include "eval/methods.h"
 #include "eval/scan_model.h"
@@ -33,6 +35,27 @@ std::unique_ptr<Method> make_key_method(const std::string& name, int layer0_head
                                         const MethodContext& context);
 // A sentence embedder.
 std::unique_ptr<Method> make_dense_method(const MethodContext& context);
+
+// The second stage, shared by the rankers of a run: its passes wait for each other.
+class SharedStage {
+  public:
+    explicit SharedStage(ContextStageOptions options) : options_(std::move(options)) {}
+    Result<ContextReading> read(const std::string& question, const std::vector<std::string>& units,
+                                const std::vector<double>& scores);
+
+    // Hash of the model, the heads and what they are weighed with; or why there is no second stage.
+    std::string identity();
+
+  private:
+    Status need_stage();
+
+    ContextStageOptions options_;
+    std::mutex mutex_;
+    std::unique_ptr<ContextStage> stage_;
+};
+// The first units of another method's ranking read again in context.
+std::unique_ptr<Method> make_context_method(const std::string& name, std::unique_ptr<Method> inner,
+                                            MethodContext& context, uint32_t first);
 
 struct FusionPart {
     std::unique_ptr<Method> method;

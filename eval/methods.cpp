@@ -1,5 +1,6 @@
 #include "eval/methods.h"
 
+#include <charconv>
 #include <mutex>
 #include <set>
 #include <unordered_map>
@@ -32,7 +33,33 @@ Result<std::unique_ptr<Method>> method_named(const std::string& name, MethodCont
     for (const std::string& each : method_names()) known += (known.empty() ? "" : ", ") + each;
     return make_error(ErrorCode::kInvalidArgument,
                       "there is no method '" + shortened(name, kMostShownBytes) +
-                          "'; the methods are " + known + ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT)");
+                          "'; the methods are " + known +
+                          ", rrf(A,B), sum(A:WEIGHT,B:WEIGHT), context(A)");
+}
+
+// "context(METHOD)" or "context:N(METHOD)": around a whole method, not within a mix.
+Result<std::unique_ptr<Method>> context_method(const std::string& spec, MethodContext& context) {
+    const auto wrong = [&spec] {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "method '" + shortened(spec, kMostShownBytes) +
+                              "': expected context(METHOD) or context:N(METHOD), N from 1 to 1000");
+    };
+    const size_t open = spec.find('(');
+    if (open == std::string::npos || !spec.ends_with(')')) return wrong();
+    uint32_t first = context.rerank;
+    if (spec[7] == ':') {
+        const char* end = spec.data() + open;
+        const auto parsed = std::from_chars(spec.data() + 8, end, first);
+        if (parsed.ec != std::errc() || parsed.ptr != end || first == 0 || first > 1000) {
+            return wrong();
+        }
+    } else if (open != 7) {
+        return wrong();
+    }
+    const std::string inner = spec.substr(open + 1, spec.size() - open - 2);
+    if (inner.starts_with("context")) return wrong();
+    S3ATTN_TRY(auto method, make_method(inner, context));
+    return make_context_method(spec, std::move(method), context, first);
 }
 
 Result<std::unique_ptr<Method>> method_of(const Mix& mix, MethodContext& context) {
@@ -65,6 +92,9 @@ const std::vector<std::string>& method_names() {
 
 Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodContext& context) {
     if (!context.model) context.model = std::make_shared<ScanModel>(context.engine);
+    if (spec.starts_with("context(") || spec.starts_with("context:")) {
+        return context_method(spec, context);
+    }
     S3ATTN_TRY(const Mix mix, parse_mix(spec, takes_number));
     return method_of(mix, context);
 }

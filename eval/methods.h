@@ -11,16 +11,21 @@
 
 namespace s3attn::eval {
 
-class ScanModel;  // the scanning model and its adapter, loaded when first needed
+class SharedStage;  // the second stage's model, one question at a time
+class ScanModel;    // the scanning model and its adapter, loaded when first needed
 
 struct MethodContext {
-    EngineOptions engine;              // model, adapter, cache
-    std::string embedder;              // GGUF of the dense baseline
-    SearchOptions search;              // scoring, max_features and rounds of s3 and hybrid
-    uint64_t seed = 0;                 // of random choices and random codes
-    uint32_t ranker_threads = 1;       // threads of one ranker
-    uint32_t memory_mib = 256;         // most memory of a ranker's caches and of an index builder
-    std::shared_ptr<ScanModel> model;  // filled by make_methods(); shared by all methods
+    EngineOptions engine;                // model, adapter, cache
+    std::string embedder;                // GGUF of the dense baseline
+    SearchOptions search;                // scoring, max_features and rounds of s3 and hybrid
+    uint64_t seed = 0;                   // of random choices and random codes
+    uint32_t ranker_threads = 1;         // threads of one ranker
+    uint32_t memory_mib = 256;           // most memory of a ranker's caches and of an index builder
+    uint32_t rerank = 20;                // units that "context(METHOD)" reads again
+    std::string rerank_model;            // GGUF that reads them; empty: the reader, or the model
+    std::string rerank_adapter;          // its adapter; empty: the one that fits it
+    std::shared_ptr<SharedStage> stage;  // filled by make_method()
+    std::shared_ptr<ScanModel> model;    // filled by make_methods(); shared by all methods
 };
 
 // As `--scoring` names it.
@@ -30,8 +35,8 @@ const char* scoring_name(Scoring scoring);
 // "lead", "tail", "random".
 const std::vector<std::string>& method_names();
 
-// "bm25", "layer0:3", "rrf(bm25,dense)", "sum(s3:4,bm25:1)"; nested up to 16 deep. kInvalidArgument
-// says which part is not understood.
+// "bm25", "layer0:3", "rrf(bm25,dense)", "sum(s3:4,bm25:1)", "context(hybrid)"; nested up to 16
+// deep. kInvalidArgument says which part is not understood.
 Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodContext& context);
 
 // kInvalidArgument for a method or a budget that is named twice: rows are told apart by them.

@@ -48,7 +48,7 @@ Result<std::vector<Record>> read_records(const std::string& path, std::string& h
         const std::string place = path + ", line " + std::to_string(number);
         auto json = parse_json(line);
         // An object spread over lines is one record, and what is wrong in it may stand far below.
-        if (!json.ok() && records.empty() && ends_too_soon(json.error())) {
+        if (!json.ok() && records.empty() && json.error().reason == kEndsTooSoon) {
             json = parse_json(text);
             if (!json.ok()) {
                 return make_error(ErrorCode::kCorrupt, path + ": " + json.error().message);

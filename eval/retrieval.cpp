@@ -10,6 +10,7 @@
 #include "base/timing.h"
 #include "eval/index_files.h"
 #include "eval/index_lock.h"
+#include "eval/method_parts.h"
 #include "eval/retrieval_worker.h"
 #include "eval/scan_model.h"
 #include "eval/summary.h"
@@ -38,6 +39,9 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
     if (const auto found = options.context.model->adapter(); found.ok()) {
         adapter = hash_bytes((*found)->key_side_hash + (*found)->training_record);
     }
+    // What decides the second stage: its adapter's heads among it.
+    Json stage = nullptr;
+    if (options.context.stage) stage = options.context.stage->identity();
     return Json{{"data", std::filesystem::path(options.data.path).filename().string()},
                 {"data_hash", data.hash},
                 {"format", data.format},
@@ -56,7 +60,8 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"max_features", search.max_features},
                 {"rounds", search.rounds},
                 {"round_query", search.round_query == RoundQuery::kAppend ? "append" : "evidence"},
-                {"round_weight", search.round_weight}};
+                {"round_weight", search.round_weight},
+                {"rerank", stage}};
 }
 
 Result<std::string> choose_baseline(const RetrievalOptions& options) {

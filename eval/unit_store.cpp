@@ -5,6 +5,7 @@
 #include "eval/method.h"
 #include "eval/run_record.h"
 #include "retrieve/select.h"
+#include "s3attn/store.h"
 
 namespace s3attn::eval {
 namespace {
@@ -65,7 +66,8 @@ Status build_store(const std::vector<std::string>& paths, const std::string& dir
     cost.peak_rss_bytes = peak_memory_bytes();
     InspectOptions inspect;
     inspect.stats = true;
-    S3ATTN_TRY(const InspectReport report, inspect_store(directory, inspect));
+    S3ATTN_TRY(const Store store, Store::open(directory));
+    S3ATTN_TRY(const InspectReport report, store.inspect(inspect));
     for (const auto& [part, bytes] : report.parts) {
         if (part == "word index") cost.bytes = bytes;
     }
@@ -102,7 +104,7 @@ Result<std::unique_ptr<UnitStore>> UnitStore::open(const std::string& directory)
     return store;
 }
 
-size_t UnitStore::document_of(int64_t doc_id) const {
+size_t UnitStore::document_of(DocumentId doc_id) const {
     const auto found = documents_.find(doc_id);
     return found == documents_.end() ? SIZE_MAX : found->second;
 }

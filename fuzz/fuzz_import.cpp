@@ -51,7 +51,8 @@ std::vector<std::string> seeds() {
             if (!writer.ok()) fail(writer.error().message);
             for (uint32_t i = 0; i < documents; ++i) add(**writer, "d" + std::to_string(i), 2);
         }
-        if (const auto done = export_store(store, file); !done.ok()) fail(done.error().message);
+        if (const auto done = Store::open(store)->export_to(file); !done.ok())
+            fail(done.error().message);
         all.push_back(read_file(file));
         fs::remove_all(store);
         fs::remove(file);
@@ -65,18 +66,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace s3attn;
     const std::string file = fuzz::scratch() / "input.s3x", store = fuzz::scratch() / "input.s3";
     fuzz::write_file(file, data, size);
-    const auto report = import_store(file, store);
+    const auto report = Store::import_from(file, store);
     if (!report.ok()) {
         if (std::filesystem::exists(store)) fuzz::fail("a refused import left a store");
         if (std::filesystem::exists(store + ".importing"))
             fuzz::fail("a refused import left files");
         return 0;
     }
-    if (!verify_store(store).ok()) fuzz::fail("an imported store does not verify");
-    const auto documents = list_documents(store);
+    const auto made = Store::open(store);
+    if (!made.ok() || !made->verify().ok()) fuzz::fail("an imported store does not verify");
+    const auto documents = made->list();
     if (!documents.ok()) fuzz::fail("cannot be listed: " + documents.error().message);
     for (const DocumentInfo& document : *documents) {
-        (void)read_document_text(store, document.doc_id, [](std::string_view) { return true; });
+        (void)made->read_text(document.doc_id, [](std::string_view) { return true; });
     }
     if (const auto reader = StoreReader::open(store, nullptr); reader.ok()) {
         (void)(*reader)->bm25("some words", 5);

@@ -63,5 +63,5 @@ if [ "${1:-}" = --tsan ]; then
     "$build/base_tests" --gtest_brief=1 --gtest_filter='*Pool*:*Parallel*:*Thread*'
     "$build/engine_tests" --gtest_brief=1
     "$build/store_tests" --gtest_brief=1 \
-        --gtest_filter='Concurrent.*:Portable.*:Merge.*:Store.*:-*.EveryFlippedByte*'
+        --gtest_filter='Concurrent.*:Portable.*:Merge.*:StoreTest.*:-*.EveryFlippedByte*'
 fi

@@ -76,7 +76,9 @@ void add_eval_retrieval(Context& context, CLI::App& eval) {
         "tokens of --reader (without one, of --model). A run that was stopped goes on when the\n"
         "same command is given again.\n\n"
         "Methods: bm25, dense, s3, hybrid, int4 (exact attention, 4-bit keys), random-codes,\n"
-        "layer0, layer0:HEAD, lead, tail, random, rrf(A,B,...), sum(A:WEIGHT,B:WEIGHT,...).\n\n"
+        "layer0, layer0:HEAD, lead, tail, random, rrf(A,B,...), sum(A:WEIGHT,B:WEIGHT,...), "
+        "context(A):\n"
+        "the first units of A read again in context (context:N(A): so many).\n\n"
         "Example: s3attn eval retrieval --data dev.jsonl --methods \"bm25,hybrid,rrf(bm25,s3)\"\n"
         "A text of your own, one line per question:\n"
         "  {\"document\": \"...\", \"question\": \"...\", \"evidence\": [[120, 180]]}");
@@ -113,6 +115,20 @@ void add_eval_retrieval(Context& context, CLI::App& eval) {
         ->check(CLI::Range(16u, 1u << 20))
         ->type_name("MIB")
         ->capture_default_str();
+    command
+        ->add_option("--rerank", options.context.rerank, "units that context(METHOD) reads again")
+        ->check(CLI::Range(1u, 1000u))
+        ->type_name("N")
+        ->capture_default_str();
+    command
+        ->add_option("--rerank-model", options.context.rerank_model,
+                     "GGUF that reads them (default: --reader, else the scanning model)")
+        ->envname("S3ATTN_RERANK_MODEL")
+        ->type_name("FILE");
+    command
+        ->add_option("--rerank-adapter", options.context.rerank_adapter,
+                     "its adapter (default: the shipped one that fits it)")
+        ->type_name("DIR");
     add_ranking_options(*command, options.context.search);
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {

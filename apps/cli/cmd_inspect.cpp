@@ -101,8 +101,8 @@ void print_feature(const InspectReport& report, const InspectOptions& options) {
     }
     for (const FeatureOccurrence& occurrence : report.occurrences) {
         std::printf("\n%s, token position %llu, activation %.0f\n%s\n", occurrence.path.c_str(),
-                    static_cast<unsigned long long>(occurrence.position), occurrence.activation,
-                    in_context(occurrence).c_str());
+                    static_cast<unsigned long long>(occurrence.position.value),
+                    occurrence.activation, in_context(occurrence).c_str());
     }
 }
 
@@ -130,8 +130,10 @@ int run_inspect(const InspectArguments& arguments, const GlobalOptions& global) 
                             "' is neither LATENT nor SLOT:LATENT, such as 1234 or 0:1234"));
         return 2;
     }
-    options.model = global.engine.model;  // none there: tokens stay unnamed
-    auto report = inspect_store(arguments.store, options);
+    const auto store = Store::open(arguments.store);
+    if (!store.ok()) return fail(store.error());
+    const std::string& model = global.engine.model;  // none there: tokens stay unnamed
+    auto report = model.empty() ? store->inspect(options) : inspect_tokens(*store, options, model);
     if (!report.ok()) return fail(report.error());
     if (global.json) {
         std::printf("%s\n", dump(to_json(*report), 2).c_str());

@@ -15,7 +15,9 @@ struct PortableArguments {
 };
 
 int run_export(const PortableArguments& arguments, const GlobalOptions& options) {
-    auto report = export_store(arguments.store, arguments.file);
+    const auto store = Store::open(arguments.store);
+    if (!store.ok()) return fail(store.error());
+    auto report = store->export_to(arguments.file);
     if (!report.ok()) return fail(report.error());
     if (options.json) {
         std::printf("%s\n", dump(to_json(*report), 2).c_str());
@@ -28,7 +30,7 @@ int run_export(const PortableArguments& arguments, const GlobalOptions& options)
 }
 
 int run_import(const PortableArguments& arguments, const GlobalOptions& options) {
-    auto report = import_store(arguments.file, arguments.store);
+    auto report = Store::import_from(arguments.file, arguments.store);
     if (!report.ok()) return fail(report.error());
     if (options.json) {
         std::printf("%s\n", dump(to_json(*report), 2).c_str());
@@ -43,7 +45,7 @@ int run_import(const PortableArguments& arguments, const GlobalOptions& options)
 int run_merge(const PortableArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
     ConsoleProgress progress(options.quiet);
-    auto report = merge_stores(arguments.store, arguments.stores, progress, cancel);
+    auto report = Store::merge(arguments.store, arguments.stores, progress, cancel);
     progress.finish();
     if (!report.ok()) return fail(report.error());
     if (options.json) {

@@ -16,6 +16,23 @@ void print_explain(const SearchResult& result) {
     for (const std::string& line : apps::explain_lines(result)) {
         std::fprintf(stderr, "%s\n", line.c_str());
     }
+    if (result.rerank.links.empty()) return;  // they come with --explain
+    std::fprintf(stderr, "%s\n", dump(rerank_line(result.rerank), -1).c_str());
+}
+
+// What the second stage did and what it cost; why it did not run, where somebody may expect it.
+void print_rerank(const RerankReport& rerank) {
+    if (rerank.done) {
+        std::printf("%u units read again in context by %s: %u tokens, %.0f ms on the %s\n",
+                    rerank.units, rerank.model.c_str(), rerank.tokens, rerank.milliseconds,
+                    rerank.on_device ? "device" : "processor");
+        if (rerank.left_out > 0) {
+            std::printf("%u more did not fit its window and keep their places behind them\n",
+                        rerank.left_out);
+        }
+    } else if (!rerank.model.empty()) {
+        std::printf("not read again in context: %s\n", rerank.why.c_str());
+    }
 }
 
 void print_search(const SearchResult& result) {
@@ -27,6 +44,7 @@ void print_search(const SearchResult& result) {
     const auto total = result.timings_ms.find("total");
     std::printf("%zu spans, %u of %u tokens, %.0f ms\n", result.spans.size(), result.used_tokens,
                 result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
+    print_rerank(result.rerank);
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
@@ -152,6 +170,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     }
     std::printf("time to first token %.0f ms, prompt %u tokens, answer %u tokens\n",
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
+    print_rerank(result->search.rerank);
     return 0;
 }
 
@@ -218,6 +237,7 @@ void add_search_command(Context& context) {
         ->type_name("FILE")
         ->excludes(question);
     add_search_options(*command, arguments->search);
+    add_rerank_options(*command, context.options.engine);
     command->callback([arguments, question, &context] {
         if (question->count() == 0 && arguments->questions_file.empty()) {
             throw CLI::RequiredError("question (or --questions FILE)");
@@ -242,6 +262,7 @@ void add_query_commands(Context& context) {
     command->add_option("store", ask->store, "directory of the store")->required();
     command->add_option("question", ask->question, "what you want to know")->required();
     add_search_options(*command, ask->search);
+    add_rerank_options(*command, context.options.engine);
     add_answer_options(*command, *ask);
     command->callback([ask, &context] {
         context.run = [ask, &context] { return run_ask(*ask, context.options, context.cancel); };
@@ -257,6 +278,7 @@ void add_query_commands(Context& context) {
                     "Example: s3attn chat notes.s3");
     talk->add_option("store", chat->store, "directory of the store")->required();
     add_search_options(*talk, chat->search);
+    add_rerank_options(*talk, context.options.engine);
     add_answer_options(*talk, *chat);
     talk->callback([chat, &context] {
         context.run = [chat, &context] { return run_chat(*chat, context.options, context.cancel); };

@@ -137,6 +137,7 @@ void add_serve_command(Context& context) {
     command->add_option("store", arguments->service.stores, "directories of stores")->required();
     add_network_options(*command, *arguments);
     add_work_options(*command, *arguments);
+    add_rerank_options(*command, context.options.engine);
     command->add_flag("--mcp", arguments->mcp,
                       "speak MCP on standard input and output instead of HTTP");
     command->callback([arguments, &context] {

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "document_choice.h"
 #include "output.h"
 #include "progress_bar.h"
 
@@ -9,22 +10,38 @@ namespace {
 
 struct StoreArguments {
     std::string store;
-    std::string document;  // remove
-    int64_t text_of = 0;   // list --text
+    DocumentChoice document;
+    CLI::Option* text = nullptr;  // list --text [DOCUMENT]
 };
 
-int print_text(const StoreArguments& arguments) {
-    const Status status =
-        read_document_text(arguments.store, arguments.text_of, [](std::string_view piece) {
-            return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size();
-        });
-    return status.ok() ? 0 : fail(status.error());
+Status print_text(const Store& store, DocumentId doc_id) {
+    return store.read_text(doc_id, [](std::string_view piece) {
+        return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size();
+    });
+}
+
+Result<std::vector<DocumentInfo>> chosen_documents(const Store& store,
+                                                   const DocumentChoice& choice) {
+    if (choice.empty()) return store.list();
+    S3ATTN_TRY(DocumentInfo document, choose_document(store, choice));
+    return std::vector{std::move(document)};
 }
 
 int run_list(const StoreArguments& arguments, const GlobalOptions& options) {
-    if (arguments.text_of != 0) return print_text(arguments);
-    auto documents = list_documents(arguments.store);
+    const auto store = Store::open(arguments.store);
+    if (!store.ok()) return fail(store.error());
+    const bool text = arguments.text->count() > 0;
+    if (text && arguments.document.empty()) {
+        fail(
+            make_error(ErrorCode::kInvalidArgument, "--text needs a document: its path or number"));
+        return 2;
+    }
+    const auto documents = chosen_documents(*store, arguments.document);
     if (!documents.ok()) return fail(documents.error());
+    if (text) {
+        const Status printed = print_text(*store, documents->front().doc_id);
+        return printed.ok() ? 0 : fail(printed.error());
+    }
     if (options.json) {
         Json json = {{"documents", Json::array()}};
         for (const DocumentInfo& document : *documents)
@@ -33,18 +50,26 @@ int run_list(const StoreArguments& arguments, const GlobalOptions& options) {
         return 0;
     }
     for (const DocumentInfo& document : *documents) {
-        std::printf("%6lld  %10s tokens  %-8s  %s%s%s\n", static_cast<long long>(document.doc_id),
-                    group_digits(document.tokens).c_str(), document.format.c_str(),
-                    document.path.c_str(),
-                    document.complete ? "" : "  (incomplete: run `index` again)",
-                    document.missing ? "  (missing: its file is gone)" : "");
+        std::printf(
+            "%6lld  %10s tokens  %-8s  %s%s%s\n", static_cast<long long>(document.doc_id.value),
+            group_digits(document.tokens).c_str(), document.format.c_str(), document.path.c_str(),
+            document.complete ? "" : "  (incomplete: run `index` again)",
+            document.missing ? "  (missing: its file is gone)" : "");
     }
     if (documents->empty()) std::printf("the store is empty\n");
     return 0;
 }
 
 int run_remove(const StoreArguments& arguments, const GlobalOptions& options) {
-    auto removed = remove_document(arguments.store, arguments.document);
+    if (arguments.document.empty()) {
+        fail(make_error(ErrorCode::kInvalidArgument, "say which document: its path or number"));
+        return 2;
+    }
+    auto store = Store::open(arguments.store, Store::Access::kWrite);
+    if (!store.ok()) return fail(store.error());
+    const auto document = choose_document(*store, arguments.document);
+    if (!document.ok()) return fail(document.error());
+    const auto removed = store->remove(document->doc_id);
     if (!removed.ok()) return fail(removed.error());
     if (options.json) {
         std::printf("%s\n", dump(Json{{"removed", to_json(*removed)}}, 2).c_str());
@@ -56,7 +81,11 @@ int run_remove(const StoreArguments& arguments, const GlobalOptions& options) {
 }
 
 int run_verify(const StoreArguments& arguments, const GlobalOptions& options) {
-    auto report = verify_store(arguments.store);
+    const auto verify = [&]() -> Result<VerifyReport> {
+        S3ATTN_TRY(const Store store, Store::open(arguments.store));
+        return store.verify();
+    };
+    const auto report = verify();
     if (!report.ok()) {
         if (options.json) {
             std::printf("%s\n",
@@ -99,14 +128,19 @@ void add_store_commands(Context& context) {
     auto arguments = std::make_shared<StoreArguments>();
     CLI::App* list = add_store_command(context, "list", "Show the documents of a store",
                                        "Example: s3attn list notes.s3", arguments, run_list);
-    list->add_option("--text", arguments->text_of,
-                     "print the text of this document, as byte ranges of citations count it")
-        ->type_name("DOC_ID");
+    arguments->text =
+        list->add_option("--text", arguments->document.word,
+                         "print the text of a document, by its path or number, as byte ranges of "
+                         "citations count it")
+            ->type_name("DOCUMENT")
+            ->expected(0, 1);
+    add_document_options(*list, arguments->document);
     CLI::App* remove =
         add_store_command(context, "remove", "Drop a document from a store",
                           "Example: s3attn remove notes.s3 book.md", arguments, run_remove);
-    remove->add_option("document", arguments->document, "its path or number, as `list` shows them")
-        ->required();
+    remove->add_option("document", arguments->document.word,
+                       "its path or number, as `list` shows them");
+    add_document_options(*remove, arguments->document);
     add_store_command(context, "verify", "Check every byte of a store",
                       "Names the first inconsistency; exit code 1 if there is one.", arguments,
                       run_verify);

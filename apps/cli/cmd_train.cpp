@@ -1,7 +1,9 @@
 #include <charconv>
 #include <cstdio>
 
+#include "adapter/adapter_search.h"
 #include "commands.h"
+#include "model/llama_model.h"
 #include "output.h"
 #include "progress_bar.h"
 #include "s3attn/trainer.h"
@@ -10,12 +12,15 @@
 namespace s3attn::cli {
 namespace {
 
+constexpr uint32_t kUsualContextHeads = 4;
+
 struct TrainArguments {
     TrainOptions options;
     std::vector<std::string> heads;  // LAYER:HEAD
     std::string max_layer = "-1";    // a number or "all"
     std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
+    bool context_only = false;
 };
 
 template <class T>
@@ -90,7 +95,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     if (options.engine.chunk_tokens > 0) train.chunk_tokens = options.engine.chunk_tokens;
     SweepOptions sweep;
     for (const std::string& text : arguments.sweep) S3ATTN_CHECK(parse_sweep(text, sweep));
-    if (train.out.empty() && arguments.sweep.empty()) {
+    if (train.out.empty() && arguments.sweep.empty() && !arguments.context_only) {
         return usage("--out is required: the adapter directory to make");
     }
     if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
@@ -110,6 +115,22 @@ int show_report(const Result<Report>& report, const std::string& out, bool json)
     return 0;
 }
 
+int run_context_heads(TrainOptions train, const GlobalOptions& options, const CancelToken& cancel) {
+    std::string adapter = options.engine.adapter;
+    if (adapter.empty()) {
+        const auto model = read_model_info(train.model);
+        if (!model.ok()) return fail(model.error());
+        const auto found = find_adapter(options.engine.adapter_dirs, model->file_hash);
+        if (!found.ok()) return fail(found.error());
+        adapter = *found;
+    }
+    if (train.context.heads == 0) train.context.heads = kUsualContextHeads;
+    ConsoleProgress progress(options.quiet);
+    const auto report = add_context_heads(adapter, train, progress, cancel);
+    progress.finish();
+    return show_report(report, train.out.empty() ? adapter : train.out, options.json);
+}
+
 int run_train(const TrainArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
     if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
@@ -119,6 +140,7 @@ int run_train(const TrainArguments& arguments, const GlobalOptions& options,
         fail(sweep.error());
         return 2;
     }
+    if (arguments.context_only) return run_context_heads(train, options, cancel);
     ConsoleProgress progress(options.quiet);
     if (!arguments.sweep.empty()) {
         const auto report = sweep_training(train, *sweep, progress, cancel);
@@ -201,6 +223,30 @@ void add_query_options(CLI::App& command, TrainArguments& arguments) {
         ->capture_default_str();
 }
 
+void add_context_options(CLI::App& command, TrainArguments& arguments) {
+    ContextHeadOptions& context = arguments.options.context;
+    command
+        .add_option("--context-heads", context.heads,
+                    "also choose so many heads for the second stage (--rerank); 0: none")
+        ->check(CLI::Range(0u, 64u))
+        ->capture_default_str();
+    command.add_option("--context-questions", context.questions, "sentences to choose them with")
+        ->check(CLI::Range(1u, 100000u))
+        ->capture_default_str();
+    command.add_option("--context-units", context.units, "paragraphs in a context")
+        ->check(CLI::Range(2u, 1000u))
+        ->capture_default_str();
+    command
+        .add_option("--context-max-layer", context.max_layer,
+                    "deepest layer to choose them from (-1: two thirds of the network)")
+        ->capture_default_str();
+    command.add_flag("--context-keep-sentence", context.keep_sentence,
+                     "leave each sentence in its paragraph");
+    command.add_flag("--context-heads-only", arguments.context_only,
+                     "add them to the adapter that --adapter names, or that fits the model, and "
+                     "train nothing (with --out: to a copy of it)");
+}
+
 }  // namespace
 
 void add_train_command(Context& context) {
@@ -227,6 +273,7 @@ void add_train_command(Context& context) {
     add_head_options(*command, *arguments);
     add_sae_options(*command, *arguments);
     add_query_options(*command, *arguments);
+    add_context_options(*command, *arguments);
     command->add_option("--seed", train.seed, "of everything random")->capture_default_str();
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {

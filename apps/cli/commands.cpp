@@ -3,16 +3,45 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "s3attn/reason.h"
+
 namespace s3attn::cli {
 
 namespace {
 std::vector<NamedValue> g_named_files;
+
+// Which options help: the library does not know them.
+const char* advice_on(const Error& error) {
+    struct Advice {
+        const char* reason;
+        const char* text;
+    };
+    static constexpr Advice kAdvice[] = {
+        {reason::kNoModel, "pass --model FILE.gguf, or run `make setup` for the default"},
+        {reason::kNoAdapter, "make one with `s3attn train --model MODEL --corpus FILES --out DIR`"},
+        {reason::kAdapterMismatch,
+         "make one with `s3attn train --model MODEL --corpus FILES --out DIR`"},
+        {reason::kBudgetSmall, "pass a larger --budget"},
+        {reason::kBudgetZero, "pass --budget 1 or more"},
+        {reason::kBudgetLarge, "pass a smaller --budget, or another --reader"},
+        {reason::kMemorySmall, "pass a larger --memory"},
+    };
+    for (const Advice& advice : kAdvice) {
+        if (error.reason == advice.reason) return advice.text;
+    }
+    if (error.reason != reason::kStoreMismatch) return nullptr;
+    return error.subject == "key_side_hash" ? "pass --adapter with that adapter"
+                                            : "pass --model with that model";
+}
+
 }  // namespace
 
 void explain_files(std::vector<NamedValue> files) { g_named_files = std::move(files); }
 
 int fail(const Error& error) {
-    std::fprintf(stderr, "error: %s\n", error.message.c_str());
+    const char* advice = advice_on(error);
+    std::fprintf(stderr, "error: %s%s%s\n", error.message.c_str(), advice == nullptr ? "" : ": ",
+                 advice == nullptr ? "" : advice);
     for (const NamedValue& file : g_named_files) {
         if (file.value.empty() || error.message.find(file.value) == std::string::npos) continue;
         std::fprintf(stderr, "note: %s is what %s names\n", file.value.c_str(),

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <map>
 
-#include "engine/searcher.h"
+#include "retrieve/mix.h"
 
 namespace s3attn::cli {
 namespace {
@@ -135,6 +135,38 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
     add_ranking_options(command, options);
     command.add_flag("--explain", options.explain,
                      "print what passed along each stage, as JSON lines on standard error");
+}
+
+void add_rerank_options(CLI::App& command, EngineOptions& options) {
+    command
+        .add_option_function<std::string>(
+            "--rerank",
+            [&options](const std::string& text) {
+                RerankOptions& rerank = options.rerank;
+                rerank.mode = text == "auto"  ? RerankOptions::Mode::kAuto
+                              : text == "off" ? RerankOptions::Mode::kOff
+                                              : RerankOptions::Mode::kOn;
+                if (rerank.mode != RerankOptions::Mode::kOn) return;
+                rerank.units = static_cast<uint32_t>(std::stoul(text));
+            },
+            "read the first N units again, all in one context with the question; auto (default): "
+            "20, when the model can and it is quick; off")
+        ->envname("S3ATTN_RERANK")
+        ->check(CLI::IsMember({"auto", "off"}) | CLI::Range(2u, 1000u))
+        ->type_name("N|auto|off");
+    command
+        .add_option("--rerank-model", options.rerank_model,
+                    "GGUF that reads them (default: --reader, else --model); its adapter must have "
+                    "context heads (s3attn train --context-heads-only)")
+        ->envname("S3ATTN_RERANK_MODEL")
+        ->type_name("FILE");
+    command
+        .add_option("--rerank-seconds", options.rerank.seconds,
+                    "auto: most time that it may take on a processor, as estimated")
+        ->envname("S3ATTN_RERANK_SECONDS")
+        ->check(CLI::Range(0.0, 86400.0))
+        ->capture_default_str()
+        ->type_name("SECONDS");
 }
 
 void add_ranking_options(CLI::App& command, SearchOptions& options) {

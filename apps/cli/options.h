@@ -29,6 +29,8 @@ struct QueryArguments {
 void add_global_options(CLI::App& app, GlobalOptions& options);
 void add_search_options(CLI::App& command, SearchOptions& options);
 // The part of them that decides the order of units, not how many are shown.
+// --rerank and what belongs to it.
+void add_rerank_options(CLI::App& command, EngineOptions& options);
 void add_ranking_options(CLI::App& command, SearchOptions& options);
 
 // Refuses what the parser would take for a number: "-1" as the largest unsigned one, "nan" as lying

@@ -61,6 +61,43 @@ Json to_json(const Span& span) {
     return json;
 }
 
+Json to_json(const RerankReport& rerank) {
+    Json json = {{"done", rerank.done}};
+    if (!rerank.model.empty()) json["model"] = rerank.model;
+    if (!rerank.done) {
+        json["why"] = rerank.why.empty() ? "--rerank off" : rerank.why;
+        return json;
+    }
+    json["device"] = rerank.on_device ? "cuda" : "cpu";
+    json["units"] = rerank.units;
+    json["left_out"] = rerank.left_out;
+    json["tokens"] = rerank.tokens;
+    json["milliseconds"] = rerank.milliseconds;
+    json["attention"] = Json::array();
+    for (const RerankReport::UnitShare& unit : rerank.attention) {
+        json["attention"].push_back(
+            {{"unit", unit.unit_id.value}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
+    }
+    return json;
+}
+
+Json rerank_line(const RerankReport& rerank) {
+    Json json = {{"arrow", "units -> read again in context"}};
+    json.update(to_json(rerank));
+    if (rerank.links.empty()) return json;
+    json["tokens_of_question"] = rerank.question_tokens;
+    json["links"] = Json::array();
+    for (const RerankReport::Link& link : rerank.links) {
+        json["links"].push_back({{"question_token", link.question_token},
+                                 {"unit", link.unit_id.value},
+                                 {"looks_at", link.text},
+                                 {"byte_begin", link.byte_begin},
+                                 {"byte_end", link.byte_end},
+                                 {"attention", link.attention}});
+    }
+    return json;
+}
+
 Json to_json(const SearchResult& result) {
     Json json;
     json["question"] = result.question;
@@ -81,6 +118,7 @@ Json to_json(const SearchResult& result) {
         json["postings_read_share"] =
             static_cast<double>(result.postings_read) / static_cast<double>(result.postings);
     }
+    json["rerank"] = to_json(result.rerank);
     json["timings_ms"] = result.timings_ms;
     return json;
 }
@@ -129,7 +167,7 @@ Json to_json(const IndexReport& report) {
             continue;
         }
         json["files"].push_back({{"path", file.path},
-                                 {"doc_id", file.doc_id},
+                                 {"doc_id", file.doc_id.value},
                                  {"outcome", to_string(file.kind)},
                                  {"tokens", file.tokens},
                                  {"bytes", file.bytes},
@@ -141,7 +179,7 @@ Json to_json(const IndexReport& report) {
     }
     json["gone"] = Json::array();
     for (const DocumentInfo& document : report.gone) {
-        json["gone"].push_back({{"doc_id", document.doc_id}, {"path", document.path}});
+        json["gone"].push_back({{"doc_id", document.doc_id.value}, {"path", document.path}});
     }
     json["pruned"] = report.pruned;
     json["notes"] = to_json(report.notes);
@@ -189,9 +227,9 @@ Json to_json(const MergeReport& report) {
 
 static Json to_json(const FeatureOccurrence& occurrence) {
     const uint64_t length = occurrence.token_end - occurrence.token_begin;
-    return {{"doc_id", occurrence.doc_id},
+    return {{"doc_id", occurrence.doc_id.value},
             {"path", occurrence.path},
-            {"position", occurrence.position},
+            {"position", occurrence.position.value},
             {"activation", occurrence.activation},
             {"token", occurrence.context.substr(occurrence.token_begin, length)},
             {"byte_begin", occurrence.byte_begin},
@@ -293,6 +331,25 @@ Json to_json(const std::vector<Item>& items) {
     return json;
 }
 
+Json to_json(const ContextHeadReport& report) {
+    Json json;
+    json["chosen"] = to_json(report.chosen);
+    json["mean_reciprocal_rank"] = report.together.share;
+    json["mean_reciprocal_rank_raw"] = report.together.raw;
+    json["chance"] = report.chance;
+    json["questions"] = report.questions;
+    json["units"] = report.units;
+    json["mean_tokens"] = report.mean_tokens;
+    json["seconds"] = report.seconds;
+    json["ranking"] = Json::array();
+    for (const ContextHeadRank& rank : report.ranking) {
+        json["ranking"].push_back(to_json(rank.head));
+        json["ranking"].back()["share"] = rank.share;
+        json["ranking"].back()["raw"] = rank.raw;
+    }
+    return json;
+}
+
 Json to_json(const TrainReport& report) {
     Json json;
     json["chosen"] = to_json(report.chosen);
@@ -308,6 +365,7 @@ Json to_json(const TrainReport& report) {
     json["saes"] = to_json(report.saes);
     json["recall_at_10"] = report.recall_at_10;
     json["evidence_floor"] = report.evidence_floor;
+    if (!report.context.chosen.empty()) json["context_heads"] = to_json(report.context);
     json["seconds"] = report.seconds;
     json["peak_rss_bytes"] = report.peak_rss_bytes;
     return json;

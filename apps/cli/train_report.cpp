@@ -88,12 +88,33 @@ void print_end(const TrainReport& report, const std::string& out) {
                 static_cast<double>(report.peak_rss_bytes) / (1 << 20), out.c_str());
 }
 
+void print_context(const ContextHeadReport& report) {
+    constexpr size_t kShown = 12;
+    std::printf(
+        "\nContext heads: where a sentence's own paragraph ranks among %u in one context\n"
+        "(mean reciprocal rank, %u sentences; chance %.3f)\n  layer head  share    raw\n",
+        report.units, report.questions, report.chance);
+    for (size_t i = 0; i < std::min(kShown, report.ranking.size()); ++i) {
+        const ContextHeadRank& rank = report.ranking[i];
+        std::printf("  %5u %4u  %.3f  %.3f%s\n", rank.head.layer, rank.head.query_head, rank.share,
+                    rank.raw, i < report.chosen.size() ? "  chosen" : "");
+    }
+    std::printf("  together    %.3f  %.3f    (contexts of %.0f tokens, %.0f s)\n",
+                report.together.share, report.together.raw, report.mean_tokens, report.seconds);
+}
+
 }  // namespace
+
+void print_report(const ContextHeadReport& report, const std::string& out) {
+    print_context(report);
+    std::printf("\nadapter: %s\n", out.c_str());
+}
 
 void print_report(const TrainReport& report, const std::string& out) {
     print_ranking(report);
     print_trade_off(report);
     print_saes(report);
+    if (!report.context.chosen.empty()) print_context(report.context);
     print_end(report, out);
 }
 

@@ -33,7 +33,7 @@ double score_of(const std::vector<VoiceScore>& scores, std::string_view voice) {
 Json units_json(const Explanation& explanation) {
     Json units = Json::array();
     for (const ExplainedUnit& unit : explanation.best) {
-        Json json = {{"unit", unit.unit_id},
+        Json json = {{"unit", unit.unit_id.value},
                      {"score", unit.score},
                      {"s3", score_of(unit.scores, "s3")},
                      {"bm25", score_of(unit.scores, "bm25")}};

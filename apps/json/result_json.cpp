@@ -7,7 +7,7 @@ const char* to_string(OffsetSpace space) {
 }
 
 void add_place(const Span& span, Json& json) {
-    json["doc_id"] = span.doc_id;
+    json["doc_id"] = span.doc_id.value;
     json["path"] = span.path;
     json["offsets"] = to_string(span.offsets);
     json["byte_begin"] = span.byte_begin;
@@ -30,7 +30,7 @@ void add_evidence(const Span& span, Json& json) {
 }
 
 void add_document(const DocumentInfo& document, Json& json) {
-    json["doc_id"] = document.doc_id;
+    json["doc_id"] = document.doc_id.value;
     json["path"] = document.path;
     json["format"] = document.format;
     json["encoding"] = document.encoding;

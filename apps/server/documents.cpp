@@ -25,7 +25,7 @@ void Documents::resume_uploads() {
     }
 }
 
-Outcome<DocumentInfo> Documents::find(size_t store, int64_t doc_id) const {
+Outcome<DocumentInfo> Documents::find(size_t store, DocumentId doc_id) const {
     auto listed = stores_.documents(store);
     if (const auto* failure = std::get_if<Failure>(&listed)) return *failure;
     for (DocumentInfo& document : std::get<std::vector<DocumentInfo>>(listed)) {
@@ -33,11 +33,11 @@ Outcome<DocumentInfo> Documents::find(size_t store, int64_t doc_id) const {
     }
     return Failure{
         404, "document_not_found",
-        "the store '" + stores_[store].name + "' has no document " + std::to_string(doc_id),
+        "the store '" + stores_[store].name + "' has no document " + to_string(doc_id),
         "doc_id", 0};
 }
 
-Outcome<DocumentInfo> Documents::remove(size_t store, int64_t doc_id) {
+Outcome<DocumentInfo> Documents::remove(size_t store, DocumentId doc_id) {
     const auto there = find(store, doc_id);
     if (const auto* failure = std::get_if<Failure>(&there)) return *failure;
     auto removed = jobs_.remove(stores_[store].path, doc_id);

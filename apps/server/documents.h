@@ -18,8 +18,8 @@ class Documents {
     Documents(const Stores& stores, const EngineOptions& engine, const IndexOptions& index,
               size_t most_waiting, Metrics& metrics);
 
-    Outcome<DocumentInfo> find(size_t store, int64_t doc_id) const;
-    Outcome<DocumentInfo> remove(size_t store, int64_t doc_id);
+    Outcome<DocumentInfo> find(size_t store, DocumentId doc_id) const;
+    Outcome<DocumentInfo> remove(size_t store, DocumentId doc_id);
     // Has a document read: what a client sent, or a file of the client's own, which stays as it is.
     // 503 when too many wait.
     Outcome<ScanStatus> add_upload(size_t store, const std::string& name, IncomingFile& file);

@@ -12,6 +12,7 @@ int status_of(ErrorCode code) {
         case ErrorCode::kUnsupported: return 422;
         case ErrorCode::kMismatch:
         case ErrorCode::kBusy: return 409;
+        case ErrorCode::kExhausted:
         case ErrorCode::kCancelled: return 503;
         case ErrorCode::kIo:
         case ErrorCode::kCorrupt:

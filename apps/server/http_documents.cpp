@@ -6,6 +6,7 @@
 #include "fields.h"
 #include "render.h"
 #include "routes.h"
+#include "s3attn/store.h"
 #include "uploads.h"
 
 namespace s3attn::server {
@@ -135,8 +136,8 @@ std::optional<uint64_t> query_number(const httplib::Request& request, const char
 Outcome<std::pair<size_t, DocumentInfo>> HttpApi::Routes::named_document(
     const Request& request) const {
     const std::string id = request.matches[1];
-    int64_t doc_id = 0;
-    const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), doc_id);
+    DocumentId doc_id;
+    const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), doc_id.value);
     if (error != std::errc() || end != id.data() + id.size()) {
         return Failure{404, "document_not_found", "a document is named by its number", "doc_id", 0};
     }
@@ -243,8 +244,9 @@ void HttpApi::Routes::read_text(const Request& request, Response& response) {
         return send_failure(
             response, bad_request("begin and end must be byte offsets", begin ? "end" : "begin"));
     }
-    const auto range = read_document_range(service_.stores()[store].path, document.doc_id, *begin,
-                                           *end, kMostTextBytes);
+    const auto there = Store::open(service_.stores()[store].path);
+    if (!there.ok()) return send_failure(response, failure_of(there.error()));
+    const auto range = there->read_range(document.doc_id, *begin, *end, kMostTextBytes);
     if (!range.ok()) return send_failure(response, failure_of(range.error()));
     Json json = document_json(service_, store, range->document);
     uint64_t from = *begin, to = *end;

@@ -37,8 +37,12 @@ Json document_heat(const std::vector<UnitAttention>& units, size_t first, size_t
     }
     for (double& value : s3) value = rounded(value, 1e8);
     for (double& value : bm25) value = rounded(value, 1e4);
-    return {{"doc_id", units[first].doc_id}, {"bytes", bytes}, {"units", last - first},
-            {"mass", rounded(total)},        {"s3", s3},       {"bm25", bm25}};
+    return {{"doc_id", units[first].doc_id.value},
+            {"bytes", bytes},
+            {"units", last - first},
+            {"mass", rounded(total)},
+            {"s3", s3},
+            {"bm25", bm25}};
 }
 
 Json link_json(const AttentionLink& link) {
@@ -70,7 +74,7 @@ Json scan_json(const ScanStatus& status) {
                  {"tokens", status.tokens},
                  {"tokens_per_s", rounded(status.progress.tokens_per_s, 10)}};
     if (status.eta_s >= 0 && !status.ended()) json["eta_s"] = rounded(status.eta_s, 10);
-    if (status.doc_id > 0) json["doc_id"] = status.doc_id;
+    if (status.doc_id.value > 0) json["doc_id"] = status.doc_id.value;
     if (!status.outcome.empty()) json["outcome"] = status.outcome;
     if (!status.error.empty()) json["error"] = status.error;
     if (!status.notes.empty()) json["notes"] = status.notes;

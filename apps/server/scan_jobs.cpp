@@ -156,7 +156,7 @@ bool ScanJobs::cancel(uint64_t id) {
     return true;
 }
 
-Result<DocumentInfo> ScanJobs::remove(const std::string& store_path, int64_t doc_id) {
+Result<DocumentInfo> ScanJobs::remove(const std::string& store_path, DocumentId doc_id) {
     auto removal = std::make_unique<Removal>();
     removal->store_path = store_path;
     removal->doc_id = doc_id;

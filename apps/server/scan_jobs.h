@@ -39,7 +39,7 @@ class ScanJobs {
     // such job, or it has ended.
     bool cancel(uint64_t id);
     // Removes a document. A scan under way steps aside for it and goes on from its last commit.
-    Result<DocumentInfo> remove(const std::string& store_path, int64_t doc_id);
+    Result<DocumentInfo> remove(const std::string& store_path, DocumentId doc_id);
     size_t waiting() const;
     size_t running() const;
     // Ends the scan at its next commit point; what is committed is kept. No job is taken after.
@@ -57,7 +57,7 @@ class ScanJobs {
     };
     struct Removal {
         std::string store_path;
-        int64_t doc_id;
+        DocumentId doc_id;
         std::promise<Result<DocumentInfo>> result;
     };
     using Lock = std::unique_lock<std::mutex>;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "s3attn/ids.h"
 #include "s3attn/progress.h"
 
 namespace s3attn::server {
@@ -17,7 +18,7 @@ struct ScanStatus {
     State state = State::kQueued;
     Progress progress;
     double eta_s = -1;  // < 0: not known
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     std::string outcome;  // "indexed", "replaced", "unchanged", "resumed"; when done
     std::string error;    // when failed
     uint64_t tokens = 0;  // scanned

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store_calls.h"
+
 namespace s3attn::server {
 namespace {
 
@@ -19,7 +21,7 @@ class EngineWork final : public ScanWork {
     }
 
     bool has_part(const ScanRequest& request) override {
-        const auto documents = list_documents(request.store_path);
+        const auto documents = list_store(request.store_path);
         return documents.ok() &&
                std::any_of(documents->begin(), documents->end(), [&](const DocumentInfo& document) {
                    return !document.complete && document.path == request.file;
@@ -27,11 +29,14 @@ class EngineWork final : public ScanWork {
     }
 
     Status drop_part(const ScanRequest& request) override {
-        return drop_interrupted(request.store_path, request.file);
+        auto store = Store::open(request.store_path, Store::Access::kWrite);
+        if (!store.ok() && store.error().code == ErrorCode::kNotFound) return {};
+        if (!store.ok()) return store.error();
+        return store->drop_interrupted(request.file);
     }
 
-    Result<DocumentInfo> remove(const std::string& store_path, int64_t doc_id) override {
-        return remove_document(store_path, std::to_string(doc_id));
+    Result<DocumentInfo> remove(const std::string& store_path, DocumentId doc_id) override {
+        return remove_from(store_path, doc_id);
     }
 
   private:

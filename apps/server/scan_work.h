@@ -29,7 +29,7 @@ class ScanWork {
     virtual bool has_part(const ScanRequest& request) = 0;
     // Drops that part; an earlier version of the document stays.
     virtual Status drop_part(const ScanRequest& request) = 0;
-    virtual Result<DocumentInfo> remove(const std::string& store_path, int64_t doc_id) = 0;
+    virtual Result<DocumentInfo> remove(const std::string& store_path, DocumentId doc_id) = 0;
 };
 
 // With an engine, made when the first document comes.

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "store_calls.h"
+
 namespace s3attn::server {
 namespace {
 
@@ -65,7 +67,7 @@ Outcome<size_t> Stores::choose_one(const std::string& name, bool or_first) const
 
 Status Stores::check() const {
     for (const NamedStore& store : stores_) {
-        const auto documents = list_documents(store.path);
+        const auto documents = list_store(store.path);
         if (!documents.ok() && documents.error().code != ErrorCode::kNotFound) {
             return documents.error();
         }
@@ -74,7 +76,7 @@ Status Stores::check() const {
 }
 
 Outcome<std::vector<DocumentInfo>> Stores::documents(size_t store) const {
-    auto listed = list_documents(stores_[store].path);
+    auto listed = list_store(stores_[store].path);
     if (listed.ok()) return std::move(*listed);
     if (listed.error().code == ErrorCode::kNotFound) return std::vector<DocumentInfo>();
     return failure_of(listed.error());

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "outcome.h"
-#include "s3attn/engine.h"
+#include "s3attn/store.h"
 
 namespace s3attn::server {
 

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "model/utf8.h"
+#include "store_calls.h"
 
 namespace s3attn::server {
 namespace {
@@ -205,7 +206,7 @@ std::shared_ptr<UploadedFile> upload_of(const std::string& folder, const std::st
 std::vector<std::shared_ptr<UploadedFile>> unfinished_uploads(const std::string& folder,
                                                               const std::string& store) {
     std::vector<std::shared_ptr<UploadedFile>> running, waiting;
-    const auto listed = list_documents(store);
+    const auto listed = list_store(store);
     const std::vector<DocumentInfo> documents = listed.ok() ? *listed : std::vector<DocumentInfo>();
     const std::vector<std::string> names = names_in(folder);
     for (const std::string& name : names) {

@@ -11,7 +11,7 @@
 
 namespace s3attn {
 
-// What kind of failure; programs branch on it, people read the message.
+// What kind of failure.
 enum class ErrorCode {
     kInvalidArgument,  // the caller asked for something that cannot be (empty question, bad option)
     kNotFound,         // a file, document or model is not there
@@ -21,6 +21,7 @@ enum class ErrorCode {
     kUnsupported,      // known, and not supported (an architecture, a file format)
     kCancelled,        // the caller's CancelToken fired; what was committed is kept
     kBusy,             // another process holds what is needed
+    kExhausted,        // no memory or threads are left; what was committed is kept
     kInternal,         // a bug of ours
 };
 
@@ -35,14 +36,18 @@ constexpr const char* to_string(ErrorCode code) {
         case ErrorCode::kUnsupported: return "unsupported";
         case ErrorCode::kCancelled: return "cancelled";
         case ErrorCode::kBusy: return "busy";
+        case ErrorCode::kExhausted: return "exhausted";
         case ErrorCode::kInternal: return "internal";
     }
     return "internal";
 }
 
+// Programs branch on code and reason; people read the message, whose wording may change.
 struct Error {
     ErrorCode code = ErrorCode::kInternal;
-    std::string message;  // one sentence or two, no trailing newline
+    std::string message = {};  // one sentence or two, no trailing newline
+    std::string reason = {};  // which failure exactly: one of s3attn/reason.h, else the code's name
+    std::string subject = {};  // the field or file it is about, where there is one
 };
 
 // Either a T or an Error. Test with ok(); value() and error() require the matching state.
@@ -88,7 +93,11 @@ class [[nodiscard]] Result<void> {
 using Status = Result<void>;
 
 inline Error make_error(ErrorCode code, std::string message) {
-    return Error{code, std::move(message)};
+    return {code, std::move(message), to_string(code), {}};
+}
+inline Error make_error(ErrorCode code, const char* reason, std::string subject,
+                        std::string message) {
+    return {code, std::move(message), reason, std::move(subject)};
 }
 
 }  // namespace s3attn

@@ -37,6 +37,16 @@ enum class Negatives {
 };
 const char* name_of(Negatives negatives);  // "random", "bm25", "document", "adjacent"
 
+// The choice of the second stage's heads: inverse cloze in context. A sentence stands behind the
+// unit it was cut from and others like it; a good head looks at that unit.
+struct ContextHeadOptions {
+    uint32_t heads = 0;          // to choose; 0: none, the adapter has no second stage
+    uint32_t questions = 64;     // sentences
+    uint32_t units = 20;         // in a context, the sentence's own among them
+    int32_t max_layer = -1;      // deepest layer that may be chosen; -1: two thirds of the depth
+    bool keep_sentence = false;  // leave the sentence in its unit
+};
+
 struct TrainOptions {
     std::string model;                // GGUF
     std::vector<std::string> corpus;  // plain text files or directories
@@ -56,6 +66,7 @@ struct TrainOptions {
     Negatives negatives = Negatives::kRandom;
     uint32_t model_questions = 0;  // training pairs whose sentence the model replaces by a question
     std::string question_model;    // GGUF that writes them; empty: `model` itself
+    ContextHeadOptions context;
     uint32_t seed = 1;
     uint32_t threads = 0;
     Device device = Device::kAuto;  // of the scan and the autoencoders' training
@@ -101,6 +112,23 @@ struct SaeReport {
     bool stopped_early = false;           // the held-out FVU no longer fell
     std::vector<std::pair<uint32_t, double>> held_out;  // (step, FVU) while training
 };
+// Of one head, or of the chosen ones together: the mean reciprocal rank of the sentence's own unit.
+struct ContextHeadRank {
+    HeadId head;
+    double share = 0;  // by the share of what falls on any unit
+    double raw = 0;    // by the attention itself
+};
+struct ContextHeadReport {
+    std::vector<ContextHeadRank> ranking;  // best first
+    std::vector<HeadId> chosen;
+    bool by_share = true;      // which of the two the chosen heads are used with
+    ContextHeadRank together;  // the chosen heads, z-scored and summed
+    double chance = 0;
+    uint32_t questions = 0, units = 0;
+    double mean_tokens = 0;  // of a context
+    double seconds = 0;
+};
+
 struct TrainReport {
     std::vector<HeadReport> ranking;         // every head tried, best first
     std::vector<DeadHead> dead;              // heads that cannot be used
@@ -110,7 +138,8 @@ struct TrainReport {
     std::vector<SaeReport> saes;
     double recall_at_10 = 0;  // chosen heads together, with codes, held-out inverse cloze
     double evidence_floor = 0;
-    double seconds = 0;  // of all runs that it took
+    ContextHeadReport context;  // empty without a second stage
+    double seconds = 0;         // of all runs that it took
     uint64_t peak_rss_bytes = 0;
     std::string heat_map;  // SVG: recall of every head, layers by heads
 };
@@ -120,6 +149,12 @@ struct TrainReport {
 // or cancelled goes on after its last finished part when it is called again with the same options.
 Result<TrainReport> train_adapter(const TrainOptions& options, ProgressSink& sink,
                                   const CancelToken& cancel);
+
+// Chooses context heads for the adapter in `adapter` (of options.model, from options.corpus, as
+// options.context says) and writes it with them to options.out; with an empty one, in its place.
+// All else of the adapter stays as it is: no index becomes stale.
+Result<ContextHeadReport> add_context_heads(const std::string& adapter, const TrainOptions& options,
+                                            ProgressSink& sink, const CancelToken& cancel);
 
 // Every combination of these on the same heads and keys.
 struct SweepOptions {

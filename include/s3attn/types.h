@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "s3attn/ids.h"
 #include "s3attn/progress.h"
 
 namespace s3attn {
@@ -25,7 +26,7 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    int64_t doc_id = 0;  // stable for the life of the store
+    DocumentId doc_id;   // stable for the life of the store
     std::string path;    // as the caller named it first ("-" for standard input)
     // Which file it is: its canonical path, "uploads/NAME" in the store's own folder, or empty
     // (standard input; stores of older programs). Two names of one file are one document.
@@ -49,7 +50,7 @@ struct VoiceScore {
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
 struct Span {
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     std::string path;
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t byte_begin = 0;
@@ -84,6 +85,44 @@ enum class RoundQuery {
     kEvidence,  // the text of the best unit alone: its own queries
 };
 
+// The second stage: the first units of a ranking read again, all in one context with the question
+// behind them (docs/retrieval.md).
+struct RerankOptions {
+    enum class Mode {
+        kAuto,  // when its model has context heads, and it runs on a device or takes few seconds
+        kOff,
+        kOn,  // kNotFound when its model has no context heads
+    } mode = Mode::kAuto;
+    uint32_t units = 20;
+    double seconds = 2;  // kAuto: most time on a processor, estimated
+};
+struct RerankReport {
+    bool done = false;
+    std::string why;    // not done: the reason
+    std::string model;  // that reads
+    bool on_device = false;
+    uint32_t units = 0;     // read again
+    uint32_t left_out = 0;  // of those wanted, what the model's window did not hold
+    uint32_t tokens = 0;    // of the context
+    double milliseconds = 0;
+    struct UnitShare {
+        UnitId unit_id;
+        double share = 0;          // of the question's attention to any of these units
+        uint32_t first_place = 0;  // 0-based, before the second stage
+    };
+    std::vector<UnitShare> attention;  // in the new order
+    // With SearchOptions::explain: which question token looked where, the largest first.
+    struct Link {
+        uint32_t question_token = 0;
+        UnitId unit_id;
+        std::string text;                       // of the token that was looked at
+        uint64_t byte_begin = 0, byte_end = 0;  // in the unit's text
+        double attention = 0;                   // mean over the heads
+    };
+    std::vector<std::string> question_tokens;
+    std::vector<Link> links;
+};
+
 struct SearchOptions {
     // Which voices are asked: "s3", the model's own attention; "bm25", shared words; "hybrid", both
     // as the adapter weighs them; "sum(s3:4,bm25:1)" and "rrf(s3,bm25)", both as told (a weighted
@@ -110,7 +149,7 @@ struct SearchOptions {
 
 // Where a question's attention fell: the picture of a whole document, and the reasons of each span.
 struct UnitAttention {
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     uint64_t byte_begin = 0, byte_end = 0;
     double score_s3 = 0;    // of all attention, which is 1 over all units; 0 when not used
     double score_bm25 = 0;  // 0 likewise, and where no word is shared or others share more
@@ -154,7 +193,7 @@ struct ExplainedHead {
     std::vector<ExplainedToken> tokens;  // of the question
 };
 struct ExplainedUnit {
-    int64_t unit_id = 0;
+    UnitId unit_id;
     double score = 0;
     std::vector<VoiceScore> scores;
 };
@@ -181,8 +220,9 @@ struct SearchResult {
     uint64_t postings = 0;       // of the heads' lists; 0 where S3 scores were not made
     uint64_t postings_read = 0;  // of these, each counted once
     std::map<std::string, double> timings_ms;  // stage -> milliseconds
-    Explanation explanation;                   // with SearchOptions::explain
-    Attention attention;                       // with SearchOptions::attention
+    RerankReport rerank;
+    Explanation explanation;  // with SearchOptions::explain
+    Attention attention;      // with SearchOptions::attention
 };
 
 struct Citation {
@@ -267,7 +307,7 @@ struct FileOutcome {
     } kind = Kind::kIndexed;
     std::string reason;        // why it was skipped; empty otherwise
     std::string renamed_from;  // the document's path before, of a renamed one
-    int64_t doc_id = 0;
+    DocumentId doc_id;
     uint64_t tokens = 0;  // scanned in this run
     uint64_t bytes = 0;   // of the source
     // Also of skipped files; of unchanged ones what opening them shows.

@@ -111,6 +111,21 @@ Status check_heads(const Adapter& a) {
     return {};
 }
 
+Status check_context(const Adapter& a) {
+    std::set<std::pair<uint32_t, uint32_t>> seen;
+    for (size_t i = 0; i < a.context.heads.size(); ++i) {
+        const ContextHeads::Head& head = a.context.heads[i];
+        const std::string where = "context.heads[" + std::to_string(i) + "]";
+        if (head.layer >= a.n_layer) return invalid(where + ".layer", "is past the last layer");
+        if (head.query_head >= a.n_head) return invalid(where + ".query_head", "does not exist");
+        if (!seen.emplace(head.layer, head.query_head).second) return invalid(where, "is a repeat");
+    }
+    if (!(a.context.first_weight >= 0) || !std::isfinite(a.context.first_weight)) {
+        return invalid("context.first_weight", "is not a number of 0 or more");
+    }
+    return {};
+}
+
 template <class T>
 void append(std::string& bytes, T value) {
     bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -131,6 +146,12 @@ std::vector<uint32_t> Adapter::key_layers() const { return distinct_layers(slots
 
 std::vector<uint32_t> Adapter::query_layers() const { return distinct_layers(heads); }
 
+uint32_t ContextHeads::deepest_layer() const {
+    uint32_t deepest = 0;
+    for (const Head& head : heads) deepest = std::max(deepest, head.layer);
+    return deepest;
+}
+
 uint32_t Adapter::deepest_layer() const {
     uint32_t deepest = 0;
     for (const KeySlot& slot : slots) deepest = std::max(deepest, slot.layer);
@@ -141,6 +162,7 @@ uint32_t Adapter::deepest_layer() const {
 Status validate_adapter(const Adapter& adapter) {
     S3ATTN_CHECK(check_dimensions(adapter));
     S3ATTN_CHECK(check_slots(adapter));
+    S3ATTN_CHECK(check_context(adapter));
     return check_heads(adapter);
 }
 

@@ -48,6 +48,18 @@ struct QueryHead {
     float mixture = 1.0f;  // softmaxed share, sums to 1
 };
 
+// Heads of the second stage: those whose attention in context tells which of some passages answers
+// a question (docs/retrieval.md). They need no autoencoder and nothing of the index.
+struct ContextHeads {
+    struct Head {
+        uint32_t layer = 0, query_head = 0;
+    };
+    std::vector<Head> heads;    // best first; empty: the adapter has none
+    bool share = true;          // each question token's attention to any unit sums to 1
+    float first_weight = 0.5f;  // of the first stage's z-scored score
+    uint32_t deepest_layer() const;
+};
+
 struct Adapter {
     std::string name;  // directory name
     std::string model_name, model_hash, tokenizer_hash, architecture;
@@ -59,7 +71,8 @@ struct Adapter {
     std::string key_side_hash;            // XXH3-128 over everything the index depends on
     std::vector<KeySlot> slots;           // ascending (layer, kv_head)
     std::vector<QueryHead> heads;         // best first
-    std::string training_record;          // JSON, verbatim from adapter.json
+    ContextHeads context;
+    std::string training_record;  // JSON, verbatim from adapter.json
 
     std::vector<uint32_t> key_layers() const;    // ascending, distinct
     std::vector<uint32_t> query_layers() const;  // ascending, distinct

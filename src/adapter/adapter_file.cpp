@@ -157,6 +157,29 @@ Status read_scalars(const Fields& root, const std::string& file, Adapter& adapte
     return {};
 }
 
+// Absent in adapters without a second stage.
+Status read_context(const Fields& root, const std::string& file, Adapter& adapter) {
+    if (root.find("context") == nullptr) return {};
+    S3ATTN_TRY(const Json* json, root.child("context", Type::object));
+    const Fields context(*json, file, "context");
+    S3ATTN_TRY(const Json* heads, context.child("heads", Type::array));
+    if (heads->size() > kMaxSlots) return context.bad("heads", "holds too many entries");
+    for (size_t i = 0; i < heads->size(); ++i) {
+        const Fields fields((*heads)[i], file, "context.heads[" + std::to_string(i) + "]");
+        ContextHeads::Head head;
+        S3ATTN_TRY(head.layer, fields.number("layer", 0, adapter.n_layer - 1));
+        S3ATTN_TRY(head.query_head, fields.number("query_head", 0, adapter.n_head - 1));
+        adapter.context.heads.push_back(head);
+    }
+    S3ATTN_TRY(const std::string mass, context.text("mass"));
+    if (mass != "share" && mass != "raw") {
+        return context.bad("mass", "is '" + mass + "', expected 'share' or 'raw'");
+    }
+    adapter.context.share = mass == "share";
+    S3ATTN_TRY(adapter.context.first_weight, context.real32("first_weight"));
+    return {};
+}
+
 Status check_format(const Fields& root) {
     S3ATTN_TRY(const std::string format, root.text("format"));
     if (format != "s3attn-adapter") {
@@ -249,7 +272,7 @@ Result<std::string> adapter_json_bytes(const Adapter& adapter, const Files& file
                          {"mixture", head.mixture}});
     }
     for (const auto& [name, bytes] : files) hashes[name] = hash_bytes(bytes);
-    const Json root = {
+    Json root = {
         {"format", "s3attn-adapter"},
         {"format_version", kFormatVersion},
         {"model",
@@ -271,8 +294,17 @@ Result<std::string> adapter_json_bytes(const Adapter& adapter, const Files& file
         {"slots", slots},
         {"heads", heads},
         {"files", hashes},
-        {"training", training},
     };
+    if (!adapter.context.heads.empty()) {
+        Json context = Json::array();
+        for (const ContextHeads::Head& head : adapter.context.heads) {
+            context.push_back({{"layer", head.layer}, {"query_head", head.query_head}});
+        }
+        root["context"] = {{"heads", context},
+                           {"mass", adapter.context.share ? "share" : "raw"},
+                           {"first_weight", adapter.context.first_weight}};
+    }
+    root["training"] = training;
     return adapter_json::dump(root, 2) + "\n";
 }
 
@@ -325,6 +357,7 @@ Result<Adapter> load_adapter(const std::string& directory) {
     adapter.name = name_of(directory);
     S3ATTN_CHECK(read_model(root, file, adapter));
     S3ATTN_CHECK(read_scalars(root, file, adapter));
+    S3ATTN_CHECK(read_context(root, file, adapter));
     Reader reader{directory, nullptr};
     S3ATTN_TRY(reader.hashes, root.child("files", Type::object));
     S3ATTN_CHECK(read_parts(root, reader, adapter));

@@ -5,6 +5,7 @@
 
 #include "adapter/json_util.h"
 #include "base/files.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -71,11 +72,10 @@ Result<std::string> find_adapter(const std::vector<std::string>& dirs,
     for (const std::string& directory : dirs) {
         searched += (searched.empty() ? "'" : ", '") + directory + "'";
     }
-    return make_error(ErrorCode::kNotFound,
+    return make_error(ErrorCode::kNotFound, reason::kNoAdapter, std::string(model_hash),
                       "no adapter for the model with hash " + std::string(model_hash) + " in " +
                           (searched.empty() ? "(no directory given)" : searched) +
-                          (seen.empty() ? "" : "; seen: " + seen) +
-                          "; make one with 's3attn train'");
+                          (seen.empty() ? "" : "; seen: " + seen));
 }
 
 }  // namespace s3attn

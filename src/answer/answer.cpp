@@ -7,6 +7,7 @@
 #include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
 #include "base/timing.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -27,12 +28,12 @@ Status check_window(const Reader& reader, const Prompt& prompt, const AskOptions
     const uint32_t window = reader.info().window_tokens;
     const uint64_t need = with_margin(reader, tokens);
     if (need < window && window - need >= std::min(options.max_answer_tokens, 16u)) return {};
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                       "question and evidence take " + std::to_string(tokens) +
                           " tokens and the reader's window holds " + std::to_string(window) +
-                          ": pass a smaller --budget (now " +
+                          ": take a smaller budget (now " +
                           std::to_string(options.search.budget_tokens) +
-                          "), a shorter question, or a --reader with a larger window");
+                          "), a shorter question, or a reader with a larger window");
 }
 
 // Marks the model wrote itself and that exist, behind those found by word overlap.

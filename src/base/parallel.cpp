@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace s3attn {
@@ -31,9 +33,16 @@ struct ThreadPool::Impl {
     uint64_t generation = 0;
     bool stopping = false;
     std::vector<std::thread> workers;
+    std::exception_ptr thrown;  // by the first task that did
 
     void take_tasks() {
-        for (uint32_t i = next.fetch_add(1); i < n_tasks; i = next.fetch_add(1)) (*task)(i);
+        try {
+            for (uint32_t i = next.fetch_add(1); i < n_tasks; i = next.fetch_add(1)) (*task)(i);
+        } catch (...) {
+            next.store(n_tasks);
+            const std::lock_guard lock(mutex);
+            if (!thrown) thrown = std::current_exception();
+        }
     }
 
     void work() {
@@ -87,6 +96,7 @@ void ThreadPool::run(uint32_t n, const std::function<void(uint32_t)>& task) {
     impl_->take_tasks();
     std::unique_lock lock(impl_->mutex);
     impl_->finished.wait(lock, [&] { return impl_->working == 0; });
+    if (impl_->thrown) std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
 }
 
 }  // namespace s3attn

@@ -12,11 +12,13 @@ uint32_t available_threads();
 
 class ThreadPool {
   public:
-    explicit ThreadPool(uint32_t threads);  // 0: available_threads()
+    // 0: available_threads(). Fewer where the system has no more.
+    explicit ThreadPool(uint32_t threads);
     ~ThreadPool();
     uint32_t size() const;
-    // Calls task(i) for i in [0, n), each exactly once, and waits. Tasks must not throw.
-    // The calling thread works too. Not reentrant.
+    // Calls task(i) for i in [0, n), each exactly once, and waits. The calling thread works too. Not
+    // reentrant. Of a task that throws (memory ran out) the caller gets the exception, when all
+    // threads have stopped; tasks that were not begun are left out then.
     void run(uint32_t n, const std::function<void(uint32_t)>& task);
 
   private:

@@ -10,12 +10,15 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
+#include "engine/context_rerank.h"
 #include "engine/device_monitor.h"
 #include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
 #include "engine/indexer.h"
 #include "engine/searcher.h"
 #include "engine/store_slot.h"
+#include "s3attn/reason.h"
+#include "s3attn/store.h"
 #include "scan/open_scan.h"
 #include "store/sources.h"
 #include "store/store.h"
@@ -78,6 +81,7 @@ class EngineImpl final : public Engine {
     const Fingerprint fingerprint_;  // chunk size apart
     ScannerSlot scanners_{parts_};
     ReaderSlot readers_{parts_};
+    StageSlot stages_{parts_};
     StoreSlot stores_;
     std::mutex index_mutex_;
     std::shared_ptr<Scanner> coder_scanner_;  // of coder_
@@ -132,13 +136,14 @@ Status find_gone(const std::string& store, const std::vector<std::string>& input
         return input != "-" && !std::filesystem::is_regular_file(input, error);
     };
     if (std::none_of(inputs.begin(), inputs.end(), is_folder_or_gone)) return {};
-    S3ATTN_TRY(const auto documents, list_documents(store));
+    S3ATTN_TRY(const Store there, Store::open(store));
+    S3ATTN_TRY(const auto documents, there.list());
     report.gone = gone_documents(documents, inputs, store);
     report.pruned = prune && !report.gone.empty();
     if (!prune) return {};
     for (const DocumentInfo& document : report.gone) {
         S3ATTN_TRY([[maybe_unused]] const DocumentInfo removed,
-                   writer.remove_document(document.path));  // never taken for an id
+                   writer.remove_document(document.doc_id));
     }
     return {};
 }
@@ -228,7 +233,15 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
-    return searcher.search(question, options);
+    if (parts_.rerank.mode == RerankOptions::Mode::kOff) return searcher.search(question, options);
+    RerankReport report;
+    std::string why;
+    ContextStage* stage = stages_.get(why);
+    ContextRerank rerank(parts_.rerank, stage, why, options.explain, report);
+    searcher.second_stage = &rerank;
+    S3ATTN_TRY(SearchResult result, searcher.search(question, options));
+    result.rerank = std::move(report);
+    return result;
 }
 
 Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,
@@ -244,11 +257,11 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
     const uint32_t window = held.reader->info().window_tokens;
     if (options.search.budget_tokens >= window) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget",
                           "a budget of " + std::to_string(options.search.budget_tokens) +
                               " tokens does not fit the reader's window of " +
                               std::to_string(window) +
-                              " tokens: pass a smaller --budget, or a reader with a larger window");
+                              " tokens: take a smaller budget, or a reader with a larger window");
     }
     const Stopwatch watch;
     SearchOptions how = options.search;

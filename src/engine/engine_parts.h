@@ -8,6 +8,7 @@
 #include <string>
 
 #include "adapter/adapter.h"
+#include "engine/context_stage.h"
 #include "model/language_model.h"
 #include "s3attn/engine.h"
 #include "s3attn/reader.h"
@@ -26,6 +27,9 @@ struct EngineParts {
                                                    const CancelToken* cancel)>
         open_scanner;
     std::function<Result<std::unique_ptr<Reader>>(const CancelToken* cancel)> open_reader;
+    RerankOptions rerank;
+    // The second stage; null: none.
+    std::function<Result<std::unique_ptr<ContextStage>>()> open_stage;
 };
 
 std::unique_ptr<Engine> make_engine(EngineParts parts);
@@ -44,6 +48,21 @@ class ScannerSlot {
     const EngineParts& parts_;
     std::mutex mutex_;
     std::shared_ptr<Scanner> scanner_;
+};
+
+// The second stage, looked for by the first search that wants it.
+class StageSlot {
+  public:
+    explicit StageSlot(const EngineParts& parts) : parts_(parts) {}
+    // Null where there is none; `why` then says why.
+    ContextStage* get(std::string& why);
+
+  private:
+    const EngineParts& parts_;
+    std::mutex mutex_;
+    bool looked_ = false;
+    std::string why_;
+    std::unique_ptr<ContextStage> stage_;
 };
 
 // The reader, loaded by the first answer.

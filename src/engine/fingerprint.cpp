@@ -1,5 +1,7 @@
 #include "engine/fingerprint.h"
 
+#include "s3attn/reason.h"
+
 namespace s3attn {
 
 Fingerprint make_fingerprint(const ModelInfo& model, const Adapter& adapter,
@@ -24,10 +26,9 @@ Status check_searchable(const Fingerprint& store, const Fingerprint& engine,
         const auto found = store.fields.find(field);
         const std::string have = found == store.fields.end() ? "(absent)" : found->second;
         if (have == wanted) continue;
-        const char* advice = field == "key_side_hash"
-                                 ? "pass --adapter with the adapter it was made with"
-                                 : "pass --model with the model it was made with";
-        return make_error(ErrorCode::kMismatch,
+        const char* advice = field == "key_side_hash" ? "use the adapter that it was made with"
+                                                      : "use the model that it was made with";
+        return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, field,
                           "store '" + directory + "' was made with another " + field + " (" + have +
                               ", this run has " + wanted + "): " + advice +
                               ", or index the documents again into a new store");

@@ -197,10 +197,10 @@ Status Indexer::commit() {
 }
 
 // A file that turned out unreadable half-way leaves nothing behind; files before it stay.
-Status Indexer::drop_document(int64_t doc_id) {
+Status Indexer::drop_document(DocumentId doc_id) {
     S3ATTN_CHECK(flush_chunks());
     S3ATTN_CHECK(commit());
-    auto removed = writer_.remove_document(std::to_string(doc_id));
+    auto removed = writer_.remove_document(doc_id);
     if (!removed.ok() && removed.error().code != ErrorCode::kNotFound) return removed.error();
     return {};
 }

@@ -59,7 +59,7 @@ class Indexer {
     Status write_codes(bool wait);
     Status flush_chunks();
     Status commit();
-    Status drop_document(int64_t doc_id);
+    Status drop_document(DocumentId doc_id);
     void report(uint64_t bytes_done);
     void tell_notes(const DocumentReader& reader);
 

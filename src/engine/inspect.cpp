@@ -1,12 +1,11 @@
 // Names the tokens at which a feature fires: the store knows positions and text, the model's
 // tokenizer what lies at a position.
-#include "store/inspect.h"
-
 #include <algorithm>
 #include <map>
 
 #include "model/llama_model.h"
 #include "s3attn/engine.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -18,10 +17,10 @@ Status check_tokenizer(const std::string& store, const InspectReport& report,
     S3ATTN_TRY(const ModelInfo info, read_model_info(model));
     const auto stored = report.fingerprint.find("tokenizer_hash");
     if (stored == report.fingerprint.end() || stored->second == info.tokenizer_hash) return {};
-    return make_error(ErrorCode::kMismatch, "store '" + store + "' was made with another " +
-                                                "tokenizer_hash (" + stored->second + ", '" +
-                                                info.name + "' has " + info.tokenizer_hash +
-                                                "): pass --model with the model it was made with");
+    return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, "tokenizer_hash",
+                      "store '" + store + "' was made with another " + "tokenizer_hash (" +
+                          stored->second + ", '" + info.name + "' has " + info.tokenizer_hash +
+                          "): use the model that it was made with");
 }
 
 Status find_token(const Tokenizer& tokenizer, FeatureOccurrence& occurrence) {
@@ -57,14 +56,14 @@ void rank_tokens(InspectReport& report, uint32_t limit) {
 
 }  // namespace
 
-Result<InspectReport> inspect_store(const std::string& store, const InspectOptions& options) {
-    const bool names = options.head_slot >= 0 && !options.model.empty();
+Result<InspectReport> inspect_tokens(const Store& store, const InspectOptions& options,
+                                     const std::string& model) {
     InspectOptions wider = options;
-    if (names) wider.limit = std::max(options.limit, kPlacesForPreferences);
-    S3ATTN_TRY(InspectReport report, inspect_postings(store, wider));
-    if (!names) return report;
-    S3ATTN_CHECK(check_tokenizer(store, report, options.model));
-    S3ATTN_TRY(const auto tokenizer, open_llama_tokenizer(options.model));
+    if (options.head_slot >= 0) wider.limit = std::max(options.limit, kPlacesForPreferences);
+    S3ATTN_TRY(InspectReport report, store.inspect(wider));
+    if (options.head_slot < 0) return report;
+    S3ATTN_CHECK(check_tokenizer(store.directory(), report, model));
+    S3ATTN_TRY(const auto tokenizer, open_llama_tokenizer(model));
     for (FeatureOccurrence& occurrence : report.occurrences) {
         S3ATTN_CHECK(find_token(*tokenizer, occurrence));
     }

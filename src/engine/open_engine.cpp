@@ -38,6 +38,17 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
         return open_scanner(request, deepest, chunk_tokens, sink, cancel);
     };
     add_reader(options, parts);
+    parts.rerank = options.rerank;
+    ContextStageOptions stage;
+    stage.model = !options.rerank_model.empty() ? options.rerank_model
+                  : !options.reader.empty()     ? options.reader
+                                                : options.model;
+    stage.adapter_dirs = options.adapter_dirs;
+    stage.cache_dir = options.cache_dir;
+    stage.threads = options.threads;
+    stage.device = options.device;
+    if (stage.model == options.model) stage.loaded = parts.adapter;
+    parts.open_stage = [stage] { return open_context_stage(stage); };
     return make_engine(std::move(parts));
 }
 

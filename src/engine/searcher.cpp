@@ -8,6 +8,7 @@
 #include "engine/explain.h"
 #include "retrieve/evidence.h"
 #include "retrieve/select.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -18,11 +19,12 @@ bool is_blank(std::string_view text) {
 
 Status check_question(const std::string& question, const SearchOptions& options) {
     if (is_blank(question)) {
-        return make_error(ErrorCode::kInvalidArgument, "the question is empty");
+        return make_error(ErrorCode::kInvalidArgument, reason::kQuestionEmpty, "question",
+                          "the question is empty");
     }
     if (options.budget_tokens == 0) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "a budget of 0 tokens holds no evidence: pass --budget 1 or more");
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetZero, "budget",
+                          "a budget of 0 tokens holds no evidence");
     }
     if (options.rounds == 0) {
         return make_error(ErrorCode::kInvalidArgument, "there is no search in 0 rounds");
@@ -45,18 +47,6 @@ void add_voices(const Ranking& ranking, const Selection& selected, SearchResult&
 }
 
 }  // namespace
-
-Status check_method(const std::string& method) {
-    if (method == "hybrid") return {};
-    S3ATTN_TRY(const Mix mix, parse_mix(method));
-    for (const std::string& voice : voices_of(mix)) {
-        if (voice == "s3" || voice == "bm25") continue;
-        return make_error(ErrorCode::kInvalidArgument,
-                          "there is no method '" + voice +
-                              "'; s3, bm25 and hybrid are, and sum(s3:4,bm25:1) or rrf(s3,bm25)");
-    }
-    return {};
-}
 
 Result<Mix> mix_of(const SearchOptions& options, const Adapter& adapter) {
     if (options.method != "hybrid") return parse_mix(options.method);
@@ -91,7 +81,7 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.adapter = adapter.name;
     if (store.live_units().empty()) {
         return make_error(
-            ErrorCode::kInvalidArgument,
+            ErrorCode::kInvalidArgument, reason::kStoreEmpty, {},
             "the store holds no documents: add some with `s3attn index STORE FILE...`");
     }
     S3ATTN_TRY(const Tokens tokens, question_tokens(scanner.tokenizer(), question));

@@ -39,8 +39,6 @@ struct Searcher {
     Result<Ranking> rank_once(const std::string& question, const SearchOptions& options) const;
 };
 
-// Whether SearchOptions::method may be that; kInvalidArgument says what is wrong with it.
-Status check_method(const std::string& method);
 // What options.method names: "hybrid" is the weighted sum that the adapter was calibrated for.
 Result<Mix> mix_of(const SearchOptions& options, const Adapter& adapter);
 

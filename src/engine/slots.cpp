@@ -25,6 +25,22 @@ Result<std::shared_ptr<Scanner>> ScannerSlot::get(uint32_t chunk_tokens, Progres
     return scanner_;
 }
 
+ContextStage* StageSlot::get(std::string& why) {
+    const std::lock_guard lock(mutex_);
+    if (!looked_) {
+        looked_ = true;
+        if (!parts_.open_stage) {
+            why_ = "this engine was made without one";
+        } else if (auto opened = parts_.open_stage(); opened.ok()) {
+            stage_ = std::move(*opened);
+        } else {
+            why_ = opened.error().message;
+        }
+    }
+    why = why_;
+    return stage_.get();
+}
+
 Result<ReaderSlot::Held> ReaderSlot::hold(const CancelToken* cancel) {
     Held held{std::unique_lock(reader_mutex_, std::defer_lock), nullptr};
     while (!held.lock.try_lock_for(kLookUp)) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "model/context_attention.h"
 #include "model/language_model.h"
 #include "s3attn/reader.h"
 
@@ -39,6 +40,9 @@ std::unique_ptr<Scanner> make_fake_scanner(const FakeOptions& options = {});
 // Answers with the first sentence of the first numbered evidence ("[1] ...") of the last user
 // message, or of the message itself when nothing is numbered.
 std::unique_ptr<Reader> make_fake_reader(const FakeOptions& options = {});
+
+// Attention in context over the same keys and queries (fake_context.cpp): causal, scale 4.
+std::unique_ptr<ContextModel> make_fake_context_model(const FakeOptions& options = {});
 
 ModelInfo fake_model_info(const FakeOptions& options = {});
 

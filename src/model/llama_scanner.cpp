@@ -278,6 +278,12 @@ Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request reques
     return captured;
 }
 
+void tell(ProgressSink* sink, const std::string& message) {
+    if (sink) sink->note(message);
+}
+
+}  // namespace
+
 // On a device matrix products run fastest in 16 bits, whatever the file's own weights are. BF16
 // unless they are F16: llama.cpp sums an F16 product in F16, where models with large activations
 // (Qwen2.5) overflow.
@@ -296,12 +302,6 @@ ScanTuning device_tuning(const ScannerOptions& options) {
     }
     return tuning;
 }
-
-void tell(ProgressSink* sink, const std::string& message) {
-    if (sink) sink->note(message);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,
                                                     const ScanTuning& tuning, ProgressSink* sink,

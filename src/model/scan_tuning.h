@@ -20,6 +20,9 @@ struct ScanTuning {
     bool keys_on_device = false;      // delivered where they lie by capture_on_device()
 };
 
+// What a scan on a card runs with.
+ScanTuning device_tuning(const ScannerOptions& options);
+
 Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,
                                                     const ScanTuning& tuning, ProgressSink* sink,
                                                     const CancelToken* cancel = nullptr);

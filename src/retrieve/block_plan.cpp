@@ -8,17 +8,17 @@ namespace s3attn {
 namespace {
 
 Status check_units(std::span<const UnitExtent> units) {
-    uint64_t end = 0;
+    TokenPosition end;
     for (const UnitExtent& unit : units) {
         if (unit.position_begin < end) {
             return make_error(ErrorCode::kCorrupt,
-                              "unit " + std::to_string(unit.unit_id) +
+                              "unit " + to_string(unit.unit_id) +
                                   " overlaps the unit before it: run `s3attn verify` on the store");
         }
         end = unit.position_begin + unit.n_tokens;
         if (end < unit.position_begin) {
-            return make_error(ErrorCode::kCorrupt, "unit " + std::to_string(unit.unit_id) +
-                                                       " ends beyond the last position");
+            return make_error(ErrorCode::kCorrupt,
+                              "unit " + to_string(unit.unit_id) + " ends beyond the last position");
         }
     }
     return {};
@@ -43,8 +43,8 @@ Status check_segment(const Segment& segment, const StoreShape& shape, uint64_t p
 std::vector<UnitRun> runs_of_block(std::span<const UnitExtent> units, size_t first, uint64_t begin,
                                    uint64_t end) {
     std::vector<UnitRun> runs;
-    for (size_t i = first; i < units.size() && units[i].position_begin < end; ++i) {
-        const uint64_t unit_begin = units[i].position_begin;
+    for (size_t i = first; i < units.size() && units[i].position_begin.value < end; ++i) {
+        const uint64_t unit_begin = units[i].position_begin.value;
         const uint64_t unit_end = unit_begin + units[i].n_tokens;
         const uint64_t from = std::max(unit_begin, begin), to = std::min(unit_end, end);
         if (from >= to) continue;
@@ -76,7 +76,7 @@ Result<ScanPlan> plan_scan(const StoreReader& store, const Filter* filter) {
             const uint64_t begin = segment->base() + uint64_t{block} * kBlockTokens;
             const uint64_t end = std::min(begin + kBlockTokens, segment_end);
             while (first < units.size() &&
-                   units[first].position_begin + units[first].n_tokens <= begin) {
+                   (units[first].position_begin + units[first].n_tokens).value <= begin) {
                 ++first;
             }
             BlockPlan entry{segment.get(), block, ordinal, runs_of_block(units, first, begin, end)};

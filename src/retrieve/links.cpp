@@ -18,7 +18,7 @@ Status add_block(const Segment& segment, uint32_t slot, uint32_t block, const Un
     const uint64_t base = segment.base() + uint64_t{block} * kBlockTokens;
     for (uint32_t f = 0; f < segment.latents(); ++f) {
         for (uint32_t i = view.feature_begin[f]; i < view.feature_begin[f + 1]; ++i) {
-            const uint64_t position = base + view.position[i];
+            const TokenPosition position(base + view.position[i]);
             if (position < unit.position_begin) continue;
             if (position >= unit.position_begin + unit.n_tokens) continue;
             tokens[position - unit.position_begin].push_back({f, view.activation[i]});
@@ -29,12 +29,12 @@ Status add_block(const Segment& segment, uint32_t slot, uint32_t block, const Un
 
 Result<TokenPostings> postings_of(const StoreReader& store, uint32_t slot, const UnitExtent& unit) {
     TokenPostings tokens(unit.n_tokens);
-    const uint64_t end = unit.position_begin + unit.n_tokens;
+    const uint64_t begin = unit.position_begin.value, end = begin + unit.n_tokens;
     BlockScratch scratch;
     for (const auto& segment : store.segments()) {
         if (segment->base() >= end) break;
-        if (segment->base() + segment->n_tokens() <= unit.position_begin) continue;
-        const uint64_t from = std::max(unit.position_begin, segment->base()) - segment->base();
+        if (segment->base() + segment->n_tokens() <= begin) continue;
+        const uint64_t from = std::max(begin, segment->base()) - segment->base();
         const uint64_t to = std::min(end - segment->base(), segment->n_tokens());
         for (uint64_t block = from / kBlockTokens; block * kBlockTokens < to; ++block) {
             S3ATTN_CHECK(

@@ -133,6 +133,18 @@ std::vector<std::string> voices_of(const Mix& mix) {
     return names;
 }
 
+Status check_method(const std::string& method) {
+    if (method == "hybrid") return {};
+    S3ATTN_TRY(const Mix mix, parse_mix(method));
+    for (const std::string& voice : voices_of(mix)) {
+        if (voice == "s3" || voice == "bm25") continue;
+        return make_error(ErrorCode::kInvalidArgument,
+                          "there is no method '" + voice +
+                              "'; s3, bm25 and hybrid are, and sum(s3:4,bm25:1) or rrf(s3,bm25)");
+    }
+    return {};
+}
+
 UnitList fuse(Mix::Kind kind, const std::vector<const UnitList*>& lists,
               const std::vector<double>& weights, size_t n_units, size_t depth,
               std::vector<std::vector<double>>* parts) {

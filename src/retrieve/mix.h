@@ -29,6 +29,8 @@ struct Mix {
 Result<Mix> parse_mix(const std::string& text, bool (*takes_number)(std::string_view) = nullptr);
 // The voices' names, each once, in the order in which they are first named.
 std::vector<std::string> voices_of(const Mix& mix);
+// Whether SearchOptions::method may be that; kInvalidArgument says what is wrong with it.
+Status check_method(const std::string& method);
 
 using UnitList = std::vector<RankedUnit>;
 inline constexpr size_t kFuseDepth = 300;

@@ -40,7 +40,8 @@ Result<Postings> read_slot(const StoreReader& store, uint32_t slot) {
 double unit_score(const Postings& postings, const UnitExtent& unit, const QueryCodes& query,
                   const QueryCodes::Head& head, uint32_t token) {
     double best = unit.n_tokens == 0 ? 0 : -std::numeric_limits<double>::infinity();
-    for (uint64_t p = unit.position_begin; p < unit.position_begin + unit.n_tokens; ++p) {
+    const uint64_t begin = unit.position_begin.value;
+    for (uint64_t p = begin; p < begin + unit.n_tokens; ++p) {
         double sum = 0;
         if (const auto found = postings.find(p); found != postings.end()) {
             for (const Posting& posting : found->second) {

@@ -6,6 +6,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "s3attn/reason.h"
+
 namespace s3attn {
 namespace {
 
@@ -59,7 +61,7 @@ Result<Selection> select_spans(const StoreReader& store, const std::vector<Ranke
     std::vector<Span>& spans = selected.spans;
     const std::vector<UnitExtent>& units = store.live_units();
     std::unordered_set<std::string> taken;
-    std::map<int64_t, DocumentInfo> documents;
+    std::map<DocumentId, DocumentInfo> documents;
     uint32_t left = options.budget_tokens, smallest = UINT32_MAX, misfits = 0;
     for (const RankedUnit& candidate : ranked) {
         if (options.max_spans > 0 && spans.size() >= options.max_spans) break;
@@ -88,11 +90,11 @@ Result<Selection> select_spans(const StoreReader& store, const std::vector<Ranke
         misfits = 0;
     }
     if (spans.empty() && smallest != UINT32_MAX) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kBudgetSmall, "budget",
                           "no piece of evidence fits a budget of " +
                               std::to_string(options.budget_tokens) +
                               " tokens; the smallest candidate needs " + std::to_string(smallest) +
-                              ": raise the budget (--budget)");
+                              ": raise the budget");
     }
     return selected;
 }

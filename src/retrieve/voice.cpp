@@ -13,11 +13,11 @@ void sort_best_first(std::vector<RankedUnit>& units) {
     });
 }
 
-std::optional<UnitNumber> number_of(const StoreReader& store, int64_t unit_id) {
+std::optional<UnitNumber> number_of(const StoreReader& store, UnitId unit_id) {
     const std::vector<UnitExtent>& units = store.live_units();  // ascending by id too
     const auto found =
         std::lower_bound(units.begin(), units.end(), unit_id,
-                         [](const UnitExtent& unit, int64_t id) { return unit.unit_id < id; });
+                         [](const UnitExtent& unit, UnitId id) { return unit.unit_id < id; });
     if (found == units.end() || found->unit_id != unit_id) return std::nullopt;
     return static_cast<UnitNumber>(found - units.begin());
 }
@@ -29,7 +29,7 @@ bool Filter::allows(UnitNumber unit) const {
 Result<Filter> filter_documents(const StoreReader& store,
                                 const std::function<bool(const DocumentInfo&)>& wanted) {
     S3ATTN_TRY(const std::vector<DocumentInfo> documents, store.documents());
-    std::set<int64_t> ids;
+    std::set<DocumentId> ids;
     for (const DocumentInfo& document : documents) {
         if (wanted(document)) ids.insert(document.doc_id);
     }

@@ -25,7 +25,7 @@ struct RankedUnit {
 // Best first, ties by number: the order of every list of units.
 void sort_best_first(std::vector<RankedUnit>& units);
 // The number of a unit; nothing where it is not live.
-std::optional<UnitNumber> number_of(const StoreReader& store, int64_t unit_id);
+std::optional<UnitNumber> number_of(const StoreReader& store, UnitId unit_id);
 
 // The units that may be found. Attention is scored as if the store held no others: its softmax runs
 // over them. How rare a word is, BM25 takes from the whole store.

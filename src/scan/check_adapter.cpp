@@ -1,3 +1,4 @@
+#include "s3attn/reason.h"
 #include "scan/open_scan.h"
 
 namespace s3attn {
@@ -18,7 +19,7 @@ Status check_adapter(const ModelInfo& model, const Adapter& adapter) {
     };
     for (const Field& field : fields) {
         if (field.adapter_value == field.model_value) continue;
-        return make_error(ErrorCode::kMismatch,
+        return make_error(ErrorCode::kMismatch, reason::kAdapterMismatch, field.name,
                           "adapter '" + adapter.name + "' was made for model '" +
                               adapter.model_name + "' and does not fit '" + model.name +
                               "': " + field.name + " is " + field.adapter_value + " there and " +

@@ -4,6 +4,7 @@
 #include "adapter/device_encoder.h"
 #include "base/device_choice.h"
 #include "model/llama_model.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 
@@ -13,8 +14,8 @@ Result<Device> choose_scan_device(Device wanted) {
 
 Result<ModelInfo> open_scan_info(const ScanRequest& request) {
     if (!request.model.empty()) return read_model_info(request.model);
-    return make_error(ErrorCode::kNotFound,
-                      "no model: pass --model FILE.gguf, or run `make setup` for the default");
+    return make_error(ErrorCode::kNotFound, reason::kNoModel, "model",
+                      "no model that reads documents was named");
 }
 
 Result<std::shared_ptr<const Adapter>> open_scan_adapter(const ScanRequest& request,

@@ -108,7 +108,7 @@ Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_v
     }
     std::vector<StoreReader::Match> matches;
     matches.reserve(scores.size());
-    for (const auto& [unit_id, score] : scores) matches.push_back({unit_id, score});
+    for (const auto& [unit_id, score] : scores) matches.push_back({UnitId(unit_id), score});
     const auto better = [](const StoreReader::Match& a, const StoreReader::Match& b) {
         return a.bm25 != b.bm25 ? a.bm25 > b.bm25 : a.unit_id < b.unit_id;
     };

@@ -12,7 +12,10 @@
 #include <set>
 #include <system_error>
 
+#include "base/directory.h"
 #include "base/files.h"
+#include "s3attn/reason.h"
+#include "s3attn/store.h"
 #include "store/layout.h"
 #include "store/segment_format.h"
 #include "store/word_tokenizer.h"
@@ -63,7 +66,8 @@ CREATE VIRTUAL TABLE units_fts USING fts5(
 )sql";
 
 Error not_a_store(const std::string& directory, const std::string& why) {
-    return make_error(ErrorCode::kInvalidArgument, "'" + directory + "' is not a store: " + why);
+    return make_error(ErrorCode::kInvalidArgument, reason::kNotAStore, directory,
+                      "'" + directory + "' is not a store: " + why);
 }
 
 bool is_our_leftover(const std::string& name) {
@@ -131,9 +135,9 @@ Status check_store_directory(const std::string& directory) {
     std::error_code error;
     const fs::file_status status = fs::status(directory, error);
     if (status.type() == fs::file_type::not_found) {
-        return make_error(ErrorCode::kNotFound, "there is no store '" + directory +
-                                                    "'; make it with: s3attn index '" + directory +
-                                                    "' FILE...");
+        return make_error(ErrorCode::kNotFound, reason::kNoStore, directory,
+                          "there is no store '" + directory + "'; make it with: s3attn index '" +
+                              directory + "' FILE...");
     }
     if (error) {
         return make_error(ErrorCode::kIo, "cannot look at '" + directory + "': " + error.message());
@@ -147,16 +151,10 @@ Status check_store_directory(const std::string& directory) {
         return make_error(ErrorCode::kIo, "cannot look at '" + directory + "/" + kCatalogFile +
                                               "': " + error.message());
     }
-    bool empty = true;
-    fs::directory_iterator entries(directory, error);
-    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-        if (!is_our_leftover(entries->path().filename().string())) empty = false;
-    }
-    if (error) {
-        return make_error(ErrorCode::kIo, "cannot list '" + directory + "': " + error.message());
-    }
+    S3ATTN_TRY(const auto names, list_directory(directory));
+    const bool empty = std::all_of(names.begin(), names.end(), is_our_leftover);
     if (empty) {
-        return make_error(ErrorCode::kNotFound,
+        return make_error(ErrorCode::kNotFound, reason::kNoStore, directory,
                           "'" + directory +
                               "' is an empty directory, not yet a store; fill it "
                               "with: s3attn index '" +
@@ -244,7 +242,7 @@ Status check_fingerprint(const std::string& directory, const Fingerprint& stored
     for (const std::string& field : fields) {
         const std::string was = value_of(stored, field), is = value_of(expected, field);
         if (was == is) continue;
-        return make_error(ErrorCode::kMismatch,
+        return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, field,
                           "the store '" + directory + "' was made with " + field + " = " + was +
                               ", this run has " + is +
                               "; use the model and adapter it was made with, or another store");
@@ -259,8 +257,9 @@ Status check_shape_equal(const std::string& directory, const StoreShape& stored,
                " latents, k = " + std::to_string(s.k);
     };
     if (text(stored) == text(expected)) return {};
-    return make_error(ErrorCode::kMismatch, "the store '" + directory + "' has " + text(stored) +
-                                                ", this run has " + text(expected));
+    return make_error(
+        ErrorCode::kMismatch, reason::kStoreMismatch, "shape",
+        "the store '" + directory + "' has " + text(stored) + ", this run has " + text(expected));
 }
 
 Result<std::optional<int64_t>> find_meta(Database& db, std::string_view name) {
@@ -356,19 +355,15 @@ Result<std::vector<std::string>> find_orphans(const std::string& directory, Data
         named.insert(rows.text(0));
     }
     std::vector<std::string> orphans;
-    std::error_code error;
-    fs::directory_iterator entries(directory, error);
-    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    S3ATTN_TRY(const auto names, list_directory(directory));
+    for (const std::string& name : names) {
         std::error_code ignored;
-        if (!entries->is_regular_file(ignored) || entries->is_symlink(ignored)) continue;
-        const std::string name = entries->path().filename().string();
+        const auto status = fs::symlink_status(directory + "/" + name, ignored);
+        if (status.type() != fs::file_type::regular) continue;
         const bool segment = is_segment_file_name(name) && !named.contains(name);
         if (segment || is_temporary_file_name(name) || name.starts_with(kNewCatalogFile)) {
             orphans.push_back(name);
         }
-    }
-    if (error) {
-        return make_error(ErrorCode::kIo, "cannot list '" + directory + "': " + error.message());
     }
     std::sort(orphans.begin(), orphans.end());
     return orphans;
@@ -376,7 +371,7 @@ Result<std::vector<std::string>> find_orphans(const std::string& directory, Data
 
 DocumentInfo document_of(const Statement& row) {
     DocumentInfo info;
-    info.doc_id = row.integer(0);
+    info.doc_id = DocumentId(row.integer(0));
     info.path = row.text(1);
     info.format = row.text(2);
     info.encoding = row.text(3);

@@ -1,7 +1,6 @@
 #include "store/documents.h"
 
-#include <charconv>
-
+#include "s3attn/reason.h"
 #include "store/catalog.h"
 
 namespace s3attn {
@@ -16,18 +15,42 @@ Result<std::optional<DocumentRow>> only_row(Statement& rows) {
     if (!found) return std::optional<DocumentRow>();
     DocumentRow row;
     row.info = document_of(rows);
-    if (!rows.is_null(12)) row.replaces = rows.integer(12);
+    if (!rows.is_null(12)) row.replaces = DocumentId(rows.integer(12));
     return std::optional<DocumentRow>(std::move(row));
 }
 
-Status run_for(Database& db, const char* sql, int64_t doc_id) {
+Status run_for(Database& db, const char* sql, DocumentId doc_id) {
     S3ATTN_TRY(Statement statement, db.prepare(sql));
     return statement.bind(1, doc_id).run();
 }
 
 }  // namespace
 
-Result<std::optional<DocumentRow>> find_document(Database& db, int64_t doc_id) {
+Result<std::vector<DocumentInfo>> list_documents(Database& db) {
+    S3ATTN_TRY(Statement rows,
+               db.prepare(std::string("SELECT ") + kDocumentColumns + " FROM documents d WHERE " +
+                          kVisible + " ORDER BY doc_id"));
+    std::vector<DocumentInfo> documents;
+    for (;;) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) return documents;
+        documents.push_back(document_of(rows));
+    }
+}
+
+Error no_document(const std::string& directory, DocumentId doc_id) {
+    return make_error(ErrorCode::kNotFound, reason::kNoDocument, to_string(doc_id),
+                      "the store '" + directory + "' has no document " + to_string(doc_id) +
+                          "; s3attn list shows what it has");
+}
+
+Result<DocumentInfo> load_document(Database& db, const std::string& directory, DocumentId doc_id) {
+    S3ATTN_TRY(const auto row, find_document(db, doc_id));
+    if (!row.has_value() || !row->visible()) return no_document(directory, doc_id);
+    return row->info;
+}
+
+Result<std::optional<DocumentRow>> find_document(Database& db, DocumentId doc_id) {
     S3ATTN_TRY(Statement rows, db.prepare(select_documents("doc_id = ?1")));
     rows.bind(1, doc_id);
     return only_row(rows);
@@ -38,18 +61,6 @@ Result<std::optional<DocumentRow>> find_document(Database& db, const std::string
     S3ATTN_TRY(Statement rows, db.prepare(select_documents("path = ?1 AND complete = ?2")));
     rows.bind(1, path).bind(2, static_cast<int64_t>(complete));
     return only_row(rows);
-}
-
-Result<std::optional<DocumentRow>> find_document(Database& db, const std::string& path_or_id) {
-    for (const bool complete : {true, false}) {
-        S3ATTN_TRY(auto row, find_document(db, path_or_id, complete));
-        if (row.has_value()) return row;
-    }
-    int64_t doc_id = 0;
-    const char* end = path_or_id.data() + path_or_id.size();
-    const auto [stop, error] = std::from_chars(path_or_id.data(), end, doc_id);
-    if (error != std::errc() || stop != end) return std::optional<DocumentRow>();
-    return find_document(db, doc_id);
 }
 
 Result<int64_t> last_document_id(Database& db) {
@@ -66,8 +77,9 @@ Status reserve_document_ids(Database& db, int64_t last) {
     return save.bind(1, last).run();
 }
 
-Result<int64_t> insert_document(Database& db, const DocumentHeader& header,
-                                std::optional<int64_t> replaces, std::optional<int64_t> doc_id) {
+Result<DocumentId> insert_document(Database& db, const DocumentHeader& header,
+                                   std::optional<DocumentId> replaces,
+                                   std::optional<DocumentId> doc_id) {
     S3ATTN_TRY(Statement insert,
                db.prepare("INSERT INTO documents(path, format, encoding, offsets, source_bytes, "
                           "source_hash, tokens, units, complete, replaces, indexed_at, doc_id, "
@@ -92,17 +104,17 @@ Result<int64_t> insert_document(Database& db, const DocumentHeader& header,
         insert.bind(10, header.source);
     }
     S3ATTN_CHECK(insert.bind(8, utc_now()).run());
-    return db.last_insert_id();
+    return DocumentId(db.last_insert_id());
 }
 
-Status update_counts(Database& db, int64_t doc_id, uint64_t tokens, uint64_t units) {
+Status update_counts(Database& db, DocumentId doc_id, uint64_t tokens, uint64_t units) {
     S3ATTN_TRY(Statement update,
                db.prepare("UPDATE documents SET tokens = ?2, units = ?3 WHERE doc_id = ?1"));
     update.bind(1, doc_id).bind(2, static_cast<int64_t>(tokens));
     return update.bind(3, static_cast<int64_t>(units)).run();
 }
 
-Status complete_document(Database& db, int64_t doc_id) {
+Status complete_document(Database& db, DocumentId doc_id) {
     S3ATTN_TRY(const auto row, find_document(db, doc_id));
     if (!row.has_value()) {
         return make_error(ErrorCode::kInternal, "the document to complete is gone");
@@ -123,7 +135,7 @@ Status complete_document(Database& db, int64_t doc_id) {
 }
 
 Status drop_document(Database& db, const DocumentRow& document) {
-    const int64_t doc_id = document.info.doc_id;
+    const DocumentId doc_id = document.info.doc_id;
     S3ATTN_TRY(Statement waiting, db.prepare(select_documents("replaces = ?1")));
     waiting.bind(1, doc_id);
     S3ATTN_TRY(const auto replacement, only_row(waiting));

@@ -61,10 +61,10 @@ void describe_lengths(const std::vector<uint64_t>& lengths, InspectReport& repor
 const UnitExtent* unit_at(const std::vector<UnitExtent>& units, uint64_t position) {
     auto after = std::upper_bound(
         units.begin(), units.end(), position,
-        [](uint64_t p, const UnitExtent& unit) { return p < unit.position_begin; });
+        [](uint64_t p, const UnitExtent& unit) { return p < unit.position_begin.value; });
     while (after != units.begin()) {
         --after;
-        if (position < after->position_begin + after->n_tokens) return &*after;
+        if (position < (after->position_begin + after->n_tokens).value) return &*after;
         if (after->n_tokens > 0) return nullptr;
     }
     return nullptr;
@@ -112,10 +112,10 @@ Status describe_feature(const StoreReader& reader, const InspectOptions& options
         S3ATTN_TRY(DocumentInfo document, reader.document(unit.doc_id));
         FeatureOccurrence occurrence;
         occurrence.doc_id = unit.doc_id;
-        occurrence.position = place.position;
+        occurrence.position = TokenPosition(place.position);
         occurrence.activation = place.activation;
         occurrence.path = std::move(document.path);
-        occurrence.unit_token = static_cast<uint32_t>(place.position - extent->position_begin);
+        occurrence.unit_token = static_cast<uint32_t>(occurrence.position - extent->position_begin);
         occurrence.byte_begin = unit.byte_begin;
         occurrence.context = std::move(unit.text);
         report.occurrences.push_back(std::move(occurrence));

@@ -5,8 +5,10 @@
 #include <optional>
 #include <set>
 
-#include "s3attn/engine.h"
+#include "base/guarded.h"
+#include "s3attn/store.h"
 #include "store/code_reader.h"
+#include "store/documents.h"
 #include "store/snapshot.h"
 #include "store/sources.h"
 
@@ -204,8 +206,9 @@ class Copier {
             const auto n = static_cast<uint32_t>(std::min<int64_t>(kCopiedTokens, tokens - done));
             if (const Status status = codes_.read(static_cast<uint64_t>(begin + done), n, batch_);
                 !status.ok()) {
-                return make_error(status.error().code, "the store '" + input_.directory +
-                                                           "': " + status.error().message);
+                Error error = status.error();
+                error.message = "the store '" + input_.directory + "': " + error.message;
+                return error;
             }
             S3ATTN_CHECK(writer_.add_codes(batch_));
             done += n;
@@ -254,8 +257,6 @@ Status merge_documents(const std::vector<Input>& inputs, const std::vector<Sourc
     return {};
 }
 
-}  // namespace
-
 Result<MergeReport> merge_stores(const std::string& store, const std::vector<std::string>& stores,
                                  ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const auto inputs, open_inputs(store, stores));
@@ -275,6 +276,14 @@ Result<MergeReport> merge_stores(const std::string& store, const std::vector<std
     report.store_tokens = reader->live_tokens();
     report.bytes = reader->bytes_on_disk();
     return report;
+}
+
+}  // namespace
+
+Result<MergeReport> Store::merge(const std::string& directory,
+                                 const std::vector<std::string>& stores, ProgressSink& sink,
+                                 const CancelToken& cancel) {
+    return guarded([&] { return merge_stores(directory, stores, sink, cancel); });
 }
 
 }  // namespace s3attn

@@ -8,13 +8,16 @@
 #include <set>
 
 #include "base/files.h"
-#include "s3attn/engine.h"
+#include "base/guarded.h"
+#include "s3attn/reason.h"
+#include "s3attn/store.h"
 #include "store/archive.h"
 #include "store/layout.h"
 #include "store/manifest.h"
 #include "store/output_file.h"
 #include "store/snapshot.h"
 #include "store/staging.h"
+#include "store/verify.h"
 
 namespace s3attn {
 namespace {
@@ -55,7 +58,7 @@ Status check_new_file(const std::string& file) {
     }
     const auto status = std::filesystem::symlink_status(file, error);
     if (status.type() == std::filesystem::file_type::not_found) return {};
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kExists, file,
                       "'" + file + "' exists already; remove it or choose another name");
 }
 
@@ -102,7 +105,7 @@ Result<std::vector<ManifestFile>> load_manifest(ArchiveReader& archive) {
     return files;
 }
 
-// verify_store() has found every segment that the catalogue names; there must be no others.
+// verify_directory() has found every segment that the catalogue names; there must be no others.
 Status check_no_more(const std::string& directory, const std::vector<ManifestFile>& files,
                      const ArchiveReader& archive) {
     S3ATTN_TRY(const auto db, open_catalog(directory, Database::Mode::kReadWrite));
@@ -126,8 +129,6 @@ Error about_file(Error error, const std::string& staged, const std::string& file
     }
     return error;
 }
-
-}  // namespace
 
 Result<ExportReport> export_store(const std::string& store, const std::string& file) {
     S3ATTN_CHECK(check_new_file(file));
@@ -174,12 +175,22 @@ Result<VerifyReport> import_store(const std::string& file, const std::string& st
         S3ATTN_CHECK(import_entry(*archive, i + 1, files[i], staging->path()));
     }
     // Right bytes may still be a wrong store: whoever wrote them also wrote the checksums.
-    auto report = verify_store(staging->path());
+    auto report = verify_directory(staging->path());
     if (!report.ok()) return about_file(report.error(), staging->path(), file);
     S3ATTN_CHECK(check_no_more(staging->path(), files, *archive));
     S3ATTN_CHECK(sync_file(staging->path() + "/" + kCatalogFile));
     S3ATTN_CHECK(staging->publish());
     return report;
+}
+
+}  // namespace
+
+Result<ExportReport> Store::export_to(const std::string& file) const {
+    return guarded([&] { return export_store(directory_, file); });
+}
+
+Result<VerifyReport> Store::import_from(const std::string& file, const std::string& directory) {
+    return guarded([&] { return import_store(file, directory); });
 }
 
 }  // namespace s3attn

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "s3attn/reason.h"
 #include "store/layout.h"
 #include "store/upgrade.h"
 
@@ -46,7 +47,7 @@ Result<CatalogSnapshot> open_snapshot(const std::string& directory) {
     if (!db.ok() && db.error().code == ErrorCode::kIo && ::access(directory.c_str(), W_OK) != 0 &&
         ::access((directory + "/" + kCatalogFile).c_str(), R_OK) == 0) {
         if (file_bytes(directory + "/" + kCatalogFile + "-wal") != 0) {
-            return make_error(ErrorCode::kIo,
+            return make_error(ErrorCode::kIo, reason::kStoreReadOnly, directory,
                               "the store '" + directory +
                                   "' cannot be written and was not closed properly; run s3attn "
                                   "verify on it once where it can be written");
@@ -80,10 +81,15 @@ Result<StoreSnapshot> open_store_snapshot(const std::string& directory,
         if (missing.empty()) return status.error();
         // A writer may have joined segments between our snapshot and our open; then the next
         // snapshot names others.
-        if (missing == missing_before || attempt == kOpenAttempts) {
+        if (missing == missing_before) {
             return make_error(
                 ErrorCode::kCorrupt,
                 "the store '" + directory + "' lacks its file '" + missing + "'; index again");
+        }
+        if (attempt == kOpenAttempts) {
+            return make_error(
+                ErrorCode::kBusy, reason::kStoreBusy, directory,
+                "the store '" + directory + "' changes faster than it can be opened; try again");
         }
         missing_before = missing;
     }

@@ -8,7 +8,7 @@
 #include <optional>
 #include <system_error>
 
-#include "s3attn/engine.h"
+#include "s3attn/store.h"
 #include "store/catalog.h"
 #include "store/documents.h"
 

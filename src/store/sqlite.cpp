@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "s3attn/reason.h"
 #include "store/word_tokenizer.h"
 
 namespace s3attn {
@@ -21,6 +22,7 @@ ErrorCode code_of(int sqlite_code) {
         case SQLITE_MISMATCH:
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB: return ErrorCode::kCorrupt;
+        case SQLITE_NOMEM: return ErrorCode::kExhausted;
         case SQLITE_MISUSE:
         case SQLITE_INTERNAL: return ErrorCode::kInternal;
         default: return ErrorCode::kIo;
@@ -48,6 +50,9 @@ Error sqlite_error(sqlite3* db, const std::string& path) {
     const int code = db != nullptr ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
     std::string message = "'" + path + "': " + sqlite3_errstr(code);
     if (db != nullptr) message += std::string(" (") + sqlite3_errmsg(db) + ")";
+    if (code_of(code) == ErrorCode::kExhausted) {
+        return make_error(ErrorCode::kExhausted, reason::kNoMemory, path, std::move(message));
+    }
     return make_error(code_of(code), std::move(message));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "s3attn/ids.h"
 #include "s3attn/result.h"
 
 struct sqlite3;
@@ -23,6 +24,10 @@ class Statement {
 
     Statement& bind(int index, int64_t value);
     Statement& bind(int index, std::string_view value);  // copied
+    template <class Kind, class Number>
+    Statement& bind(int index, TypedNumber<Kind, Number> id) {
+        return bind(index, static_cast<int64_t>(id.value));
+    }
     Statement& bind_null(int index);
 
     Result<bool> step();  // true: a row is there; false: done

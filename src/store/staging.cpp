@@ -9,7 +9,10 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/files.h"
+#include "base/guarded.h"
+#include "s3attn/reason.h"
 #include "store/layout.h"
 
 namespace s3attn {
@@ -23,7 +26,7 @@ std::string without_slash(std::string path) {
 }
 
 Error exists(const std::string& path) {
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kExists, path,
                       "'" + path + "' exists already; remove it or choose another name");
 }
 
@@ -70,13 +73,7 @@ Result<std::unique_ptr<StagingDirectory>> StagingDirectory::create(const std::st
 }
 
 Status StagingDirectory::remove_files() const {
-    std::error_code error;
-    std::vector<std::string> names;
-    fs::directory_iterator entries(path_, error);
-    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-        names.push_back(entries->path().filename().string());
-    }
-    if (error) return make_error(ErrorCode::kIo, "cannot list '" + path_ + "': " + error.message());
+    S3ATTN_TRY(const auto names, list_directory(path_));
     for (const std::string& file : names) {
         if (!is_ours(file) && file != kLockFile) {
             return make_error(ErrorCode::kInvalidArgument, "'" + path_ + "' holds '" + file +
@@ -101,10 +98,13 @@ Status StagingDirectory::publish() {
 
 StagingDirectory::~StagingDirectory() {
     if (published_) return;
-    if (remove_files().ok()) {
+    // Where it fails, the next import of that name does it.
+    [[maybe_unused]] const Status ignored = guarded([&]() -> Status {
+        S3ATTN_CHECK(remove_files());
         ::unlink((path_ + "/" + kLockFile).c_str());
         ::rmdir(path_.c_str());
-    }
+        return {};
+    });
 }
 
 }  // namespace s3attn

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,7 +15,6 @@
 #include <vector>
 
 #include "adapter/codes.h"
-#include "s3attn/engine.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 #include "store/segment.h"
@@ -35,9 +33,9 @@ struct StoreShape {
 
 // A unit as the catalogue holds it.
 struct UnitRow {
-    int64_t unit_id = 0;
-    int64_t doc_id = 0;
-    uint64_t position_begin = 0;  // global token positions [begin, begin + n_tokens)
+    UnitId unit_id;
+    DocumentId doc_id;
+    TokenPosition position_begin;  // global token positions [begin, begin + n_tokens)
     uint32_t n_tokens = 0;
     uint64_t byte_begin = 0, byte_end = 0;
     uint32_t line_begin = 0, line_end = 0, page = 0;
@@ -45,14 +43,15 @@ struct UnitRow {
 };
 // The part of UnitRow that scoring needs, for every live unit, ascending by position.
 struct UnitExtent {
-    int64_t unit_id = 0;
-    uint64_t position_begin = 0;
+    UnitId unit_id;
+    TokenPosition position_begin;
     uint32_t n_tokens = 0;
 };
 
 // Where a live unit stands in its document.
 struct UnitPlace {
-    int64_t unit_id = 0, doc_id = 0;
+    UnitId unit_id;
+    DocumentId doc_id;
     uint64_t byte_begin = 0, byte_end = 0;
 };
 
@@ -82,7 +81,7 @@ class StoreWriter {
 
     struct Begin {
         enum class Kind { kNew, kReplaces, kUnchanged, kResumes } kind = Kind::kNew;
-        int64_t doc_id = 0;
+        DocumentId doc_id;
         uint64_t units_done = 0;  // already committed: skip as many units of the reader
         uint64_t tokens_done = 0;
     };
@@ -111,8 +110,8 @@ class StoreWriter {
     // Waits until no segments are left to be joined. After commit().
     virtual Status settle() = 0;
     virtual uint64_t pending_tokens() const = 0;
-    // Drops a document by path or decimal id; durable on return.
-    virtual Result<DocumentInfo> remove_document(const std::string& path_or_id) = 0;
+    // Drops a document; durable on return.
+    virtual Result<DocumentInfo> remove_document(DocumentId doc_id) = 0;
     // Drops the interrupted document at `path`, where there is one; durable on return.
     virtual Status drop_interrupted(const std::string& path) = 0;
 };
@@ -127,16 +126,22 @@ class StoreReader {
     virtual const StoreShape& shape() const = 0;
     virtual const Fingerprint& fingerprint() const = 0;
     virtual Result<std::vector<DocumentInfo>> documents() const = 0;
-    virtual Result<DocumentInfo> document(int64_t doc_id) const = 0;
-    virtual Result<UnitRow> unit(int64_t unit_id) const = 0;
+    virtual Result<DocumentInfo> document(DocumentId doc_id) const = 0;
+    virtual Result<UnitRow> unit(UnitId unit_id) const = 0;
     virtual const std::vector<UnitExtent>& live_units() const = 0;
     virtual Result<std::vector<UnitPlace>> places() const = 0;  // of live_units(), in that order
     virtual const std::vector<std::shared_ptr<const Segment>>& segments() const = 0;  // by base
     virtual uint64_t live_tokens() const = 0;
     virtual uint64_t bytes_on_disk() const = 0;
 
+    // Between questions: rest() lets go of the catalogue, so that the writer's log can be cleared.
+    // renew() takes it up again, and says whether the store is still as open() found it; if not,
+    // nothing but opening it anew is of use.
+    virtual void rest() = 0;
+    virtual Result<bool> renew() = 0;
+
     struct Match {
-        int64_t unit_id = 0;
+        UnitId unit_id;
         double bm25 = 0;  // positive, larger is better
     };
     // FTS5 BM25 (k1 1.2, b 0.75) of any of the question's words, each in the languages of the store
@@ -145,14 +150,6 @@ class StoreReader {
     // Of the question's distinct words, stop words included, in the order they are first said in.
     virtual Result<std::vector<WordFrequency>> word_frequencies(
         std::string_view question) const = 0;
-    // gap + text of a document's units, in order.
-    virtual Status read_text(int64_t doc_id,
-                             const std::function<bool(std::string_view)>& on_text) const = 0;
-    // read_document_range() of s3attn/engine.h.
-    virtual Result<DocumentRange> read_range(int64_t doc_id, uint64_t byte_begin, uint64_t byte_end,
-                                             uint64_t max_bytes) const = 0;
 };
-
-// list_documents, remove_document, verify_store, ... of s3attn/engine.h are implemented in store/.
 
 }  // namespace s3attn

@@ -85,12 +85,12 @@ Result<bool> upgrade_store(const std::string& directory, Database& db) {
     if (writer.ok()) return true;
     S3ATTN_TRY(const bool old, is_old(db));
     if (!old) return false;
-    return make_error(writer.error().code,
-                      "the store '" + directory +
-                          "' was made by an older version of this program; its word index is made "
-                          "again once, when the store is opened where it can be written, and that "
-                          "failed: " +
-                          writer.error().message);
+    Error error = writer.error();
+    error.message = "the store '" + directory +
+                    "' was made by an older version of this program; its word index is made again "
+                    "once, when the store is opened where it can be written, and that failed: " +
+                    error.message;
+    return error;
 }
 
 }  // namespace s3attn

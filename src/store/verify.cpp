@@ -1,10 +1,11 @@
+#include "store/verify.h"
+
 #include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <vector>
 
-#include "s3attn/engine.h"
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
 #include "store/layout.h"
@@ -32,6 +33,7 @@ Status check_word_index(Database& db) {
     const Status status =
         copy->exec("INSERT INTO units_fts(units_fts, rank) VALUES ('integrity-check', 1)");
     if (status.ok()) return {};
+    if (status.error().code == ErrorCode::kExhausted) return status.error();
     return make_error(status.error().code, "'" + db.path() +
                                                "': the word index does not match the units" +
                                                status.error().message.substr(2));
@@ -75,31 +77,36 @@ Status check_documents(Database& db, VerifyReport& report) {
     }
 }
 
-Status check_segments(const std::string& directory, Database& db, const StoreShape& shape,
-                      const std::vector<SegmentRow>& rows, VerifyReport& report) {
+Status check_segments(const StoreSnapshot& snapshot, VerifyReport& report) {
+    Database& db = *snapshot.catalog.db;
     S3ATTN_TRY(const int64_t next_segment, load_meta(db, "next_segment"));
-    for (const SegmentRow& row : rows) {
+    for (size_t i = 0; i < snapshot.rows.size(); ++i) {
+        const SegmentRow& row = snapshot.rows[i];
+        const SegmentFile& segment = *snapshot.segments[i];
         if (row.segment_id >= next_segment) {
             return corrupt_catalog(
                 db, "segment '" + row.file + "' has a number that was not given out");
         }
-        auto segment = open_named_segment(directory, row, shape);
-        if (!segment.ok()) {
-            if (segment.error().code != ErrorCode::kNotFound) return segment.error();
-            return make_error(ErrorCode::kCorrupt,
-                              "the store '" + directory + "' lacks its file '" + row.file + "'");
-        }
-        S3ATTN_CHECK((*segment)->verify());
-        if ((*segment)->n_postings() > row.kept_tokens * shape.n_slots * shape.k) {
-            return make_error(ErrorCode::kCorrupt, "'" + (*segment)->path() + "' has " +
-                                                       std::to_string((*segment)->n_postings()) +
+        S3ATTN_CHECK(segment.verify());
+        if (segment.n_postings() > row.kept_tokens * snapshot.shape.n_slots * snapshot.shape.k) {
+            return make_error(ErrorCode::kCorrupt, "'" + segment.path() + "' has " +
+                                                       std::to_string(segment.n_postings()) +
                                                        " postings, more than its tokens can have");
         }
         ++report.segments;
-        report.postings += (*segment)->n_postings();
-        report.bytes += (*segment)->bytes();
+        report.postings += segment.n_postings();
+        report.bytes += segment.bytes();
     }
     return {};
+}
+
+Status check_catalog(Database& db, VerifyReport& report) {
+    S3ATTN_CHECK(check_database(db));
+    S3ATTN_CHECK(check_schema(db));
+    S3ATTN_TRY([[maybe_unused]] const StoreShape shape, load_shape(db));
+    S3ATTN_CHECK(check_documents(db, report));
+    S3ATTN_TRY(const auto segments, load_segments(db));
+    return check_positions(db, segments);
 }
 
 // Removes what a dead writer left, if no writer lives and the directory can be written.
@@ -118,17 +125,19 @@ Status remove_orphans(const std::string& directory, const std::vector<std::strin
 
 }  // namespace
 
-Result<VerifyReport> verify_store(const std::string& store) {
+Result<VerifyReport> verify_directory(const std::string& store) {
     VerifyReport report;
-    S3ATTN_TRY(const CatalogSnapshot snapshot, open_snapshot(store));
-    Database& db = *snapshot.db;
-    S3ATTN_CHECK(check_database(db));
-    S3ATTN_CHECK(check_schema(db));
-    S3ATTN_TRY(const StoreShape shape, load_shape(db));
-    S3ATTN_CHECK(check_documents(db, report));
-    S3ATTN_TRY(const auto segments, load_segments(db));
-    S3ATTN_CHECK(check_positions(db, segments));
-    S3ATTN_CHECK(check_segments(store, db, shape, segments, report));
+    // Every segment is held from here on: a writer may join them, and remove them, meanwhile.
+    auto opened = open_store_snapshot(store, nullptr);
+    if (!opened.ok()) {  // the catalogue may say better why
+        S3ATTN_TRY(const CatalogSnapshot catalog, open_snapshot(store));
+        S3ATTN_CHECK(check_catalog(*catalog.db, report));
+        return opened.error();
+    }
+    const StoreSnapshot& snapshot = *opened;
+    Database& db = *snapshot.catalog.db;
+    S3ATTN_CHECK(check_catalog(db, report));
+    S3ATTN_CHECK(check_segments(snapshot, report));
     S3ATTN_CHECK(check_word_index(db));
     struct stat info {};
     if (::stat((store + "/" + kCatalogFile).c_str(), &info) == 0) {

@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include "s3attn/reason.h"
+
 namespace s3attn {
 namespace {
 
@@ -83,7 +85,9 @@ TermMaker::~TermMaker() = default;
 Result<std::unique_ptr<TermMaker>> TermMaker::make(Database& db) {
     S3ATTN_TRY(fts5_api * api, find_fts5(db));
     auto porter = Porter::make(api);
-    if (!porter) return make_error(ErrorCode::kInternal, "FTS5's Porter stemmer is not available");
+    if (!porter) {
+        return make_error(ErrorCode::kExhausted, reason::kNoMemory, {}, "out of memory");
+    }
     return std::unique_ptr<TermMaker>(new TermMaker(std::move(porter)));
 }
 
@@ -100,7 +104,7 @@ class WordTokenizer {
     static int create(void* api, const char**, int, Fts5Tokenizer** out) {
         try {
             auto porter = TermMaker::Porter::make(static_cast<fts5_api*>(api));
-            if (!porter) return SQLITE_ERROR;
+            if (!porter) return SQLITE_NOMEM;  // every FTS5 has it
             *out = reinterpret_cast<Fts5Tokenizer*>(new WordTokenizer(std::move(porter)));
             return SQLITE_OK;
         } catch (const std::exception&) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 #include "store/catalog.h"
 #include "store/catalog_checks.h"
 #include "store/layout.h"
@@ -14,8 +15,7 @@
 namespace s3attn {
 
 Error Writer::give_up(const Error& error) {
-    failed_ = make_error(error.code,
-                         error.message + " (the store keeps what was committed; open it again)");
+    failed_ = Error{error.code, "out of memory", reason::kNoMemory, {}};  // needs none itself
     merger_.abandon();
     insert_unit_.reset();
     insert_words_.reset();
@@ -23,18 +23,24 @@ Error Writer::give_up(const Error& error) {
     current_.reset();
     if (db_->in_transaction()) [[maybe_unused]]
         const Status ignored = db_->exec("ROLLBACK");
+    if (error.code == ErrorCode::kExhausted) return *failed_;  // no memory for more words
+    failed_ = error;
+    failed_->message += " (the store keeps what was committed; open it again)";
     return *failed_;
 }
 
 Writer::~Writer() {
     if (failed_.has_value() || db_->in_transaction()) return;
-    [[maybe_unused]] const Status ignored = settle();
+    [[maybe_unused]] const Status ignored = guarded([&] { return settle(); });
 }
 
 // Brings the directory to the state the catalogue describes.
 Status Writer::start() {
     // FULL: a commit is on the disk when it returns (in WAL mode NORMAL would sync later).
-    S3ATTN_CHECK(db_->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+    // The log is cut back when it begins anew: one large commit does not leave it large.
+    S3ATTN_CHECK(
+        db_->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                  "PRAGMA journal_size_limit = 4194304"));
     const std::string cache_kib = std::to_string(options_.memory_bytes / kCacheShare / 1024);
     S3ATTN_CHECK(db_->exec(("PRAGMA cache_size = -" + cache_kib).c_str()));
     S3ATTN_TRY(const int64_t position, load_meta(*db_, "next_position"));
@@ -82,8 +88,8 @@ Status Writer::place_next(int64_t list, uint64_t length, uint64_t ordinal) {
     if (length > kMost || ordinal >= length) {
         return make_error(ErrorCode::kInvalidArgument, "a document has no such place in its list");
     }
-    S3ATTN_TRY(const int64_t base, fail(list_base(list, length)));
-    place_ = base + static_cast<int64_t>(ordinal) + 1;
+    S3ATTN_TRY(const int64_t base, attempt([&] { return list_base(list, length); }));
+    place_ = DocumentId(base + static_cast<int64_t>(ordinal) + 1);
     return {};
 }
 
@@ -101,7 +107,7 @@ Result<int64_t> Writer::list_base(int64_t list, uint64_t length) {
 }
 
 // None when the place is taken: a changed document comes after everything there is.
-Result<std::optional<int64_t>> Writer::if_free(std::optional<int64_t> place) {
+Result<std::optional<DocumentId>> Writer::if_free(std::optional<DocumentId> place) {
     if (!place.has_value()) return place;
     S3ATTN_TRY(const auto there, find_document(*db_, *place));
     return there.has_value() ? std::nullopt : place;
@@ -112,7 +118,7 @@ Result<StoreWriter::Begin> Writer::begin_document(const DocumentHeader& header) 
     if (header.path.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "a document needs a path");
     }
-    return fail(begin(header));
+    return attempt([&] { return begin(header); });
 }
 
 Status Writer::resume(const DocumentRow& row) {
@@ -153,11 +159,11 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
         return Begin{Begin::Kind::kUnchanged, whole->info.doc_id, whole->info.units,
                      whole->info.tokens};
     }
-    std::optional<int64_t> replaces;
+    std::optional<DocumentId> replaces;
     if (whole.has_value()) replaces = whole->info.doc_id;
     S3ATTN_CHECK(begin_transaction());
     S3ATTN_TRY(place, if_free(place));
-    S3ATTN_TRY(const int64_t doc_id, insert_document(*db_, header, replaces, place));
+    S3ATTN_TRY(const DocumentId doc_id, insert_document(*db_, header, replaces, place));
     current_ = Current{doc_id, 0, 0, 0, !replaces.has_value()};
     return Begin{replaces.has_value() ? Begin::Kind::kReplaces : Begin::Kind::kNew, doc_id, 0, 0};
 }
@@ -179,7 +185,7 @@ Status Writer::check_unit(const Unit& unit, uint32_t n_tokens) const {
 Status Writer::add_unit(const Unit& unit, uint32_t n_tokens) {
     S3ATTN_CHECK(usable());
     S3ATTN_CHECK(check_unit(unit, n_tokens));
-    return fail(insert_unit(unit, n_tokens));
+    return attempt([&] { return insert_unit(unit, n_tokens); });
 }
 
 Status Writer::insert_unit(const Unit& unit, uint32_t n_tokens) {
@@ -214,7 +220,7 @@ Status Writer::add_codes(const CodeBatch& codes) {
     }
     S3ATTN_CHECK(check_codes(shape_, codes));
     if (codes.n_tokens == 0) return {};
-    return fail(write_codes(codes));
+    return attempt([&] { return write_codes(codes); });
 }
 
 Status Writer::write_codes(const CodeBatch& codes) {
@@ -240,7 +246,7 @@ Status Writer::end_document() {
         if (!current_->visible) removed_ = true;
         return complete_document(*db_, current_->doc_id);
     };
-    S3ATTN_CHECK(fail(end()));
+    S3ATTN_CHECK(attempt(end));
     current_.reset();
     return {};
 }
@@ -250,25 +256,22 @@ Result<std::string> Writer::recognise(DocumentHeader& header) {
     const bool idle = !db_->in_transaction();
     const bool from_store = !header.source.empty();
     if (!from_store) header.source = source_of(header.path, directory_);
-    auto before =
-        fail(from_store ? find_known_source(*db_, header) : find_known_file(*db_, header));
+    auto before = attempt([&] {
+        return from_store ? find_known_source(*db_, header) : find_known_file(*db_, header);
+    });
     // A file moved over another one has dropped that one's document.
     if (idle && db_->in_transaction()) removed_ = true;
     return before;
 }
 
-Result<DocumentInfo> Writer::remove_document(const std::string& path_or_id) {
+Result<DocumentInfo> Writer::remove_document(DocumentId doc_id) {
     S3ATTN_CHECK(usable());
     if (db_->in_transaction()) {
         return make_error(ErrorCode::kInvalidArgument,
                           "commit what was added before removing a document");
     }
-    S3ATTN_TRY(const auto row, find_document(*db_, path_or_id));
-    if (!row.has_value()) {
-        return make_error(ErrorCode::kNotFound, "the store '" + directory_ + "' has no document '" +
-                                                    path_or_id +
-                                                    "'; s3attn list shows what it has");
-    }
+    S3ATTN_TRY(const auto row, find_document(*db_, doc_id));
+    if (!row.has_value()) return no_document(directory_, doc_id);
     S3ATTN_CHECK(drop(*row));
     return row->info;
 }
@@ -279,7 +282,7 @@ Status Writer::drop(const DocumentRow& row) {
         S3ATTN_CHECK(drop_document(*db_, row));
         return db_->exec("COMMIT");
     };
-    S3ATTN_CHECK(fail(remove()));
+    S3ATTN_CHECK(attempt(remove));
     // Its replacement may have been dropped with it.
     current_.reset();
     removed_ = true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/guarded.h"
 #include "store/compact.h"
 #include "store/documents.h"
 #include "store/merger.h"
@@ -42,25 +43,24 @@ class Writer final : public StoreWriter {
     Status settle() override;
     uint64_t pending_tokens() const override { return pending_units_; }
     Result<std::string> recognise(DocumentHeader& header) override;
-    Result<DocumentInfo> remove_document(const std::string& path_or_id) override;
+    Result<DocumentInfo> remove_document(DocumentId doc_id) override;
     Status drop_interrupted(const std::string& path) override;
 
   private:
     struct Current {
-        int64_t doc_id = 0;
+        DocumentId doc_id;
         uint64_t tokens = 0, units = 0, byte_end = 0;
         bool visible = true;
     };
 
     Status drop(const DocumentRow& row);
-
     Status remove_orphans();
     Status begin_transaction();
     Status store_counts();
     Status resume(const DocumentRow& row);
     Result<Begin> begin(const DocumentHeader& header);
     Result<int64_t> list_base(int64_t list, uint64_t length);
-    Result<std::optional<int64_t>> if_free(std::optional<int64_t> place);
+    Result<std::optional<DocumentId>> if_free(std::optional<DocumentId> place);
     Status insert_unit(const Unit& unit, uint32_t n_tokens);
     Status check_unit(const Unit& unit, uint32_t n_tokens) const;
     Status write_codes(const CodeBatch& codes);
@@ -68,10 +68,11 @@ class Writer final : public StoreWriter {
     Result<std::optional<MergeResult>> take_merged();
     Status start_merge();
     Status plan_merge_job();
-    // After an error in the middle of a change nothing of the change may stay: gives up what is
-    // not committed; every later call returns the same error.
-    template <class T>
-    Result<T> fail(Result<T> result) {
+    // After an error in the middle of a change, memory that ran out included, nothing of the change
+    // may stay: gives up what is not committed; every later call returns the same error.
+    template <class Change>
+    auto attempt(const Change& change) -> decltype(change()) {
+        auto result = guarded(change);
         if (!result.ok()) return give_up(result.error());
         return result;
     }
@@ -91,8 +92,8 @@ class Writer final : public StoreWriter {
     uint64_t pending_units_ = 0;              // tokens of units since the last commit
     uint64_t pending_codes_ = 0;              // tokens of codes since the last commit
     std::optional<Current> current_;
-    std::optional<int64_t> place_;  // doc_id for the next new document
-    bool removed_ = false;          // positions died and no segment was looked at since
+    std::optional<DocumentId> place_;  // doc_id for the next new document
+    bool removed_ = false;             // positions died and no segment was looked at since
     std::optional<Error> failed_;
     BackgroundMerger merger_;  // its thread ends before anything else goes
 };

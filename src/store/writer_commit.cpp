@@ -24,10 +24,10 @@ Status Writer::commit() {
     if (!db_->in_transaction()) return {};
     auto merged = take_merged();
     if (merged.ok()) {
-        S3ATTN_CHECK(fail(commit_transaction(*merged)));
+        S3ATTN_CHECK(attempt([&] { return commit_transaction(*merged); }));
         return start_merge();
     }
-    S3ATTN_CHECK(fail(commit_transaction(std::nullopt)));
+    S3ATTN_CHECK(attempt([&] { return commit_transaction(std::nullopt); }));
     return merged.error();
 }
 
@@ -95,7 +95,7 @@ Status Writer::settle() {
         if (!merger_.busy()) return {};
         const auto merged = merger_.take();
         if (!merged.ok()) return joining_failed(merged.error());
-        S3ATTN_CHECK(fail(commit_transaction(*merged)));
+        S3ATTN_CHECK(attempt([&] { return commit_transaction(*merged); }));
     }
 }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 #include "store/layout.h"
 
 namespace s3attn {
@@ -19,8 +20,9 @@ Error busy(int fd, const std::string& directory) {
     for (ssize_t i = 0; i < got && text[i] >= '0' && text[i] <= '9'; ++i) pid += text[i];
     const std::string holder =
         pid.empty() ? "a reader that may not write its directory" : "process " + pid;
-    return make_error(ErrorCode::kBusy, "the store '" + directory + "' is in use by " + holder +
-                                            "; wait for it to end and try again");
+    return make_error(ErrorCode::kBusy, reason::kStoreBusy, directory,
+                      "the store '" + directory + "' is in use by " + holder +
+                          "; wait for it to end and try again");
 }
 
 Status lock(int fd, int operation, const std::string& directory, const std::string& path) {

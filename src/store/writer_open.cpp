@@ -2,6 +2,7 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 #include "store/catalog.h"
 #include "store/open_writer.h"
 #include "store/upgrade.h"
@@ -17,12 +18,11 @@ Status check_memory(const StoreShape& shape, const WriterOptions& options) {
     const uint64_t blocks = 4 * sizeof(Posting) * kBlockTokens * shape.n_slots * shape.k;
     const uint64_t need = blocks + blocks / 3;  // room for the rest
     if (need <= options.memory_bytes) return {};
-    return make_error(ErrorCode::kInvalidArgument,
+    return make_error(ErrorCode::kInvalidArgument, reason::kMemorySmall, "memory",
                       "building an index of " + std::to_string(shape.n_slots) +
                           " head slots with k = " + std::to_string(shape.k) + " needs " +
                           std::to_string(need / kMiB + 1) + " MiB of memory and " +
-                          std::to_string(options.memory_bytes / kMiB) +
-                          " are allowed; pass a larger --memory");
+                          std::to_string(options.memory_bytes / kMiB) + " are allowed");
 }
 
 Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,

@@ -2,11 +2,13 @@
 
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "adapter/adapter.h"
 #include "model/reader.h"
 #include "scan/open_scan.h"
 #include "train/checkpoint.h"
+#include "train/context_stage.h"
 #include "train/corpus.h"
 #include "train/pipeline.h"
 
@@ -104,10 +106,18 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
+    S3ATTN_TRY(std::unique_ptr<Scanner> scanner,
                open_training_scanner(options, sink, cancel));
     auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
+    if (options.context.heads > 0) {
+        scanner.reset();  // another model of other layers takes its place
+        trained->adapter.training_record = std::exchange(trained->record, {});
+        auto context = fit_context_heads(corpus, options, trained->adapter, sink, cancel);
+        if (!context.ok()) return explain(context.error(), options);
+        trained->report.context = std::move(*context);
+        trained->record = trained->adapter.training_record;
+    }
     S3ATTN_CHECK(save_result(*trained, options));
     remove_work(options, sink);
     return trained->report;

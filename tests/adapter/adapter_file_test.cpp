@@ -55,6 +55,10 @@ void expect_equal(const Adapter& a, const Adapter& b) {
     }
 }
 
+ordered_json adapter_json_head(uint32_t layer, uint32_t head) {
+    return {{"layer", layer}, {"query_head", head}};
+}
+
 class AdapterFile : public testing::Test {
   protected:
     void save() {
@@ -209,6 +213,33 @@ TEST_F(AdapterFile, NamesTheFieldThatIsMissingOrDiffers) {
     fs::remove(path_ + "/sae_L5_H0/cfg.json");
     EXPECT_THAT(load_error(), HasSubstr("sae_L5_H0/cfg.json"));
     EXPECT_EQ(load_adapter(directory_ / "nothing").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(AdapterFile, ContextHeadsComeBackAndAreChecked) {
+    save();
+    EXPECT_EQ(slurp(path_ + "/adapter.json").find("\"context\""), std::string::npos);
+    ASSERT_TRUE(load_adapter(path_).ok());
+    EXPECT_TRUE(load_adapter(path_)->context.heads.empty());
+    adapter_.context = {{{3, 1}, {5, 0}}, false, 0.25f};
+    save();
+    const auto loaded = load_adapter(path_);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+    expect_equal(*loaded, adapter_);
+    ASSERT_EQ(loaded->context.heads.size(), 2u);
+    EXPECT_EQ(loaded->context.heads[0].layer, 3u);
+    EXPECT_EQ(loaded->context.heads[1].query_head, 0u);
+    EXPECT_EQ(loaded->context.deepest_layer(), 5u);
+    EXPECT_FALSE(loaded->context.share);
+    EXPECT_EQ(loaded->context.first_weight, 0.25f);
+    const auto set = [](const char* pointer, const ordered_json& value) {
+        return [=](ordered_json& json) { json[ordered_json::json_pointer(pointer)] = value; };
+    };
+    EXPECT_THAT(error_with(set("/context", 1)), HasSubstr("'context' is a number"));
+    EXPECT_THAT(error_with(set("/context/heads/0/layer", 99)),
+                HasSubstr("'context.heads[0].layer'"));
+    EXPECT_THAT(error_with(set("/context/heads/1", adapter_json_head(3, 1))), HasSubstr("repeat"));
+    EXPECT_THAT(error_with(set("/context/mass", "most")), HasSubstr("'context.mass'"));
+    EXPECT_THAT(error_with(set("/context/first_weight", -1)), HasSubstr("first_weight"));
 }
 
 // Every file but adapter.json is covered by a hash; adapter.json may be edited by hand, so a flip

@@ -112,7 +112,7 @@ TEST(GenerateAnswer, AWindowThatIsTooSmallIsExplained) {
     EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
     EXPECT_NE(result.error().message.find("37"), std::string::npos);
     EXPECT_NE(result.error().message.find("777"), std::string::npos);
-    EXPECT_NE(result.error().message.find("--budget"), std::string::npos);
+    EXPECT_NE(result.error().message.find("budget"), std::string::npos);
 }
 
 TEST(GenerateAnswer, TheCallerCanStop) {

@@ -43,7 +43,7 @@ inline rc::Gen<std::string> text_of(std::vector<std::string> parts) {
 
 inline Span make_span(uint64_t byte_begin, const std::string& text) {
     Span span;
-    span.doc_id = 1;
+    span.doc_id = DocumentId(1);
     span.path = "facts.txt";
     span.byte_begin = byte_begin;
     span.byte_end = byte_begin + text.size();

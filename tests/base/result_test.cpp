@@ -2,8 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <memory>
+#include <new>
 #include <string>
+#include <system_error>
+#include <type_traits>
+#include <unordered_set>
+
+#include "base/guarded.h"
+#include "s3attn/ids.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -72,7 +81,54 @@ TEST(Result, CheckReturnsTheErrorOfAnotherType) {
     EXPECT_EQ(describe(6).error().message, "odd");
 }
 
+TEST(Result, AnErrorHasAReasonThatProgramsMatch) {
+    const Error plain = make_error(ErrorCode::kNotFound, "no such thing");
+    EXPECT_EQ(plain.reason, "not_found");
+    EXPECT_EQ(plain.subject, "");
+    const Error exact = make_error(ErrorCode::kBusy, reason::kStoreBusy, "notes.s3", "in use");
+    EXPECT_EQ(exact.code, ErrorCode::kBusy);
+    EXPECT_EQ(exact.reason, "store.busy");
+    EXPECT_EQ(exact.subject, "notes.s3");
+    EXPECT_EQ(exact.message, "in use");
+}
+
+template <class Exception>
+Error thrown(const Exception& exception) {
+    const Status status = guarded([&]() -> Status { throw exception; });
+    EXPECT_FALSE(status.ok());
+    return status.error();
+}
+
+TEST(Guarded, ExceptionsBecomeErrors) {
+    EXPECT_TRUE(guarded([]() -> Status { return {}; }).ok());
+    EXPECT_EQ(thrown(std::bad_alloc()).code, ErrorCode::kExhausted);
+    EXPECT_EQ(thrown(std::bad_alloc()).reason, reason::kNoMemory);
+    const auto no_thread = std::make_error_code(std::errc::resource_unavailable_try_again);
+    EXPECT_EQ(thrown(std::system_error(no_thread)).code, ErrorCode::kExhausted);
+    EXPECT_EQ(thrown(std::system_error(no_thread)).reason, reason::kNoThread);
+    const auto denied = std::make_error_code(std::errc::permission_denied);
+    EXPECT_EQ(thrown(std::system_error(denied)).code, ErrorCode::kIo);
+    const std::filesystem::filesystem_error file("cannot look", "/some/file", denied);
+    EXPECT_EQ(thrown(file).code, ErrorCode::kIo);
+    EXPECT_EQ(thrown(file).subject, "/some/file");
+    EXPECT_EQ(thrown(std::logic_error("a bug")).code, ErrorCode::kInternal);
+    EXPECT_EQ(thrown(std::logic_error("a bug")).message, "a bug");
+    EXPECT_EQ(thrown(42).code, ErrorCode::kInternal);
+}
+
+TEST(Ids, AreNumbersOfTheirOwn) {
+    static_assert(!std::is_convertible_v<int64_t, DocumentId>);
+    static_assert(!std::is_convertible_v<DocumentId, UnitId>);
+    static_assert(sizeof(DocumentId) == sizeof(int64_t) && std::is_trivially_copyable_v<UnitId>);
+    EXPECT_LT(DocumentId(2), DocumentId(10));
+    EXPECT_EQ(to_string(UnitId(7)), "7");
+    EXPECT_EQ(TokenPosition(7) + 3, TokenPosition(10));
+    EXPECT_EQ(TokenPosition(10) - TokenPosition(7), 3u);
+    EXPECT_EQ(std::unordered_set<UnitId>({UnitId(1), UnitId(1), UnitId(2)}).size(), 2u);
+}
+
 TEST(ErrorCode, NamesAreDistinct) {
+    EXPECT_STREQ(to_string(ErrorCode::kExhausted), "exhausted");
     EXPECT_STREQ(to_string(ErrorCode::kInvalidArgument), "invalid_argument");
     EXPECT_STREQ(to_string(ErrorCode::kNotFound), "not_found");
     EXPECT_STREQ(to_string(ErrorCode::kCorrupt), "corrupt");

@@ -16,6 +16,8 @@ BELOW = {
 BELOW["retrieve"] = BELOW["store"] | {"store"}
 BELOW["answer"] = BELOW["retrieve"] | {"retrieve"}
 BELOW["engine"] = BELOW["answer"] | {"answer", "scan"}
+# Public headers that only these folders of src/ implement, and so may include.
+FRONT = {"s3attn/engine.h": {"scan", "engine"}, "s3attn/trainer.h": {"train", "engine"}}
 RUNTIME = re.compile(r"^(llama|llama-cpp|ggml|ggml-[a-z-]+|gguf)\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
@@ -33,6 +35,8 @@ def check_layer(path, layer, target, problems):
         problems.append(f"{repository.name(path)}: src/{layer} is no known layer")
     elif folder in BELOW and folder != layer and folder not in BELOW[layer]:
         problems.append(f"{repository.name(path)}: {layer} may not include {target}")
+    if layer not in FRONT.get(target, {layer}):
+        problems.append(f"{repository.name(path)}: {target} stands above {layer}")
 
 
 # store and retrieve never see a float key or the runtime's seam: adapter/codes.h only.

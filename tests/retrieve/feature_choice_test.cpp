@@ -67,7 +67,7 @@ TEST(FeatureChoiceTest, CountsThePostingsThatAreRead) {
     std::vector<std::vector<TokenCode>> tokens(1, std::vector<TokenCode>(100, {{1, 9}, {2, 9}}));
     tokens[0][7] = {{0, 5}};
     c.store.segment_list = {std::make_shared<MemorySegment>(0, 4, 2, tokens)};
-    c.store.extents = {{1, 0, 50}, {2, 50, 50}};
+    c.store.extents = {extent(1, 0, 50), extent(2, 50, 50)};
     c.query.n_tokens = 1;
     c.query.latents = 4;
     c.query.heads = {{0, 16.0f, 1.0f, {0.001f, 0.002f, 0.0005f, 0.001f}, {1.0f}}};

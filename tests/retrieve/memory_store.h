@@ -110,23 +110,28 @@ class MemorySegment : public Segment {
     std::vector<std::vector<BlockScratch>> blocks_;
 };
 
+inline UnitExtent extent(int64_t unit, uint64_t position, uint32_t n_tokens) {
+    return {UnitId(unit), TokenPosition(position), n_tokens};
+}
+
 class MemoryStore : public StoreReader {
   public:
     StoreShape shape_value;
     std::vector<std::shared_ptr<const Segment>> segment_list;
     std::vector<UnitExtent> extents;
-    std::map<int64_t, UnitRow> rows;
-    std::map<int64_t, DocumentInfo> document_map;
+    std::map<UnitId, UnitRow> rows;
+    std::map<DocumentId, DocumentInfo> document_map;
     mutable int document_lookups = 0;
 
     // Appends a live unit with the next free position and id.
-    int64_t add_unit(int64_t doc_id, const std::string& text, uint32_t n_tokens) {
+    UnitId add_unit(DocumentId doc_id, const std::string& text, uint32_t n_tokens) {
         UnitRow row;
-        row.unit_id = static_cast<int64_t>(rows.size()) + 1;
+        row.unit_id = UnitId(static_cast<int64_t>(rows.size()) + 1);
         row.doc_id = doc_id;
         row.n_tokens = n_tokens;
-        row.position_begin =
-            extents.empty() ? 0 : extents.back().position_begin + extents.back().n_tokens;
+        row.position_begin = extents.empty()
+                                 ? TokenPosition()
+                                 : extents.back().position_begin + extents.back().n_tokens;
         row.byte_begin = next_byte_[doc_id];
         row.byte_end = row.byte_begin + text.size();
         row.line_begin = row.line_end = static_cast<uint32_t>(rows.size()) + 1;
@@ -137,7 +142,7 @@ class MemoryStore : public StoreReader {
         if (!document_map.contains(doc_id)) {
             DocumentInfo info;
             info.doc_id = doc_id;
-            info.path = "books/doc" + std::to_string(doc_id) + ".txt";
+            info.path = "books/doc" + to_string(doc_id) + ".txt";
             document_map[doc_id] = info;
         }
         return row.unit_id;
@@ -150,13 +155,13 @@ class MemoryStore : public StoreReader {
         for (const auto& [id, info] : document_map) all.push_back(info);
         return all;
     }
-    Result<DocumentInfo> document(int64_t doc_id) const override {
+    Result<DocumentInfo> document(DocumentId doc_id) const override {
         ++document_lookups;
         const auto found = document_map.find(doc_id);
         if (found == document_map.end()) return make_error(ErrorCode::kNotFound, "no document");
         return found->second;
     }
-    Result<UnitRow> unit(int64_t unit_id) const override {
+    Result<UnitRow> unit(UnitId unit_id) const override {
         const auto found = rows.find(unit_id);
         if (found == rows.end()) return make_error(ErrorCode::kNotFound, "no unit");
         return found->second;
@@ -196,9 +201,8 @@ class MemoryStore : public StoreReader {
         }
         return frequencies;
     }
-    Status read_text(int64_t, const std::function<bool(std::string_view)>&) const override {
-        return {};
-    }
+    void rest() override {}
+    Result<bool> renew() override { return true; }
     Result<std::vector<UnitPlace>> places() const override {
         std::vector<UnitPlace> all;
         for (const UnitExtent& extent : extents) {
@@ -207,13 +211,10 @@ class MemoryStore : public StoreReader {
         }
         return all;
     }
-    Result<DocumentRange> read_range(int64_t, uint64_t, uint64_t, uint64_t) const override {
-        return DocumentRange{};
-    }
 
   private:
     Fingerprint fingerprint_;
-    std::map<int64_t, uint64_t> next_byte_;
+    std::map<DocumentId, uint64_t> next_byte_;
 };
 
 }  // namespace s3attn

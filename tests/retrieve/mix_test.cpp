@@ -90,7 +90,7 @@ TEST(Fuse, DepthByHand) {
 TEST(RankUnits, AsksTheVoicesThatAreNamed) {
     MemoryStore store;
     for (const char* text : {"amber basalt", "amber", "cedar", "dolphin"}) {
-        store.add_unit(1, text, 2);
+        store.add_unit(DocumentId(1), text, 2);
     }
     const FixedVoice s3("s3", {{0, 0.1}, {1, 0.2}, {2, 0.6}, {3, 0.05}});
     const WordVoice words;
@@ -150,9 +150,9 @@ RC_GTEST_PROP(Filter, ScoresAreThoseOfASmallerStore, ()) {
 
 TEST(Filter, OfDocuments) {
     MemoryStore store;
-    for (int64_t document : {1, 2, 3, 2}) store.add_unit(document, "words", 1);
+    for (int64_t document : {1, 2, 3, 2}) store.add_unit(DocumentId(document), "words", 1);
     const auto some =
-        filter_documents(store, [](const DocumentInfo& each) { return each.doc_id == 2; });
+        filter_documents(store, [](const DocumentInfo& each) { return each.doc_id == DocumentId(2); });
     ASSERT_TRUE(some.ok()) << some.error().message;
     EXPECT_EQ(some->allowed(), (std::vector<UnitNumber>{1, 3}));
     EXPECT_TRUE(some->allows(3));

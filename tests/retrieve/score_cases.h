@@ -57,7 +57,7 @@ inline Case random_case(uint32_t seed, const CaseShape& shape) {
     for (int64_t id = 1; position < end; ++id) {
         if (chance(shape.gaps)) position += rng() % 4;
         const uint32_t n = rng() % (shape.max_unit_tokens + 1);
-        c.store.extents.push_back({id, position, n});
+        c.store.extents.push_back({UnitId(id), TokenPosition(position), n});
         position += n;
         if (n == 0) ++position;
     }
@@ -107,7 +107,7 @@ inline Case hand_case() {
     c.store.shape_value = {1, 2, 2};
     c.store.segment_list.push_back(std::make_shared<MemorySegment>(
         0, 2, 2, std::vector<std::vector<TokenCode>>{{{{0, 10}}, {{1, 20}}, {{0, 5}}}}));
-    c.store.extents = {{1, 0, 2}, {2, 2, 1}};
+    c.store.extents = {extent(1, 0, 2), extent(2, 2, 1)};
     QueryCodes::Head head;
     head.temperature = 2.0f;
     head.weight = {0.02f, 0.03f};

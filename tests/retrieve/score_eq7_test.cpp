@@ -47,8 +47,8 @@ RC_GTEST_PROP(ScoreEq7, EqualsPlainLoops, ()) {
         for (size_t u = 0; u < slow.size(); ++u) {
             const UnitExtent& unit = c.store.extents[u];
             for (const auto& [position, f] : postings) {
-                if (position < unit.position_begin ||
-                    position >= unit.position_begin + unit.n_tokens) {
+                const TokenPosition at(position);
+                if (at < unit.position_begin || at >= unit.position_begin + unit.n_tokens) {
                     continue;
                 }
                 for (uint32_t i = 0; i < shape.question; ++i) {

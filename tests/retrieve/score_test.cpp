@@ -72,7 +72,7 @@ TEST(ScanCacheTest, WarmStoresAreNotReadAgainAndMemoryIsBounded) {
     std::vector<std::vector<TokenCode>> tokens(1, std::vector<TokenCode>(18000, {{1, 9}}));
     auto segment = std::make_shared<MemorySegment>(0, 4, 2, tokens);
     c.store.segment_list = {segment};
-    c.store.extents = {{1, 0, 9000}, {2, 9000, 9000}};
+    c.store.extents = {extent(1, 0, 9000), extent(2, 9000, 9000)};
     c.query.n_tokens = 1;
     c.query.latents = 4;
     c.query.heads = {{0, 16.0f, 1.0f, {0.001f, 0.002f, 0, 0}, {1.0f}}};
@@ -171,7 +171,7 @@ TEST(Scorers, BadCodesAndDamagedBlocksAreErrors) {
     bad.query.latents = 13;
     EXPECT_EQ(code_of(bad), ErrorCode::kMismatch);
     bad = c;
-    bad.store.extents = {{1, 0, 5}, {2, 3, 5}};
+    bad.store.extents = {extent(1, 0, 5), extent(2, 3, 5)};
     EXPECT_EQ(code_of(bad), ErrorCode::kCorrupt);
     bad = c;
     std::vector<std::vector<TokenCode>> tokens(2, std::vector<TokenCode>(9));

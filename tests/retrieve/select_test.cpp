@@ -39,7 +39,7 @@ MemoryStore word_store(uint32_t seed, uint32_t units) {
             text += kWords[rng() % 6];
             if (i + 1 < n) text += ' ';
         }
-        store.add_unit(1 + u % 3, text, n);
+        store.add_unit(DocumentId(1 + u % 3), text, n);
     }
     return store;
 }
@@ -102,16 +102,16 @@ RC_GTEST_PROP(SelectSpans, Invariants, ()) {
 
 TEST(SelectSpans, FillsEveryField) {
     MemoryStore store;
-    store.add_unit(4, "first words here", 3);
-    store.add_unit(4, "second words", 2);
-    store.rows[2].page = 9;
-    store.document_map[4].offsets = OffsetSpace::kExtracted;
+    store.add_unit(DocumentId(4), "first words here", 3);
+    store.add_unit(DocumentId(4), "second words", 2);
+    store.rows[UnitId(2)].page = 9;
+    store.document_map[DocumentId(4)].offsets = OffsetSpace::kExtracted;
     const auto selected = select_spans(store, {{1, 0.75}, {0, 0.2}}, select_options(100));
     ASSERT_TRUE(selected.ok());
     ASSERT_EQ(selected->spans.size(), 2u);
     EXPECT_EQ(selected->units, (std::vector<UnitNumber>{1, 0}));
     const Span& span = selected->spans[0];
-    EXPECT_EQ(span.doc_id, 4);
+    EXPECT_EQ(span.doc_id, DocumentId(4));
     EXPECT_EQ(span.path, "books/doc4.txt");
     EXPECT_EQ(span.offsets, OffsetSpace::kExtracted);
     EXPECT_EQ(span.byte_begin, 17u);
@@ -127,8 +127,8 @@ TEST(SelectSpans, FillsEveryField) {
 
 TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
     MemoryStore store;
-    store.add_unit(1, "amber basalt cedar", 3);
-    store.add_unit(2, "amber\n  basalt cedar ", 3);
+    store.add_unit(DocumentId(1), "amber basalt cedar", 3);
+    store.add_unit(DocumentId(2), "amber\n  basalt cedar ", 3);
     const auto selected = select_spans(store, {{0, 1}, {1, 1}}, select_options(100));
     ASSERT_TRUE(selected.ok());
     EXPECT_EQ(selected->spans.size(), 1u);
@@ -136,8 +136,8 @@ TEST(SelectSpans, TheSameTextWrappedOtherwiseIsTakenOnce) {
 
 TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
     MemoryStore store;
-    store.add_unit(1, "a b c d e f g", 7);
-    store.add_unit(1, "a b c d e", 5);
+    store.add_unit(DocumentId(1), "a b c d e f g", 7);
+    store.add_unit(DocumentId(1), "a b c d e", 5);
     const auto spans = select_spans(store, {{0, 1}, {1, 0}}, select_options(3));
     ASSERT_FALSE(spans.ok());
     EXPECT_EQ(spans.error().code, ErrorCode::kInvalidArgument);
@@ -151,7 +151,7 @@ TEST(SelectSpans, GivesUpOnABudgetThatHoldsNone) {
     MemoryStore store;
     std::vector<RankedUnit> ranked;
     for (uint32_t u = 0; u < 1000; ++u) {
-        store.add_unit(1, "two words " + std::to_string(u), 3);
+        store.add_unit(DocumentId(1), "two words " + std::to_string(u), 3);
         ranked.push_back({u, 1.0 / (u + 1)});
     }
     uint32_t counted = 0;
@@ -172,8 +172,8 @@ TEST(SelectSpans, GivesUpOnABudgetThatHoldsNone) {
 
 TEST(Evidence, CosineOrWordsOrNothing) {
     MemoryStore store;
-    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
-    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    store.add_unit(DocumentId(1), "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(DocumentId(1), "Cedar and amber were traded every spring.", 8);
     std::optional<double> cosine = 0.4;
     auto evidence = assess_evidence(store, cosine, "Who repairs quantum computers?", 0.3);
     ASSERT_TRUE(evidence.ok());
@@ -194,8 +194,8 @@ TEST(Evidence, CosineOrWordsOrNothing) {
 
 TEST(Evidence, TheFloorRisesWithTheWordsThatAreMissing) {
     MemoryStore store;
-    store.add_unit(1, "The falcon nests on the basalt cliff above the harbour.", 10);
-    store.add_unit(1, "Cedar and amber were traded every spring.", 8);
+    store.add_unit(DocumentId(1), "The falcon nests on the basalt cliff above the harbour.", 10);
+    store.add_unit(DocumentId(1), "Cedar and amber were traded every spring.", 8);
     std::optional<double> cosine = 0.3 + 0.9 * kMissingWordsPenalty;
     const char* all_missing = "Who repairs quantum computers?";
     const char* some_missing = "Does the falcon repair quantum computers?";

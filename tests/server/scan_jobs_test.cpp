@@ -72,7 +72,7 @@ class FakeWork final : public ScanWork {
         parts_.erase(request.file);
         return {};
     }
-    Result<DocumentInfo> remove(const std::string&, int64_t) override {
+    Result<DocumentInfo> remove(const std::string&, DocumentId) override {
         if (on_store_work) on_store_work();
         const std::lock_guard lock(mutex_);
         DocumentInfo info;
@@ -210,7 +210,7 @@ TEST_F(Jobs, FileOfTheClientsOwnIsUntouchedWhateverHappens) {
     EXPECT_FALSE(jobs_->submit(own(file)).has_value());
     EXPECT_EQ(content(file), before);
     work_->removed_path = file;
-    EXPECT_TRUE(jobs_->remove(store_.string(), 1).ok());
+    EXPECT_TRUE(jobs_->remove(store_.string(), DocumentId(1)).ok());
     EXPECT_EQ(content(file), before);
     EXPECT_TRUE(jobs_->cancel(first));
     jobs_->stop();  // with jobs that wait and one that runs
@@ -268,7 +268,7 @@ TEST_F(Jobs, CancellingOneThatSteppedAsideDropsItsPart) {
         go_on.get_future().wait();
         work_->on_store_work = nullptr;
     };
-    auto removed = std::async(std::launch::async, [&] { return jobs_->remove("x", 7).ok(); });
+    auto removed = std::async(std::launch::async, [&] { return jobs_->remove("x", DocumentId(7)).ok(); });
     removing.get_future().wait();
     EXPECT_EQ(jobs_->waiting(), 1u);
     EXPECT_TRUE(jobs_->cancel(id));
@@ -312,7 +312,7 @@ TEST_F(Jobs, NoStoreWorkHoldsTheQueue) {
     EXPECT_TRUE(jobs_->cancel(id));
     ended(id);
     EXPECT_EQ(asked, 1);
-    EXPECT_TRUE(jobs_->remove("x", 7).ok());
+    EXPECT_TRUE(jobs_->remove("x", DocumentId(7)).ok());
     EXPECT_EQ(asked, 2);
 }
 
@@ -331,7 +331,7 @@ TEST_F(Jobs, RemovingTheEarlierVersionLetsTheNewOneGoOn) {
     const uint64_t id = start(upload("a.txt", "two"));
     work_->removed_path = path;
     work_->forget_started();
-    EXPECT_TRUE(jobs_->remove(store_.string(), 1).ok());
+    EXPECT_TRUE(jobs_->remove(store_.string(), DocumentId(1)).ok());
     EXPECT_EQ(uploaded("a.txt"), "two");
     EXPECT_TRUE(jobs_->cancel(id));
     EXPECT_EQ(ended(id).state, State::kCancelled);
@@ -341,7 +341,7 @@ TEST_F(Jobs, RemovingTheEarlierVersionLetsTheNewOneGoOn) {
 TEST_F(Jobs, RemovingADocumentTakesItsUploadedFileAlong) {
     EXPECT_EQ(end_with(start(upload("a.txt", "one")), FakeWork::End::kRead).state, State::kDone);
     work_->removed_path = (uploads_ / "a.txt").string();
-    EXPECT_TRUE(jobs_->remove(store_.string(), 1).ok());
+    EXPECT_TRUE(jobs_->remove(store_.string(), DocumentId(1)).ok());
     EXPECT_TRUE(in_uploads().empty());
 }
 

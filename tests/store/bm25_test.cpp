@@ -146,7 +146,7 @@ TEST(Bm25, EqualsPorterOverUnicode61) {
         for (auto row = rows->step(); row.ok() && *row; row = rows->step()) {
             expected[rows->integer(0)] = rows->real(1);
         }
-        for (const auto& match : *matches) found[match.unit_id] = match.bm25;
+        for (const auto& match : *matches) found[match.unit_id.value] = match.bm25;
         ASSERT_EQ(found.size(), expected.size()) << a;
         for (const auto& [unit, score] : expected) EXPECT_NEAR(found[unit], score, 1e-9) << a;
     }

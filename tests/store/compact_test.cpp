@@ -124,7 +124,7 @@ TEST(Compact, DeadPositionsAreDropped) {
     EXPECT_EQ(content_of(store), content_of(directory / "t"));
     // Positions are never renumbered or handed out again.
     index_document(*open_writer(store), {"new", "1", 1, 10});
-    EXPECT_EQ(open_reader(store)->live_units().back().position_begin, 12000u);
+    EXPECT_EQ(open_reader(store)->live_units().back().position_begin, TokenPosition(12000));
 }
 
 // Random histories of index, interrupt, replace and remove against a plain model of them.
@@ -140,7 +140,7 @@ RC_GTEST_PROP(Compact, AnyHistoryEqualsAFreshStore, ()) {
                                     *rc::gen::inRange(1u, 6u), *rc::gen::element(1u, 40u, 900u)};
         switch (*rc::gen::inRange(0, 6)) {
             case 0: {
-                const auto removed = writer->remove_document(path);
+                const auto removed = writer->remove_document(id_of(store, path));
                 if (expected.erase(path) == 1) RC_ASSERT(removed.ok());
                 break;
             }

@@ -98,9 +98,10 @@ TEST(Fault, AFailedWriterSaysSoFromThenOn) {
         }
         const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
         ::setrlimit(RLIMIT_FSIZE, &unlimited);
-        const bool refused =
-            !writer->add_unit(unit_of(big, big.n_units - 1), 1).ok() && !writer->commit().ok() &&
-            !writer->begin_document(header_of(big)).ok() && !writer->remove_document("a").ok();
+        const bool refused = !writer->add_unit(unit_of(big, big.n_units - 1), 1).ok() &&
+                             !writer->commit().ok() &&
+                             !writer->begin_document(header_of(big)).ok() &&
+                             !writer->remove_document(DocumentId(1)).ok();
         return refused ? 0 : 3;
     });
     EXPECT_EQ(result, 0);

@@ -58,7 +58,7 @@ void work(const std::string& store, int progress) {
         }
     }
     for (const char* path : {"d3", "d4", "d6"}) {
-        const auto removed = writer->remove_document(path);
+        const auto removed = writer->remove_document(id_of(store, path));
         if (!removed.ok() && removed.error().code != ErrorCode::kNotFound) ::_exit(4);
         step();
     }

@@ -19,7 +19,7 @@ struct Silent final : ProgressSink {
 
 Result<MergeReport> merge(const std::string& store, const std::vector<std::string>& stores) {
     Silent sink;
-    return merge_stores(store, stores, sink, CancelToken());
+    return Store::merge(store, stores, sink, CancelToken());
 }
 
 std::vector<TestDocument> documents(uint32_t n) {
@@ -43,10 +43,11 @@ void index_shard(const std::string& store, const std::vector<TestDocument>& list
 
 // Everything a reader can see, with ids and positions.
 struct Exact {
-    std::vector<std::tuple<int64_t, std::string, std::string, uint64_t, uint64_t>> documents;
-    std::vector<std::tuple<int64_t, int64_t, uint64_t, uint32_t, uint64_t, std::string>> units;
+    std::vector<std::tuple<DocumentId, std::string, std::string, uint64_t, uint64_t>> documents;
+    std::vector<std::tuple<UnitId, DocumentId, TokenPosition, uint32_t, uint64_t, std::string>>
+        units;
     Postings postings;
-    std::vector<std::pair<int64_t, double>> words;
+    std::vector<std::pair<UnitId, double>> words;
     bool operator==(const Exact&) const = default;
 };
 

@@ -138,7 +138,7 @@ TEST_F(Open, OldStoresAreBroughtUpToDate) {
     EXPECT_EQ(content_of(store_), before);  // by a reader
     EXPECT_OK(verify_store(store_));
     index_document(*open_writer(store_), {"c", "1", 3, 5});
-    EXPECT_EQ(list_documents(store_)->back().doc_id, 3);
+    EXPECT_EQ(list_documents(store_)->back().doc_id, DocumentId(3));
     const Content more = content_of(store_);
     make_old(store_);
     EXPECT_OK(writer());  // by a writer

@@ -29,7 +29,7 @@ class Sources : public testing::Test {
     // As `index` does: the hash is that of the file's bytes. Returns what became of the document.
     struct Outcome {
         StoreWriter::Begin::Kind kind;
-        int64_t doc_id;
+        DocumentId doc_id;
         std::string path, renamed_from;
     };
     Outcome index(const std::string& path) const {
@@ -111,7 +111,7 @@ TEST_F(Sources, AnotherFolderHasOtherFiles) {
 TEST_F(Sources, ARenamedFileKeepsItsDocument) {
     write("a.txt", "one");
     write("b.txt", "two");
-    const int64_t id = index("a.txt").doc_id;
+    const DocumentId id = index("a.txt").doc_id;
     index("b.txt");
     fs::rename("a.txt", "c.txt");
     const Outcome renamed = index("c.txt");
@@ -237,7 +237,7 @@ TEST_F(Sources, MergingKeepsFilesApartThatWereCalledAlike) {
     const std::vector<std::string> stores = {"../a.s", "../b.s"};
     store_ = "../all";
     for (int i = 0; i < 2; ++i) {
-        ASSERT_OK(merge_stores(store_, stores, sink, CancelToken()));
+        ASSERT_OK(Store::merge(store_, stores, sink, CancelToken()));
         EXPECT_EQ(paths(), (Paths{"x.txt", "same.txt", fs::canonical("b/x.txt").string()}));
     }
     EXPECT_OK(verify_store(store_));

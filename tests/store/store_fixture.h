@@ -10,7 +10,7 @@ namespace s3attn::store_test {
 
 using testing::HasSubstr;
 
-class Store : public testing::Test {
+class StoreTest : public testing::Test {
   protected:
     std::vector<std::string> paths() const {
         std::vector<std::string> paths;

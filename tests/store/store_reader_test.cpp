@@ -15,7 +15,7 @@ namespace {
 using namespace store_test;
 using testing::HasSubstr;
 
-TEST_F(Store, ReaderKeepsItsSnapshot) {
+TEST_F(StoreTest, ReaderKeepsItsSnapshot) {
     index_document(*open_writer(store_), a_);
     index_document(*open_writer(store_), {"b.txt", "1", 4, 10});
     const auto reader = open_reader(store_);
@@ -31,7 +31,7 @@ TEST_F(Store, ReaderKeepsItsSnapshot) {
     }
     EXPECT_EQ(live_postings(*reader), before);
     EXPECT_EQ(reader->documents()->size(), 2u);
-    EXPECT_EQ(reader->document(2)->path, "b.txt");
+    EXPECT_EQ(reader->document(DocumentId(2))->path, "b.txt");
     const auto again = reader->bm25("whale", 10);
     ASSERT_OK(again);
     ASSERT_EQ(again->size(), matches->size());
@@ -44,7 +44,7 @@ TEST_F(Store, ReaderKeepsItsSnapshot) {
     expect_clean();
 }
 
-TEST_F(Store, ReadersOpenWhileAWriterWrites) {
+TEST_F(StoreTest, ReadersOpenWhileAWriterWrites) {
     std::atomic<bool> done = false;
     index_document(*open_writer(store_), a_);
     std::thread writing([&] {
@@ -73,7 +73,7 @@ TEST_F(Store, ReadersOpenWhileAWriterWrites) {
     expect_clean();
 }
 
-TEST_F(Store, BlocksAreReadFromManyThreads) {
+TEST_F(StoreTest, BlocksAreReadFromManyThreads) {
     index_document(*open_writer(store_), {"big", "1", 50, 200});
     const auto reader = open_reader(store_);
     const Postings expected = live_postings(*open_reader(store_));
@@ -88,13 +88,13 @@ TEST_F(Store, BlocksAreReadFromManyThreads) {
     for (std::thread& thread : threads) thread.join();
 }
 
-TEST_F(Store, InspectShowsWhereAFeatureFires) {
+TEST_F(StoreTest, InspectShowsWhereAFeatureFires) {
     index_document(*open_writer(store_), a_);
     index_document(*open_writer(store_), {"b.txt", "1", 4, 10});
     ASSERT_OK(remove_document(store_, "a.txt"));
     const auto [key, activation] = *live_postings(*open_reader(store_)).begin();
     const auto [slot, position, feature] = key;
-    const auto report = inspect_postings(store_, {static_cast<int>(slot), feature, 100, true, ""});
+    const auto report = inspect_postings(store_, {static_cast<int>(slot), feature, 100, true});
     ASSERT_OK(report);
     EXPECT_EQ(report->fingerprint, fingerprint().fields);
     EXPECT_EQ(report->documents, 1u);
@@ -110,7 +110,7 @@ TEST_F(Store, InspectShowsWhereAFeatureFires) {
         EXPECT_EQ(o.path, "b.txt");
         EXPECT_THAT(o.context, HasSubstr("of b.txt"));
         EXPECT_LT(o.unit_token, 10u);
-        found |= o.position == position && o.activation == activation;
+        found |= o.position == TokenPosition(position) && o.activation == activation;
     }
     EXPECT_TRUE(found);
     EXPECT_EQ(report->dead_features, report->posting_length_histogram[0]);
@@ -121,31 +121,33 @@ TEST_F(Store, InspectShowsWhereAFeatureFires) {
     for (const uint64_t n : report->posting_length_histogram) features += n;
     EXPECT_EQ(features, uint64_t{kShape.n_slots} * kShape.latents);
     ASSERT_FALSE(report->densest.empty());
-    EXPECT_EQ(inspect_postings(store_, {static_cast<int>(slot), feature, 1, true, ""})
-                  ->occurrences.size(),
-              1u);
-    EXPECT_FALSE(inspect_postings(store_, {2, 0, 1, true, ""}).ok());
-    EXPECT_FALSE(inspect_postings(store_, {0, kShape.latents, 1, true, ""}).ok());
-    EXPECT_TRUE(inspect_postings(store_, {-1, 0, 1, true, ""})->occurrences.empty());
+    EXPECT_EQ(
+        inspect_postings(store_, {static_cast<int>(slot), feature, 1, true})->occurrences.size(),
+        1u);
+    EXPECT_FALSE(inspect_postings(store_, {2, 0, 1, true}).ok());
+    EXPECT_FALSE(inspect_postings(store_, {0, kShape.latents, 1, true}).ok());
+    EXPECT_TRUE(inspect_postings(store_, {-1, 0, 1, true})->occurrences.empty());
 }
 
-TEST_F(Store, UnknownIdsAreNotFound) {
+TEST_F(StoreTest, UnknownIdsAreNotFound) {
     index_document(*open_writer(store_), a_);
     const auto reader = open_reader(store_);
-    EXPECT_EQ(reader->unit(999).error().code, ErrorCode::kNotFound);
-    EXPECT_EQ(reader->document(999).error().code, ErrorCode::kNotFound);
-    EXPECT_FALSE(read_document_text(store_, 999, [](auto) { return true; }).ok());
+    EXPECT_EQ(reader->unit(UnitId(999)).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(reader->document(DocumentId(999)).error().code, ErrorCode::kNotFound);
+    EXPECT_FALSE(read_document_text(store_, DocumentId(999), [](auto) { return true; }).ok());
     int pieces = 0;
-    ASSERT_OK(read_document_text(store_, 1, [&](auto) { return ++pieces < 3; }));
+    ASSERT_OK(read_document_text(store_, DocumentId(1), [&](auto) { return ++pieces < 3; }));
     EXPECT_EQ(pieces, 3) << "stops when told to";
 }
 
-TEST_F(Store, RangesAreTheUnitsTheyTouch) {
+TEST_F(StoreTest, RangesAreTheUnitsTheyTouch) {
     index_document(*open_writer(store_), a_);
     const std::string text = text_of(a_);
+    const auto store = Store::open(store_);
+    ASSERT_OK(store);
     for (uint64_t begin = 0; begin < text.size(); begin += 7) {
         for (const uint64_t end : {begin, begin + 1, begin + 40, uint64_t{UINT64_MAX}}) {
-            const auto range = read_document_range(store_, 1, begin, end, UINT64_MAX);
+            const auto range = store->read_range(DocumentId(1), begin, end, UINT64_MAX);
             ASSERT_OK(range);
             std::vector<uint64_t> expected, got;
             for (uint32_t i = 0; i < a_.n_units; ++i) {
@@ -162,14 +164,14 @@ TEST_F(Store, RangesAreTheUnitsTheyTouch) {
             EXPECT_FALSE(range->cut);
         }
     }
-    const auto cut = read_document_range(store_, 1, 0, UINT64_MAX, 1);
+    const auto cut = store->read_range(DocumentId(1), 0, UINT64_MAX, 1);
     ASSERT_OK(cut);
     EXPECT_EQ(cut->units.size(), 1u) << "at least one";
     EXPECT_TRUE(cut->cut);
-    EXPECT_EQ(read_document_range(store_, 99, 0, 1, 1).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(store->read_range(DocumentId(99), 0, 1, 1).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(Store, UploadsBelongToTheServer) {
+TEST_F(StoreTest, UploadsBelongToTheServer) {
     std::filesystem::create_directories(store_ + "/" + kUploadsFolder);
     std::ofstream(store_ + "/" + kUploadsFolder + "/notes.txt") << "text";
     EXPECT_EQ(list_documents(store_).error().code, ErrorCode::kNotFound) << "no store yet";

@@ -126,7 +126,7 @@ Postings live_postings(const StoreReader& reader) {
     for (const auto& segment : reader.segments()) read_postings(*segment, all);
     const auto& units = reader.live_units();
     for (const auto& [key, activation] : all) {
-        const uint64_t position = std::get<1>(key);
+        const TokenPosition position(std::get<1>(key));
         const bool lives = std::any_of(units.begin(), units.end(), [&](const UnitExtent& unit) {
             return position >= unit.position_begin &&
                    position < unit.position_begin + unit.n_tokens;
@@ -202,7 +202,7 @@ Content content_of(const std::string& store) {
     const Postings all = live_postings(*reader);
     std::map<uint64_t, std::pair<std::string, uint64_t>> place;  // position -> (path, from 0)
     for (const DocumentInfo& document : take(reader->documents())) {
-        must(reader->read_text(document.doc_id, [&](std::string_view piece) {
+        must(read_document_text(store, document.doc_id, [&](std::string_view piece) {
             content.texts[document.path] += piece;
             return true;
         }));
@@ -212,7 +212,7 @@ Content content_of(const std::string& store) {
         const UnitRow unit = take(reader->unit(extent.unit_id));
         const std::string path = take(reader->document(unit.doc_id)).path;
         for (uint32_t i = 0; i < unit.n_tokens; ++i) {
-            place[unit.position_begin + i] = {path, next[path]++};
+            place[unit.position_begin.value + i] = {path, next[path]++};
         }
     }
     for (const auto& [key, activation] : all) {
@@ -224,6 +224,42 @@ Content content_of(const std::string& store) {
     }
     std::sort(content.words.begin(), content.words.end());
     return content;
+}
+
+Result<std::vector<DocumentInfo>> list_documents(const std::string& store) {
+    S3ATTN_TRY(const Store handle, Store::open(store));
+    return handle.list();
+}
+
+Status read_document_text(const std::string& store, DocumentId doc_id,
+                          const std::function<bool(std::string_view)>& on_text) {
+    S3ATTN_TRY(const Store handle, Store::open(store));
+    return handle.read_text(doc_id, on_text);
+}
+
+DocumentId id_of(const std::string& store, const std::string& path) {
+    const auto document = take(take(Store::open(store)).find(path));
+    return document.has_value() ? document->doc_id : DocumentId();
+}
+
+Result<DocumentInfo> remove_document(const std::string& store, const std::string& path) {
+    S3ATTN_TRY(Store handle, Store::open(store, Store::Access::kWrite));
+    S3ATTN_TRY(const auto document, handle.find(path));
+    return handle.remove(document.has_value() ? document->doc_id : DocumentId());
+}
+
+Result<VerifyReport> verify_store(const std::string& store) {
+    S3ATTN_TRY(const Store handle, Store::open(store));
+    return handle.verify();
+}
+
+Result<ExportReport> export_store(const std::string& store, const std::string& file) {
+    S3ATTN_TRY(const Store handle, Store::open(store));
+    return handle.export_to(file);
+}
+
+Result<VerifyReport> import_store(const std::string& file, const std::string& store) {
+    return Store::import_from(file, store);
 }
 
 std::unique_ptr<StoreWriter> open_writer(const std::string& store) {

@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "s3attn/engine.h"
+#include "s3attn/store.h"
 #include "store/segment.h"
 #include "store/store.h"
 
@@ -67,6 +67,16 @@ struct Content {
     bool operator==(const Content&) const = default;
 };
 Content content_of(const std::string& store);
+
+// A call of s3attn::Store on the store of that name.
+Result<std::vector<DocumentInfo>> list_documents(const std::string& store);
+Status read_document_text(const std::string& store, DocumentId doc_id,
+                          const std::function<bool(std::string_view)>& on_text);
+DocumentId id_of(const std::string& store, const std::string& path);  // 0: there is none
+Result<DocumentInfo> remove_document(const std::string& store, const std::string& path);
+Result<VerifyReport> verify_store(const std::string& store);
+Result<ExportReport> export_store(const std::string& store, const std::string& file);
+Result<VerifyReport> import_store(const std::string& file, const std::string& store);
 
 std::unique_ptr<StoreWriter> open_writer(const std::string& store);
 std::unique_ptr<StoreReader> open_reader(const std::string& store);

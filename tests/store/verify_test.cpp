@@ -133,7 +133,7 @@ TEST_F(Verify, NamesCataloguesThatDoNotAddUp) {
             [[maybe_unused]] const auto documents = (*reader)->documents();
             [[maybe_unused]] const auto matches = (*reader)->bm25("castle", 5);
         }
-        [[maybe_unused]] const auto inspected = inspect_postings(store_, {0, 0, 10, true, ""});
+        [[maybe_unused]] const auto inspected = inspect_postings(store_, {0, 0, 10, true});
         [[maybe_unused]] const auto removed = remove_document(store_, "a.txt");
     }
 }

@@ -1,0 +1,103 @@
+#include "base/owned_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/files.h"
+#include "s3attn/reason.h"
+
+namespace s3attn {
+
+Descriptor::~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+Status Descriptor::close(const std::string& path) {
+    if (::close(std::exchange(fd_, -1)) != 0) return errno_error("cannot close", path);
+    return {};
+}
+
+Status write_all(int fd, std::string_view bytes, const std::string& path) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return errno_error("cannot write", path);
+        bytes.remove_prefix(static_cast<size_t>(written));
+    }
+    return {};
+}
+
+Result<std::optional<FileLock>> FileLock::take(Descriptor& file, Kind kind, bool wait,
+                                               const std::string& path) {
+    const int operation = (kind == Kind::kShared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
+    while (::flock(file.get(), operation) != 0) {
+        if (errno == EINTR) continue;
+        if (errno == EWOULDBLOCK) return std::optional<FileLock>();
+        return errno_error("cannot lock", path);
+    }
+    return std::optional<FileLock>(FileLock(std::move(file)));
+}
+
+OwnedFile::OwnedFile(Descriptor file, std::string path)
+    : file_(std::move(file)), path_(std::move(path)) {
+    struct stat info {};
+    if (::fstat(file_.get(), &info) != 0) return;
+    device_ = info.st_dev;
+    inode_ = info.st_ino;
+}
+
+OwnedFile::OwnedFile(OwnedFile&& other) noexcept
+    : file_(std::move(other.file_)),
+      path_(std::exchange(other.path_, {})),
+      device_(other.device_),
+      inode_(other.inode_) {}
+
+OwnedFile::~OwnedFile() {
+    if (path_.empty()) return;
+    struct stat info {};
+    const bool ours =
+        ::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
+    if (ours) ::unlink(path_.c_str());
+}
+
+Result<OwnedFile> OwnedFile::create(const std::string& path) {
+    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (file.open()) return OwnedFile(std::move(file), path);
+    if (errno != EEXIST) return errno_error("cannot create", path);
+    return make_error(ErrorCode::kInvalidArgument, reason::kExists, path,
+                      "'" + path + "' exists already; remove it or choose another name");
+}
+
+Result<OwnedFile> OwnedFile::create_unique(const std::string& stem) {
+    std::string path = stem + "XXXXXX";
+    Descriptor file(::mkostemp(path.data(), O_CLOEXEC));
+    if (!file.open()) return errno_error("cannot create a file beside", stem);
+    if (::fchmod(file.get(), 0644) != 0) return errno_error("cannot set the mode of", path);
+    return OwnedFile(std::move(file), std::move(path));
+}
+
+Status OwnedFile::finish(const std::string& name) {
+    if (::fsync(file_.get()) != 0) return errno_error("cannot sync", name);
+    return file_.close(name);
+}
+
+Status OwnedFile::keep() {
+    S3ATTN_CHECK(finish(path_));
+    path_.clear();
+    return {};
+}
+
+Status OwnedFile::rename_to(const std::string& path) {
+    S3ATTN_CHECK(finish(path_));
+    if (::rename(path_.c_str(), path.c_str()) != 0) return errno_error("cannot rename to", path);
+    path_.clear();
+    return sync_directory(std::filesystem::path(path).parent_path().string());
+}
+
+}  // namespace s3attn
