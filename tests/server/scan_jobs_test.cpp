@@ -268,7 +268,8 @@ TEST_F(Jobs, CancellingOneThatSteppedAsideDropsItsPart) {
         go_on.get_future().wait();
         work_->on_store_work = nullptr;
     };
-    auto removed = std::async(std::launch::async, [&] { return jobs_->remove("x", DocumentId(7)).ok(); });
+    auto removed =
+        std::async(std::launch::async, [&] { return jobs_->remove("x", DocumentId(7)).ok(); });
     removing.get_future().wait();
     EXPECT_EQ(jobs_->waiting(), 1u);
     EXPECT_TRUE(jobs_->cancel(id));
@@ -285,7 +286,7 @@ TEST_F(Jobs, SteppingAsideEarlyIsNoFailure) {
     work_->cancelled_early = true;
     uint64_t id = start(upload("a.txt", "one"));
     work_->forget_started();
-    EXPECT_TRUE(jobs_->remove("x", 7).ok());
+    EXPECT_TRUE(jobs_->remove("x", DocumentId(7)).ok());
     work_->wait_for((uploads_ / "a.txt").string());
     EXPECT_EQ(end_with(id, FakeWork::End::kRead).state, State::kDone);
     EXPECT_EQ(uploaded("a.txt"), "one");
