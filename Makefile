@@ -6,6 +6,7 @@ MODEL ?=
 READER ?=
 CMAKE_FLAGS ?=
 SECONDS_EACH ?= 60
+PREFIX ?= /usr/local
 export SECONDS_EACH
 CUDA ?=
 CUDA_ARCH ?=
@@ -15,7 +16,7 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all everything setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
+.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
         bench-serve bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
@@ -24,6 +25,20 @@ all:  ## set up what is missing, then build (the program is build/s3attn)
 
 everything:  ## the program, all tests, the benchmarks
 	@scripts/build.sh --all
+
+install:  ## program, library, headers and adapters into PREFIX (by default /usr/local)
+	@scripts/build.sh --package
+	@cmake --install "$(BUILD)" --prefix "$(PREFIX)" --strip
+
+deb:  ## a Debian package, in BUILD
+	@scripts/build.sh --package
+	@cd "$(BUILD)" && cpack -G DEB
+
+deb-test: deb  ## installs it into a bare Debian 12 and runs index and search there (as root)
+	@scripts/deb_test.sh
+
+container-test:  ## builds the container and runs index and search in it, where that can be done
+	@scripts/container_test.sh
 
 setup:  ## system packages, model runtime, default model: only what is missing
 	@scripts/setup.sh
@@ -54,7 +69,7 @@ tsan: setup  ## readers, writer and background merges under ThreadSanitizer
 fuzz:  ## each fuzz target for a minute (SECONDS_EACH=600: ten); needs clang
 	@scripts/fuzz.sh
 
-bench: everything  ## measures the numbers of the README (about half an hour on 2 cores)
+bench: everything  ## measures the numbers of docs/measurements.md (about half an hour on 2 cores)
 	@python3 bench/run.py
 
 bench-training: everything  ## what the shipped adapters retrieve, and how long training takes

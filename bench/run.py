@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the numbers of the README on this machine: `make bench`.
+"""Measures the numbers of docs/measurements.md on this machine: `make bench`.
 
 Prints how each came about, and ends with one line `name value unit` for each. Python's standard
 library only. Takes about half an hour on 2 cores.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, configures and builds. Run by the Makefile; see `make help`.
 #   scripts/build.sh            the program, in $BUILD
+#   scripts/build.sh --package  the program and the library, for `make install` and `make deb`
 #   scripts/build.sh --all      everything: the program, tests, benchmarks
 #   scripts/build.sh --asan     the unit tests with AddressSanitizer and UBSan, in $BUILD-asan
 #   scripts/build.sh --tsan     the tests that use threads with ThreadSanitizer, in $BUILD-tsan,
@@ -13,6 +14,8 @@ cd "$S3ATTN_ROOT"
 build="${BUILD:-build}" type="${BUILD_TYPE:-Release}" flags=() targets=(s3attn)
 if [ "${1:-}" = --all ]; then
     targets=(all)
+elif [ "${1:-}" = --package ]; then
+    targets=(s3attn s3attn_shared s3attn_static)
 elif [ "${1:-}" = --asan ]; then
     build="$build-asan"
     # Unit tests only: what needs no model runtime. -O1 keeps them fast, no debug info keeps

@@ -70,6 +70,14 @@ watch() {
     return "$status"
 }
 
+# Runs a function that watches something, beside another: without the line of its progress.
+beside() {  # FUNCTION; to be run in the background
+    trap 'stop_watched; rm -rf "${work:-}" "${plain_work:-}"' EXIT
+    trap 'exit 143' INT TERM HUP
+    _tick() { :; }
+    "$@"
+}
+
 # Free megabytes at a path.
 free_megabytes() { df -Pm "$1" | awk 'NR == 2 { print $4 }'; }
 need_megabytes() {  # DIRECTORY MEGABYTES WHAT

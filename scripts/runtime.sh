@@ -9,8 +9,20 @@ if [ -n "${CUDA:-}" ] && [ "$CUDA" != 0 ]; then
     RUNTIME_FLAGS="$RUNTIME_FLAGS -DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF"
     RUNTIME_FLAGS="$RUNTIME_FLAGS -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCH:-90}-real"
 fi
-# The packer forces this on after its own options; undone from inside llama.cpp's project() call.
-RUNTIME_INCLUDE="set(LLAMA_BUILD_COMMON OFF)"
+# From inside llama.cpp's project() call: the packer forces this on after its own options; and the
+# files of src/models, one small one for each kind of model behind the same large headers, are
+# compiled sixteen at a time, a quarter of the work.
+RUNTIME_INCLUDE='set(LLAMA_BUILD_COMMON OFF)
+function(s3attn_unite_models)
+  get_target_property(sources llama SOURCES)
+  list(FILTER sources EXCLUDE REGEX "models/.*[.]cpp$")
+  get_target_property(folder llama SOURCE_DIR)
+  list(TRANSFORM sources PREPEND ${folder}/ REGEX "^[^/]")
+  set_source_files_properties(${sources} TARGET_DIRECTORY llama
+                              PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  set_target_properties(llama PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+endfunction()
+cmake_language(DEFER CALL s3attn_unite_models)'
 RUNTIME_LAYOUT=1  # raise when trim_runtime changes
 
 _runtime_key="$(printf '%s\n' "$RUNTIME_FLAGS" "$RUNTIME_INCLUDE" "$RUNTIME_LAYOUT" "$(uname -m)" \

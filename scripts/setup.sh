@@ -52,8 +52,10 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+fetching=""
 cleanup() {
     stop_watched
+    [ -n "$fetching" ] && kill -TERM "$fetching" 2>/dev/null
     [ -n "${work:-}" ] && rm -rf "$work"
     [ -n "${plain_work:-}" ] && rm -rf "$plain_work"
     return 0
@@ -81,7 +83,16 @@ if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! 
         flock 9
     fi
     remove_stale_work
-    have_runtime "$prefix" || build_runtime "$prefix"
+    if ! have_runtime "$prefix"; then
+        # The model comes while the compilers work.
+        if ! have_model "$model"; then
+            beside fetch_default_model 9>&- &
+            fetching=$!
+        fi
+        build_runtime "$prefix"
+        [ -z "$fetching" ] || wait "$fetching" || die "the default model could not be fetched"
+        fetching=""
+    fi
     have_model "$model" || fetch_default_model
     if [ "$large" = 1 ] && ! have_large; then fetch_large_model; fi
     if [ "$embedder" = 1 ] && ! have_embedder; then fetch_embedder; fi

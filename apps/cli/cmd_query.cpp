@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -35,6 +37,17 @@ void print_rerank(const RerankReport& rerank) {
     }
 }
 
+// What is shown is not the best that there is: the budget was too small for that.
+void note_passed_over(const SearchResult& result) {
+    if (result.passed_over == 0) return;
+    std::fprintf(stderr,
+                 "note: the budget of %u tokens does not hold what ranks first: %u better %s left "
+                 "out, the best needs %u tokens (--budget)\n",
+                 result.budget_tokens, result.passed_over,
+                 result.passed_over == 1 ? "passage was" : "passages were",
+                 result.passed_over_tokens);
+}
+
 void print_search(const SearchResult& result) {
     if (!result.evidence_found) {
         std::printf("No unit reaches the evidence floor (%.3f < %.3f); the nearest ones:\n\n",
@@ -45,6 +58,7 @@ void print_search(const SearchResult& result) {
     std::printf("%zu spans, %u of %u tokens, %.0f ms\n", result.spans.size(), result.used_tokens,
                 result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
     print_rerank(result.rerank);
+    note_passed_over(result);
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
@@ -171,6 +185,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     std::printf("time to first token %.0f ms, prompt %u tokens, answer %u tokens\n",
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
     print_rerank(result->search.rerank);
+    note_passed_over(result->search);
     return 0;
 }
 
@@ -181,22 +196,43 @@ int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
     return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
 }
 
+// Waits until a line can be read. False when Ctrl-C came, also just before the wait began.
+bool wait_for_line(const CancelToken& cancel) {
+    sigset_t interrupt, before;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, &before);
+    pollfd input = {STDIN_FILENO, POLLIN, 0};
+    if (!cancel.cancelled()) ppoll(&input, 1, nullptr, &before);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    return !cancel.cancelled();
+}
+
+// Whether a question came; none: the end, or Ctrl-C at the prompt, which brings a new prompt.
+bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
+    while (terminal) {
+        std::printf("\n> ");
+        std::fflush(stdout);
+        if (wait_for_line(cancel)) break;
+        std::fprintf(stderr, "\ninterrupted; an empty line or Ctrl-D ends\n");
+        cancel.reset();
+    }
+    return std::getline(std::cin, question) && !question.empty();
+}
+
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
+        std::setvbuf(stdin, nullptr, _IONBF, 0);  // a line is waited for at the descriptor
         std::printf("Ask about %s; an empty line or Ctrl-D ends.\n", arguments.store.c_str());
     }
     int exit_code = 0;
     std::string question;
     std::vector<ChatTurn> history;
     while (!cancel.cancelled()) {
-        if (terminal) {
-            std::printf("\n> ");
-            std::fflush(stdout);
-        }
-        if (!std::getline(std::cin, question) || question.empty()) break;
+        if (!read_question(terminal, cancel, question)) break;
         // One bad question does not end the conversation, but the exit code tells.
         if (ask_once(**engine, arguments, question, options, cancel, &history) != 0) exit_code = 1;
         // An interrupt ends the answer; the prompt comes back.

@@ -39,6 +39,10 @@ const char* advice_on(const Error& error) {
 void explain_files(std::vector<NamedValue> files) { g_named_files = std::move(files); }
 
 int fail(const Error& error) {
+    if (error.code == ErrorCode::kCancelled) {  // the person at the keyboard knows why
+        std::fprintf(stderr, "%s\n", error.message.c_str());
+        return 1;
+    }
     const char* advice = advice_on(error);
     std::fprintf(stderr, "error: %s%s%s\n", error.message.c_str(), advice == nullptr ? "" : ": ",
                  advice == nullptr ? "" : advice);

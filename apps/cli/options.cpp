@@ -41,11 +41,11 @@ std::vector<std::string> default_adapter_dirs() {
     std::error_code ignored;
     const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
     if (!ignored) {
-        directories.push_back((program.parent_path() / "../models").lexically_normal().string());
-        directories.push_back(
-            (program.parent_path() / "../share/s3attn/models").lexically_normal().string());
+        // In the build folder, and where it is installed.
+        for (const char* place : {"models", "../share/s3attn/models"}) {
+            directories.push_back((program.parent_path() / place).lexically_normal().string());
+        }
     }
-    directories.push_back(S3ATTN_SOURCE_DIR "/models");
     directories.push_back(default_cache_dir() + "/adapters");
     return directories;
 }

@@ -75,8 +75,9 @@ Json to_json(const RerankReport& rerank) {
     json["milliseconds"] = rerank.milliseconds;
     json["attention"] = Json::array();
     for (const RerankReport::UnitShare& unit : rerank.attention) {
-        json["attention"].push_back(
-            {{"unit", unit.unit_id.value}, {"share", unit.share}, {"first_place", unit.first_place + 1}});
+        json["attention"].push_back({{"unit", unit.unit_id.value},
+                                     {"share", unit.share},
+                                     {"first_place", unit.first_place + 1}});
     }
     return json;
 }
@@ -110,6 +111,8 @@ Json to_json(const SearchResult& result) {
     json["evidence_found"] = result.evidence_found;
     json["evidence_score"] = result.evidence_score;
     json["evidence_floor"] = result.evidence_floor;
+    json["passed_over"] = {{"units", result.passed_over},
+                           {"best_needs_tokens", result.passed_over_tokens}};
     json["spans"] = Json::array();
     for (const Span& span : result.spans) json["spans"].push_back(to_json(span));
     if (result.postings > 0) {

@@ -16,8 +16,7 @@ struct CommandLine {
 // have been meant; help and version likewise. Returns the exit code: 0 or 2.
 int report_usage(const CommandLine& line, const CLI::ParseError& error);
 
-// Where an option got its value: "--budget", "S3ATTN_BUDGET" or "budget in
-// /home/me/.../config.toml".
+// Where an option got its value: "--budget", "S3ATTN_BUDGET" or "budget in .../config.toml".
 std::string origin_of(const CommandLine& line, const CLI::Option& option);
 
 // The one of `names` that `word` is most likely a misspelling of; empty where none is near.

@@ -83,17 +83,20 @@ Json scan_json(const ScanStatus& status) {
 
 Json found_json(const Service& service, const Found& found, const std::vector<uint32_t>& numbers) {
     const SearchResult& result = found.result;
-    Json json = {{"question", result.question},
-                 {"method", result.method},
-                 {"evidence_found", result.evidence_found},
-                 {"evidence_score", result.evidence_score},
-                 {"evidence_floor", result.evidence_floor},
-                 {"budget_tokens", result.budget_tokens},
-                 {"used_tokens", result.used_tokens},
-                 {"model", result.model},
-                 {"adapter", result.adapter},
-                 {"spans", Json::array()},
-                 {"timings_ms", result.timings_ms}};
+    Json json = {
+        {"question", result.question},
+        {"method", result.method},
+        {"evidence_found", result.evidence_found},
+        {"evidence_score", result.evidence_score},
+        {"evidence_floor", result.evidence_floor},
+        {"budget_tokens", result.budget_tokens},
+        {"used_tokens", result.used_tokens},
+        {"passed_over",
+         {{"units", result.passed_over}, {"best_needs_tokens", result.passed_over_tokens}}},
+        {"model", result.model},
+        {"adapter", result.adapter},
+        {"spans", Json::array()},
+        {"timings_ms", result.timings_ms}};
     for (size_t i = 0; i < result.spans.size(); ++i) {
         const Span& span = result.spans[i];
         Json item;

@@ -23,6 +23,7 @@
 #include "s3attn/store.h"
 #include "s3attn/types.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 struct EngineOptions {
@@ -84,3 +85,4 @@ Result<InspectReport> inspect_tokens(const Store& store, const InspectOptions& o
                                      const std::string& model);
 
 }  // namespace s3attn
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 // One report of a running stage. `total` is 0 while it is not known.
@@ -40,3 +41,4 @@ class CancelToken {
 };
 
 }  // namespace s3attn
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 struct ReaderInfo {
@@ -88,3 +89,4 @@ class Reader {
 };
 
 }  // namespace s3attn
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 // What kind of failure.
@@ -101,6 +102,7 @@ inline Error make_error(ErrorCode code, const char* reason, std::string subject,
 }
 
 }  // namespace s3attn
+#pragma GCC visibility pop
 
 #define S3ATTN_CONCAT_INNER(a, b) a##b
 #define S3ATTN_CONCAT(a, b) S3ATTN_CONCAT_INNER(a, b)

@@ -12,6 +12,7 @@
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 struct HeadId {
@@ -183,3 +184,4 @@ Result<SweepReport> sweep_training(const TrainOptions& options, const SweepOptio
                                    ProgressSink& sink, const CancelToken& cancel);
 
 }  // namespace s3attn
+#pragma GCC visibility pop

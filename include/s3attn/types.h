@@ -12,6 +12,7 @@
 #include "s3attn/ids.h"
 #include "s3attn/progress.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 // Where models run. kAuto: on a CUDA device where this build and the machine have one, else on the
@@ -214,6 +215,9 @@ struct SearchResult {
     std::string model;           // name of the scanning model
     std::string adapter;         // name of the adapter
     std::vector<Span> spans;     // rank order, no text twice
+    // Units ranked above the first span, which the budget does not hold, and the tokens that the
+    // best of them needs: the spans are not the best that there is.
+    uint32_t passed_over = 0, passed_over_tokens = 0;
     bool evidence_found = true;  // false: nothing above the calibrated floor
     double evidence_score = 0;   // what was compared with the floor
     double evidence_floor = 0;
@@ -349,3 +353,4 @@ struct IndexReport {
 };
 
 }  // namespace s3attn
+#pragma GCC visibility pop

@@ -108,6 +108,8 @@ Result<SearchResult> Searcher::search(const std::string& question,
     select.cancel = cancel;
     S3ATTN_TRY(Selection selected, select_spans(store, ranking.units, select));
     result.spans = std::move(selected.spans);
+    result.passed_over = selected.passed_over;
+    result.passed_over_tokens = selected.passed_over_tokens;
     result.timings_ms["select"] = select_watch.milliseconds();
     add_voices(ranking, selected, result);
     result.timings_ms["total"] = total.milliseconds();

@@ -76,6 +76,7 @@ Result<Selection> select_spans(const StoreReader& store, const std::vector<Ranke
         if (tokens > left) {
             smallest = std::min(smallest, tokens);
             ++misfits;
+            if (spans.empty() && selected.passed_over++ == 0) selected.passed_over_tokens = tokens;
             continue;
         }
         auto document = documents.find(row.doc_id);

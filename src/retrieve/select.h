@@ -24,6 +24,7 @@ struct SelectOptions {
 struct Selection {
     std::vector<Span> spans;  // Span::scores is the caller's to fill
     std::vector<UnitNumber> units;
+    uint32_t passed_over = 0, passed_over_tokens = 0;  // as in SearchResult
 };
 
 // Whole units by rank until the budget is full; a unit that no longer fits is passed over for the

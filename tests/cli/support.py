@@ -22,15 +22,18 @@ def book_path():
     raise FileNotFoundError("no book in examples/")
 
 
+def environment(env=None):
+    """What the program finds: nothing of the user's own but what `env` names."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("S3ATTN_")}
+    # One thread: spinning OpenMP threads of several tests starve each other.
+    clean.update({"S3ATTN_MODEL": MODEL, "S3ATTN_THREADS": "1"})
+    clean["XDG_CONFIG_HOME"] = "/nonexistent"
+    clean.update(env or {})
+    return clean
+
+
 def run(*arguments, stdin=None, env=None, timeout=600, cwd=None):
     """Runs the program; returns the CompletedProcess with text output."""
-    environment = dict(os.environ)
-    for name in [name for name in environment if name.startswith("S3ATTN_")]:
-        del environment[name]
-    # One thread: spinning OpenMP threads of several tests starve each other.
-    environment.update({"S3ATTN_MODEL": MODEL, "S3ATTN_THREADS": "1"})
-    environment["XDG_CONFIG_HOME"] = "/nonexistent"
-    environment.update(env or {})
     return subprocess.run(
         [PROGRAM, *map(str, arguments)],
         input=stdin,
@@ -38,7 +41,7 @@ def run(*arguments, stdin=None, env=None, timeout=600, cwd=None):
         capture_output=True,
         text=isinstance(stdin, str) or stdin is None,
         errors="replace" if isinstance(stdin, str) or stdin is None else None,
-        env=environment,
+        env=environment(env),
         timeout=timeout,
         cwd=cwd,
     )

@@ -147,6 +147,21 @@ TEST(SelectSpans, NothingFitsNamesTheSmallestCandidate) {
 }
 
 // A budget that holds nothing is found out from the best units, not by counting the whole store.
+TEST(SelectSpans, SaysThatTheBestDidNotFit) {
+    MemoryStore store;
+    store.add_unit(DocumentId(1), "a b c d e f g", 7);
+    store.add_unit(DocumentId(1), "a b c d e", 5);
+    store.add_unit(DocumentId(1), "a b", 2);
+    const std::vector<RankedUnit> ranked = {{0, 3}, {1, 2}, {2, 1}};
+    const auto small = select_spans(store, ranked, select_options(3));
+    ASSERT_TRUE(small.ok());
+    EXPECT_EQ(small->passed_over, 2u);
+    EXPECT_EQ(small->passed_over_tokens, 7u);
+    const auto enough = select_spans(store, ranked, select_options(9));
+    ASSERT_TRUE(enough.ok());
+    EXPECT_EQ(enough->passed_over, 0u) << "what no longer fits behind the best is no news";
+}
+
 TEST(SelectSpans, GivesUpOnABudgetThatHoldsNone) {
     MemoryStore store;
     std::vector<RankedUnit> ranked;
