@@ -13,6 +13,11 @@ using State = ScanStatus::State;
 constexpr size_t kMostEnded = 200;  // jobs whose end can still be asked for
 constexpr size_t kMostNotes = 100;
 
+// Between two commits, or before it began: while it waited for a model, say.
+bool was_cancelled(const Result<IndexReport>& report) {
+    return report.ok() ? report->cancelled : report.error().code == ErrorCode::kCancelled;
+}
+
 Error queue_stopped() { return make_error(ErrorCode::kCancelled, "the server is shutting down"); }
 
 // Where there are too many, that is the last that is said.
@@ -239,7 +244,7 @@ void ScanJobs::scan(Lock& lock, const std::shared_ptr<Job>& job) {
     lock.lock();
     running_.reset();
     if (report.ok()) job->status.tokens += report->tokens;
-    const bool stepped_aside = report.ok() && report->cancelled && !job->wanted_gone && !stopped_;
+    const bool stepped_aside = was_cancelled(report) && !job->wanted_gone && !stopped_;
     if (stepped_aside) {
         waiting_.push_front(job);
         return;
@@ -285,13 +290,13 @@ const char* outcome_of(FileOutcome::Kind kind) {
 void ScanJobs::finish(Lock& lock, const std::shared_ptr<Job>& job,
                       const Result<IndexReport>& report) {
     ScanStatus& status = job->status;
+    if (was_cancelled(report)) {
+        if (job->wanted_gone) return undo(lock, job, State::kCancelled);
+        return end(status, State::kCancelled);  // the server ends: it goes on at the next start
+    }
     if (!report.ok()) {
         status.error = report.error().message;
         return undo(lock, job, State::kFailed);
-    }
-    if (report->cancelled) {
-        if (job->wanted_gone) return undo(lock, job, State::kCancelled);
-        return end(status, State::kCancelled);  // the server ends: it goes on at the next start
     }
     State state = State::kDone;
     for (const FileOutcome& file : report->files) {

@@ -42,6 +42,7 @@ class FakeWork final : public ScanWork {
         changed_.notify_all();
         while (!end_.has_value()) {
             if (cancel.cancelled()) {
+                if (cancelled_early) return make_error(ErrorCode::kCancelled, "interrupted");
                 report.cancelled = true;
                 return report;
             }
@@ -106,6 +107,7 @@ class FakeWork final : public ScanWork {
     void put_part(const std::string& path) { parts_[path] = "a part"; }
 
     std::function<void()> on_store_work;
+    bool cancelled_early = false;  // as while the model is loaded
     std::string removed_path;
 
   private:
@@ -266,7 +268,8 @@ TEST_F(Jobs, CancellingOneThatSteppedAsideDropsItsPart) {
         go_on.get_future().wait();
         work_->on_store_work = nullptr;
     };
-    auto removed = std::async(std::launch::async, [&] { return jobs_->remove("x", DocumentId(7)).ok(); });
+    auto removed =
+        std::async(std::launch::async, [&] { return jobs_->remove("x", DocumentId(7)).ok(); });
     removing.get_future().wait();
     EXPECT_EQ(jobs_->waiting(), 1u);
     EXPECT_TRUE(jobs_->cancel(id));
@@ -276,6 +279,23 @@ TEST_F(Jobs, CancellingOneThatSteppedAsideDropsItsPart) {
     EXPECT_EQ(ended(id).state, State::kCancelled);
     EXPECT_TRUE(work_->parts().empty());
     EXPECT_TRUE(in_uploads().empty());
+}
+
+// A token that fires before the scan began is no failure either.
+TEST_F(Jobs, SteppingAsideEarlyIsNoFailure) {
+    work_->cancelled_early = true;
+    uint64_t id = start(upload("a.txt", "one"));
+    work_->forget_started();
+    EXPECT_TRUE(jobs_->remove("x", DocumentId(7)).ok());
+    work_->wait_for((uploads_ / "a.txt").string());
+    EXPECT_EQ(end_with(id, FakeWork::End::kRead).state, State::kDone);
+    EXPECT_EQ(uploaded("a.txt"), "one");
+    id = start(upload("b.txt", "two"));
+    EXPECT_TRUE(jobs_->cancel(id));
+    EXPECT_EQ(ended(id).state, State::kCancelled);
+    start(upload("c.txt", "three"));
+    jobs_->stop();
+    EXPECT_EQ(uploaded("c.txt"), "three");  // for the next start
 }
 
 TEST_F(Jobs, NoStoreWorkHoldsTheQueue) {
