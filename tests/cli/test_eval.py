@@ -197,7 +197,7 @@ class Eval(ProgramTest):
         self.assert_fails(run(*self.retrieval("--embedder", "/none.gguf", methods="dense")),
                           "setup.sh --embedder")
         self.assert_fails(run("eval", "retrieval"), "--data", code=2)
-        self.assert_fails(run("eval"), "subcommand", code=2)
+        self.assert_fails(run("eval"), "retrieval", code=2)
         self.assert_fails(run(*self.retrieval("--budgets", "0")), "budgets", code=2)
         self.assert_fails(run(*self.retrieval("--limit", "-1")), "--limit", "-1", code=2)
         self.assert_fails(run(*self.retrieval("--seed", "-3")), "--seed", "-3", code=2)
