@@ -8,6 +8,7 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "merge_found.h"
+#include "s3attn/reason.h"
 
 namespace s3attn::server {
 namespace {
@@ -32,23 +33,16 @@ Failure no_documents(const std::string& where) {
             "", 0};
 }
 
-// The library's advice names options of the program; here they are fields of a request.
+// A budget that is wrong only for these documents or this model is no malformed request.
 Failure failure_of_question(const Error& error) {
     Failure failure = failure_of(error);
-    for (const auto& [option, field] :
-         {std::pair("--budget", "budget_tokens"), std::pair("--reader", "model")}) {
-        for (size_t at = 0; (at = failure.message.find(option, at)) != std::string::npos;) {
-            failure.message.replace(at, std::string(option).size(), field);
-        }
-    }
-    // Not wrong in itself: it depends on the documents.
-    if (error.code == ErrorCode::kInvalidArgument && failure.message.find("a budget of") == 0) {
+    if (error.subject == "budget") {
         failure.param = "budget_tokens";
+        failure.message += " (budget_tokens)";
     }
-    if (failure.message.starts_with("no piece of evidence fits")) {
+    if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
-        failure.param = "budget_tokens";
     }
     return failure;
 }
