@@ -149,8 +149,9 @@ Status for_chunks(const SoftmaxInput& input, size_t n_units, const F& f) {
 
 Status add_softmax(const SoftmaxInput& input, std::vector<double>& mass,
                    std::vector<double>& cosine, std::vector<double>& log_total) {
-    const auto& [unit_max, stride, scales, pool, cancel] = input;
-    static_cast<void>(pool), static_cast<void>(cancel);
+    const auto& unit_max = input.unit_max;
+    const auto& scales = input.scales;
+    const size_t stride = input.stride;
     const size_t n = scales.share.size(), units = mass.size();
     log_total.assign(n, 0.0);
     if (n == 0 || units == 0) return {};
