@@ -249,10 +249,16 @@ TEST_F(ScanCopyTest, KilledMakersLeaveNothingThatIsTakenForWhole) {
     auto reference = open("", 7);
     ASSERT_TRUE(reference);
     const Captured expected = capture_all(*reference, some_tokens(), {7});
+    // Killed at some moment of what an undisturbed one takes here.
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(wait_for(start_maker(path_, cache_)), 0);
+    const std::chrono::microseconds whole = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - begin);
+    fs::remove_all(cache_);
     int killed = 0;
     for (int round = 0; round < 12; ++round) {
         const pid_t maker = start_maker(path_, cache_);
-        std::this_thread::sleep_for(std::chrono::milliseconds(10 + random() % 200));
+        std::this_thread::sleep_for(whole * (random() % 1000) / 1000);
         ::kill(maker, SIGKILL);
         killed += WIFSIGNALED(wait_for(maker)) ? 1 : 0;
         for (const auto& file : copies()) {
