@@ -181,10 +181,11 @@ export class Uploads {
     let lists = performance.now();
     while (this.jobs.size) {
       try {
+        const asked = [...this.jobs];  // what comes meanwhile is not in the answer
         const { data } = await this.page.api("v1/documents/jobs");
         const byId = new Map(data.map((job) => [job.id, job]));
         let changed = performance.now() - lists > 3000;  // what is committed can be asked about
-        for (const [id, item] of [...this.jobs]) {
+        for (const [id, item] of asked) {
           changed = this.show(item, byId.get(id)) || changed;
         }
         if (changed) {
