@@ -6,6 +6,7 @@
 #include "model/llama_model.h"
 #include "output.h"
 #include "progress_bar.h"
+#include "s3attn/reason.h"
 #include "s3attn/trainer.h"
 #include "train_report.h"
 
@@ -120,8 +121,13 @@ int run_context_heads(TrainOptions train, const GlobalOptions& options, const Ca
     if (adapter.empty()) {
         const auto model = read_model_info(train.model);
         if (!model.ok()) return fail(model.error());
-        const auto found = find_adapter(options.engine.adapter_dirs, model->file_hash);
-        if (!found.ok()) return fail(found.error());
+        const auto found =
+            find_adapter(options.engine.adapter_dirs, model->file_hash, model->identity);
+        if (!found.ok()) {
+            return fail(make_error(found.error().code, reason::kNoAdapter, train.model,
+                                   "no adapter fits " + model->name + " (" +
+                                       found.error().message + ")"));
+        }
         adapter = *found;
     }
     if (train.context.heads == 0) train.context.heads = kUsualContextHeads;

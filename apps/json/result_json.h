@@ -21,6 +21,8 @@ void add_place(const Span& span, Json& json);
 // not ask that voice), "score_NAME" of any other voice that was asked.
 void add_evidence(const Span& span, Json& json);
 void add_document(const DocumentInfo& document, Json& json);
+// What the second stage did and what it cost, or why there was none.
+Json to_json(const RerankReport& rerank);
 
 // Of a search with SearchOptions::explain: one line for each arrow; none without.
 std::vector<std::string> explain_lines(const SearchResult& result);

@@ -26,9 +26,9 @@ struct ChatRequest {
 Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body);
 
 // Fields of a search that chat and search requests share: method, budget_tokens, max_spans,
-// attention.
+// attention, rerank.
 class Fields;
-void read_search_fields(Fields& fields, SearchOptions& options);
+void read_search_fields(const Service& service, Fields& fields, SearchOptions& options);
 
 // Ends an answer at a stop text of the client, which is not part of it.
 class StopTexts {

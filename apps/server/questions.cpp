@@ -40,6 +40,9 @@ Failure failure_of_question(const Error& error) {
         failure.param = "budget_tokens";
         failure.message += " (budget_tokens)";
     }
+    if (error.reason == reason::kNoRerank) {
+        failure = {409, "no_second_stage", error.message, "rerank", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
@@ -47,8 +50,10 @@ Failure failure_of_question(const Error& error) {
     return failure;
 }
 
-EngineOptions without_reader(EngineOptions options) {
+// A request names its reader. Passages are read again by the first one, in a search too.
+EngineOptions for_requests(EngineOptions options, const std::vector<std::string>& readers) {
     options.reader.clear();
+    if (options.rerank_model.empty() && !readers.empty()) options.rerank_model = readers.front();
     return options;
 }
 
@@ -74,9 +79,10 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
                      Metrics& metrics)
     : stores_(stores),
       window_(engine.reader_context > 0 ? engine.reader_context : 8192),
+      rerank_(engine.rerank),
       metrics_(metrics),
-      searches_(1, waiting, without_reader(engine)),
-      answers_(answers, waiting, without_reader(engine)) {
+      searches_(1, waiting, for_requests(engine, readers)),
+      answers_(answers, waiting, for_requests(engine, readers)) {
     for (const std::string& file : readers) {
         const std::string name = fs::path(file).stem().string();
         const bool known = std::any_of(readers_.begin(), readers_.end(),

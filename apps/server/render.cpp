@@ -96,7 +96,9 @@ Json found_json(const Service& service, const Found& found, const std::vector<ui
         {"model", result.model},
         {"adapter", result.adapter},
         {"spans", Json::array()},
+        {"rerank", apps::to_json(result.rerank)},
         {"timings_ms", result.timings_ms}};
+    if (!result.notes.empty()) json["notes"] = result.notes;
     for (size_t i = 0; i < result.spans.size(); ++i) {
         const Span& span = result.spans[i];
         Json item;
@@ -133,7 +135,18 @@ Json attention_json(const Service& service, const Found& found) {
         json["spans"].push_back({{"lexical_share", rounded(span.lexical_share, 1e4)},
                                  {"shared_words", span.shared_words},
                                  {"links", std::move(links)}});
+        if (attention.context_tokens.empty()) continue;
+        Json context = Json::array();
+        for (const RerankReport::Link& link : span.context) {
+            context.push_back({{"question_token", link.question_token},
+                               {"begin", link.byte_begin},
+                               {"end", link.byte_end},
+                               {"attention", rounded(link.attention, 1e8)}});
+        }
+        json["spans"].back()["context_share"] = rounded(span.context_share);
+        json["spans"].back()["context"] = std::move(context);
     }
+    if (!attention.context_tokens.empty()) json["context_tokens"] = attention.context_tokens;
     return json;
 }
 

@@ -70,6 +70,9 @@ Status read_model(const Fields& root, const std::string& file, Adapter& adapter)
     S3ATTN_TRY(adapter.model_hash, model.text("hash"));
     S3ATTN_TRY(adapter.tokenizer_hash, model.text("tokenizer_hash"));
     S3ATTN_TRY(adapter.architecture, model.text("architecture"));
+    if (model.find("identity") != nullptr) {
+        S3ATTN_TRY(adapter.model_identity, model.text("identity"));
+    }
     S3ATTN_TRY(adapter.n_layer, model.number("n_layer", 1, 1u << 16));
     S3ATTN_TRY(adapter.n_head, model.number("n_head", 1, 1u << 16));
     S3ATTN_TRY(adapter.n_head_kv, model.number("n_head_kv", 1, 1u << 16));
@@ -278,6 +281,7 @@ Result<std::string> adapter_json_bytes(const Adapter& adapter, const Files& file
         {"model",
          {{"name", adapter.model_name},
           {"hash", adapter.model_hash},
+          {"identity", adapter.model_identity},
           {"tokenizer_hash", adapter.tokenizer_hash},
           {"architecture", adapter.architecture},
           {"n_layer", adapter.n_layer},

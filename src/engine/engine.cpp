@@ -40,16 +40,27 @@ uint64_t size_of(const std::string& path) {
     return ignored ? 0 : size;
 }
 
+// What a store was made with; empty where there is none yet.
+Fingerprint fingerprint_of(const std::string& directory) {
+    const auto reader = StoreReader::open(directory, nullptr);
+    return reader.ok() ? (*reader)->fingerprint() : Fingerprint();
+}
+
 // The chunk size a store was made with, if there is such a store.
-std::optional<uint32_t> chunk_tokens_of(const std::string& directory) {
-    auto reader = StoreReader::open(directory, nullptr);
-    if (!reader.ok()) return std::nullopt;
-    const auto& fields = (*reader)->fingerprint().fields;
-    const auto found = fields.find("chunk_tokens");
-    if (found == fields.end()) return std::nullopt;
+std::optional<uint32_t> chunk_tokens_of(const Fingerprint& store) {
+    const auto found = store.fields.find("chunk_tokens");
+    if (found == store.fields.end()) return std::nullopt;
     const long value = std::strtol(found->second.c_str(), nullptr, 10);
     if (value <= 0) return std::nullopt;
     return static_cast<uint32_t>(value);
+}
+
+// Codes of two quantisations in one store would make an index that depends on the order of runs.
+Error refuse_other_quantisation(const std::string& store, const std::string& model) {
+    return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, "model_hash",
+                      "store '" + store + "' was made with another quantisation than " + model +
+                          ": this one can search it, not add to it; index with the file that made "
+                          "it, or into a new store");
 }
 
 class EngineImpl final : public Engine {
@@ -159,7 +170,11 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     }
     const std::lock_guard one_at_a_time(index_mutex_);
     uint32_t chunk = parts_.chunk_tokens;
-    if (chunk == 0) chunk = chunk_tokens_of(store).value_or(kDefaultChunkTokens);
+    const Fingerprint made = fingerprint_of(store);
+    if (chunk == 0) chunk = chunk_tokens_of(made).value_or(kDefaultChunkTokens);
+    if (is_other_quantisation(made, fingerprint_, *parts_.adapter)) {
+        return refuse_other_quantisation(store, parts_.model.name);
+    }
     InputList found = expand_inputs(inputs, options.recursive);
     const std::vector<PlacedFile> files =
         choose_shard(std::move(found.files), options.shard, options.shards);
@@ -221,7 +236,8 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
 // `reader`: in whose tokens the budget counts; null: the scanning model's.
 Result<SearchResult> EngineImpl::search_for(const std::string& store, const std::string& question,
                                             const SearchOptions& options, const Reader* reader) {
-    S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot, stores_.get(store, fingerprint_));
+    S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot,
+               stores_.get(store, fingerprint_, *parts_.adapter));
     S3ATTN_TRY(const std::shared_ptr<Scanner> scanner,
                scanners_.get(parts_.chunk_tokens, nullptr, options.cancel));
     const auto count = [&](std::string_view text) {
@@ -233,14 +249,19 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
-    if (parts_.rerank.mode == RerankOptions::Mode::kOff) return searcher.search(question, options);
+    const RerankOptions how = options.rerank.value_or(parts_.rerank);
     RerankReport report;
     std::string why;
-    ContextStage* stage = stages_.get(why);
-    ContextRerank rerank(parts_.rerank, stage, why, options.explain, report);
-    searcher.second_stage = &rerank;
+    std::optional<ContextRerank> rerank;
+    if (how.mode != RerankOptions::Mode::kOff) {
+        ContextStage* stage = stages_.get(why);
+        rerank.emplace(how, stage, why, options.explain || options.attention, report);
+        searcher.second_stage = &*rerank;
+    }
     S3ATTN_TRY(SearchResult result, searcher.search(question, options));
     result.rerank = std::move(report);
+    if (options.attention) add_context_attention(result);
+    if (!snapshot->note.empty()) result.notes.push_back(snapshot->note);
     return result;
 }
 
@@ -253,7 +274,8 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
                                   const AskOptions& options, const OnPiece& on_piece,
                                   const OnEvidence& on_evidence) {
     // A wrong store is reported before a large reader is loaded.
-    S3ATTN_TRY([[maybe_unused]] const auto checked, stores_.get(store, fingerprint_));
+    S3ATTN_TRY([[maybe_unused]] const auto checked,
+               stores_.get(store, fingerprint_, *parts_.adapter));
     S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
     const uint32_t window = held.reader->info().window_tokens;
     if (options.search.budget_tokens >= window) {
