@@ -89,7 +89,10 @@ Json ask_tool() {
                   {"store", text_schema("search only this store (default: all)")},
                   {"model", text_schema("the model that answers (default: the server's first)")},
                   {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
-                  {"max_tokens", integer_schema("most tokens of the answer", 1, 256)},
+                  {"max_tokens",
+                   {{"type", "integer"},
+                    {"minimum", 1},
+                    {"description", "most tokens of the answer (default: what suits the model)"}}},
                   {"rerank", rerank_schema()}};
     Json citation = place_properties();
     citation["number"] = {{"type", "integer"}};
@@ -241,10 +244,15 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
             continue;
         }
         Json json = {{"answer", event->result.answer},
+                     {"quote", found_json(service, *event->found, event->result.numbers)["quote"]},
                      {"evidence_found", event->found->result.evidence_found},
                      {"rerank", apps::to_json(event->found->result.rerank)},
                      {"citations", citations_json(service, *event->found, event->result)}};
         std::string text = event->result.answer;
+        if (!json["quote"].is_null()) {
+            text += "\n\nThe documents say: \"" + json["quote"]["text"].get<std::string>() +
+                    "\" (" + place_text(json["quote"]) + ")";
+        }
         if (!json["citations"].empty()) {
             text += "\n\nThe answer rests on:\n\n" + quotes_text(json["citations"]);
         }
