@@ -141,6 +141,8 @@ TEST(Summary, MeansPairsAndGroups) {
     EXPECT_EQ(paired[0]["n"], 2);
     EXPECT_NEAR(paired[0]["difference"].get<double>(), 0.5, 1e-12);
     EXPECT_EQ(paired[0]["baseline"], "b");
+    EXPECT_TRUE(paired[0]["low"].is_null());  // two questions tell nothing about the others
+    EXPECT_TRUE(summary[0]["high"].is_null());
 }
 
 }  // namespace
