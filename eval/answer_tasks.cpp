@@ -240,6 +240,8 @@ Status add_dataset_task(const DatasetOptions& options, uint32_t max_tokens, bool
     set.tasks.push_back(std::move(task));
     set.path = options.path;
     set.hash = data.hash;
+    set.notes = std::move(data.notes);
+    set.chars = options.offsets == Offsets::kChars;
     return {};
 }
 
