@@ -9,12 +9,12 @@
 #include "engine/quote_search.h"
 #include "engine/searcher.h"
 #include "eval/answer_prompt.h"
-#include "eval/bootstrap.h"
 #include "eval/index_files.h"
 #include "eval/index_lock.h"
 #include "eval/scan_model.h"
 #include "retrieve/evidence.h"
 #include "retrieve/select.h"
+#include "train/bootstrap.h"
 
 namespace s3attn::eval {
 namespace {
