@@ -7,6 +7,7 @@
 #include "answer/history.h"
 #include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
+#include "answer/support.h"
 #include "base/timing.h"
 #include "s3attn/reason.h"
 
@@ -124,6 +125,9 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
     if (result.answer.empty()) show(std::string(kEmptyAnswer));
 
     result.citations = cite(result.answer, search.question, search.spans, asking.prompt.numbers);
+    result.sentences =
+        support_sentences(result.answer, search.question, search.spans, asking.prompt.numbers);
+    result.unfounded = unfounded_words(result.answer, search.question, search.spans);
     add_marked(filter.numbers(), asking.prompt.numbers, result.citations);
     result.numbers = asking.prompt.numbers;
     result.prompt_tokens = generated.prompt_tokens;

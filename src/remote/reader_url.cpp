@@ -19,8 +19,8 @@ Result<ReaderUrl> parse_reader_url(const std::string& text) {
     url.base = text.substr(0, mark);
     if (mark != std::string::npos) url.model = text.substr(mark + 1);
     if (!is_reader_url(url.base)) return refuse("does not begin with http:// or https://");
-    while (url.base.ends_with('/')) url.base.pop_back();
     const size_t begin = url.base.find("://") + 3;
+    while (url.base.size() > begin && url.base.ends_with('/')) url.base.pop_back();
     const size_t end = std::min(url.base.find('/', begin), url.base.size());
     std::string host = begin <= end ? url.base.substr(begin, end - begin) : "";
     if (host.find('@') != std::string::npos) {
