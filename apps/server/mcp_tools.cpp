@@ -245,6 +245,8 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
         }
         Json json = {{"answer", event->result.answer},
                      {"quote", found_json(service, *event->found, event->result.numbers)["quote"]},
+                     {"sentences", apps::sentences_json(event->result)},
+                     {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},
                      {"rerank", apps::to_json(event->found->result.rerank)},
                      {"citations", citations_json(service, *event->found, event->result)}};

@@ -262,6 +262,7 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     result.rerank = std::move(report);
     if (options.attention) add_context_attention(result);
     if (!snapshot->note.empty()) result.notes.push_back(snapshot->note);
+    result.quote.in_context = result.quote.found && result.rerank.done;
     return result;
 }
 
