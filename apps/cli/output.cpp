@@ -102,6 +102,7 @@ Json to_json(const SearchResult& result) {
     }
     json["rerank"] = apps::to_json(result.rerank);
     if (!result.notes.empty()) json["notes"] = result.notes;
+    for (const VoiceScore& each : result.weights) json["weights"][each.voice] = each.score;
     if (result.quote.found) json["quote"] = apps::quote_json(result);
     json["timings_ms"] = result.timings_ms;
     return json;
@@ -143,6 +144,7 @@ Json to_json(const IndexReport& report) {
     json["tokens"] = report.tokens;
     json["seconds"] = report.seconds;
     json["tokens_per_s"] = report.tokens_per_s;
+    json["vectors"] = report.vectors;
     json["bytes"] = report.bytes;
     json["bytes_per_token"] = report.bytes_per_token;
     json["store_tokens"] = report.store_tokens;

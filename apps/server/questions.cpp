@@ -51,10 +51,12 @@ Failure failure_of_question(const Error& error) {
     return failure;
 }
 
-// A request names its reader. Passages are read again by the first one, in a search too.
+// A request names its reader. Passages are read again by the first that is a file, in a search too.
 EngineOptions for_requests(EngineOptions options, const std::vector<std::string>& readers) {
     options.reader.clear();
-    if (options.rerank_model.empty() && !readers.empty()) options.rerank_model = readers.front();
+    for (const std::string& reader : readers) {
+        if (options.rerank_model.empty() && !is_reader_url(reader)) options.rerank_model = reader;
+    }
     return options;
 }
 

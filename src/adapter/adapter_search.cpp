@@ -88,10 +88,10 @@ Result<std::string> find_adapter(const std::vector<std::string>& dirs, std::stri
         }
     }
     if (!same_model.empty()) return same_model;
-    return make_error(
-        ErrorCode::kNotFound, reason::kNoAdapter, {},
-        (models.empty() ? "there are no adapters" : "there are adapters for " + joined(models, ", ")) +
-            (unreadable.empty() ? "" : "; " + joined(unreadable, "; ")));
+    return make_error(ErrorCode::kNotFound, reason::kNoAdapter, {},
+                      (models.empty() ? "there are no adapters"
+                                      : "there are adapters for " + joined(models, ", ")) +
+                          (unreadable.empty() ? "" : "; " + joined(unreadable, "; ")));
 }
 
 }  // namespace s3attn

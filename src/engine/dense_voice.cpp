@@ -63,8 +63,8 @@ Result<VoiceScores> DenseVoice::score(const VoiceRequest& request) const {
     return out;
 }
 
-Result<uint64_t> embed_units(StoreWriter& writer, EmbedderSlot& embedder, ProgressSink& sink,
-                             const CancelToken& cancel) {
+Status embed_units(StoreWriter& writer, EmbedderSlot& embedder, ProgressSink& sink,
+                   const CancelToken& cancel, uint64_t& made) {
     S3ATTN_TRY(const auto stored, writer.embedder());
     S3ATTN_TRY(const EmbedderInfo info, embedder.info(stored));
     S3ATTN_CHECK(writer.use_embedder(info));
@@ -77,13 +77,13 @@ Result<uint64_t> embed_units(StoreWriter& writer, EmbedderSlot& embedder, Progre
         if (cancel.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
         sink.update(progress);
         S3ATTN_TRY(const auto units, writer.units_to_embed(after, kUnitsAtATime));
-        if (units.empty()) return progress.done;
+        if (units.empty()) return {};
         after = units.back().unit_id;
         std::vector<std::string> texts;
         for (const StoreWriter::UnitToEmbed& unit : units) texts.push_back(unit.text);
         S3ATTN_TRY(const auto vectors, embedder.embed(texts));
         S3ATTN_CHECK(writer.add_vectors(units, vectors));
-        progress.done += units.size();
+        progress.done = made += units.size();
     }
 }
 

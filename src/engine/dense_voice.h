@@ -51,8 +51,8 @@ class DenseVoice final : public Voice {
 };
 
 // Gives every unit of the store that has no vector one; what was made counts when it is cancelled
-// or killed. Returns how many were made.
-Result<uint64_t> embed_units(StoreWriter& writer, EmbedderSlot& embedder, ProgressSink& sink,
-                             const CancelToken& cancel);
+// or killed. `made` counts them.
+Status embed_units(StoreWriter& writer, EmbedderSlot& embedder, ProgressSink& sink,
+                   const CancelToken& cancel, uint64_t& made);
 
 }  // namespace s3attn

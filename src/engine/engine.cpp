@@ -11,6 +11,7 @@
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "engine/context_rerank.h"
+#include "engine/dense_voice.h"
 #include "engine/device_monitor.h"
 #include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
@@ -83,6 +84,10 @@ class EngineImpl final : public Engine {
   private:
     Result<SearchResult> search_for(const std::string& store, const std::string& question,
                                     const SearchOptions& options, const Reader* reader);
+    // The voice "dense" where the method asks it; null where it does not.
+    Result<std::unique_ptr<DenseVoice>> dense_voice(Snapshot& snapshot,
+                                                    const SearchOptions& options,
+                                                    std::vector<std::string>& notes);
     Status need_coder(const std::shared_ptr<Scanner>& scanner, ProgressSink& sink);
     Status index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
                        const CancelToken& cancel, IndexReport& report);
@@ -93,6 +98,7 @@ class EngineImpl final : public Engine {
     ScannerSlot scanners_{parts_};
     ReaderSlot readers_{parts_};
     StageSlot stages_{parts_};
+    EmbedderSlot embedder_{parts_.open_embedder};
     StoreSlot stores_;
     std::mutex index_mutex_;
     std::shared_ptr<Scanner> coder_scanner_;  // of coder_
@@ -192,6 +198,12 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
                StoreWriter::open(store, make_fingerprint(parts_.model, *parts_.adapter, chunk),
                                  shape, {uint64_t{options.memory_mib} << 20}));
 
+    S3ATTN_TRY(const auto stored_embedder, writer->embedder());
+    const bool embed = options.embed || stored_embedder.has_value();
+    if (embed) {  // said before anything is scanned
+        S3ATTN_TRY(const EmbedderInfo info, embedder_.info(stored_embedder));
+        S3ATTN_CHECK(writer->use_embedder(info));
+    }
     const Stopwatch watch;
     IndexReport report;
     report.notes = std::move(found.notes);
@@ -203,8 +215,13 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     if (status.ok()) status = find_gone(store, inputs, options.prune, *writer, report);
     const double seconds = watch.seconds();
     monitor.stop();
+    const Stopwatch embed_watch;
+    if (status.ok() && embed) {
+        status = embed_units(*writer, embedder_, sink, cancel, report.vectors);
+    }
     report.tokens = indexer.tokens_scanned();
     report.timings_ms = indexer.timings_ms();
+    if (embed) report.timings_ms["embed"] = embed_watch.milliseconds();
     if (!status.ok()) coder_.reset();  // it may hold codes of what was given up
     for (const auto& [stage, ms] : before) report.timings_ms[stage] -= ms;
     report.device = name_of(parts_.device);
@@ -233,6 +250,32 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
     return {};
 }
 
+Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
+                                                            const SearchOptions& options,
+                                                            std::vector<std::string>& notes) {
+    S3ATTN_TRY(const Mix mix, mix_of(options, *parts_.adapter));
+    const std::vector<std::string> voices = voices_of(mix);
+    if (std::find(voices.begin(), voices.end(), "dense") == voices.end()) {
+        return std::unique_ptr<DenseVoice>();
+    }
+    S3ATTN_TRY(const auto stored, snapshot.store->embedder());
+    if (!stored) {
+        return make_error(ErrorCode::kNotFound, reason::kNoVectors, "method",
+                          "the store has no vectors, which the method '" + options.method +
+                              "' asks for: `s3attn index STORE FILES --embed MODEL` makes them");
+    }
+    S3ATTN_TRY([[maybe_unused]] const EmbedderInfo info, embedder_.info(stored));
+    std::call_once(snapshot.vectors_read, [&] { snapshot.vectors = snapshot.store->vectors(); });
+    if (!snapshot.vectors.ok()) return snapshot.vectors.error();
+    const std::vector<float>& scales = snapshot.vectors->scales;
+    const auto without = std::count(scales.begin(), scales.end(), 0.0f);
+    if (without > 0) {
+        notes.push_back(std::to_string(without) + " of " + std::to_string(scales.size()) +
+                        " passages have no vector yet; the next `s3attn index` makes them");
+    }
+    return std::make_unique<DenseVoice>(embedder_, *snapshot.vectors);
+}
+
 // `reader`: in whose tokens the budget counts; null: the scanning model's.
 Result<SearchResult> EngineImpl::search_for(const std::string& store, const std::string& question,
                                             const SearchOptions& options, const Reader* reader) {
@@ -249,6 +292,10 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
+    std::vector<std::string> notes;
+    if (!snapshot->note.empty()) notes.push_back(snapshot->note);
+    S3ATTN_TRY(const std::unique_ptr<DenseVoice> dense, dense_voice(*snapshot, options, notes));
+    if (dense) searcher.more.push_back(dense.get());
     const RerankOptions how = options.rerank.value_or(parts_.rerank);
     RerankReport report;
     std::string why;
@@ -261,7 +308,7 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     S3ATTN_TRY(SearchResult result, searcher.search(question, options));
     result.rerank = std::move(report);
     if (options.attention) add_context_attention(result);
-    if (!snapshot->note.empty()) result.notes.push_back(snapshot->note);
+    result.notes = std::move(notes);
     result.quote.in_context = result.quote.found && result.rerank.done;
     return result;
 }

@@ -17,6 +17,9 @@ namespace s3attn {
 struct Snapshot {
     std::unique_ptr<StoreReader> store;
     ScanCache cache;
+    // Read by the first question that wants them.
+    std::once_flag vectors_read;
+    Result<UnitVectors> vectors = UnitVectors();
     std::string note;  // how it differs from what would be made now; may be empty
 };
 

@@ -88,10 +88,9 @@ Result<std::string> model_identity(const GgufHeader& header) {
         std::string& part = parts[name];
         for (const int64_t extent : tensor->ne) append_number(part, extent);
         if (!is_norm_or_bias(name)) continue;
-        S3ATTN_TRY(const std::vector<float> values,
-                   read_values(file.get(), header, id, *tensor));
-        part += hash_bytes({reinterpret_cast<const char*>(values.data()),
-                            values.size() * sizeof(float)});
+        S3ATTN_TRY(const std::vector<float> values, read_values(file.get(), header, id, *tensor));
+        part += hash_bytes(
+            {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
         has_norms = has_norms || (!values.empty() && name.ends_with("norm.weight"));
     }
     if (!has_norms) return std::string();

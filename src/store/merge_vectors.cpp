@@ -53,8 +53,7 @@ class KnownVectors {
             }
             std::vector<float> vector;
             for (const char code : row.view(1)) {
-                vector.push_back(
-                    static_cast<float>(static_cast<int8_t>(code) * row.real(0)));
+                vector.push_back(static_cast<float>(static_cast<int8_t>(code) * row.real(0)));
             }
             known.push_back(std::move(unit));
             vectors.push_back(std::move(vector));

@@ -40,8 +40,8 @@ bool is_vector(double scale, std::string_view code, uint32_t dimension) {
 }
 
 Error bad_vector(const Database& db, const Statement& row) {
-    return corrupt_catalog(db, "the vector of unit " + row.text(0) +
-                                   " is not one of the store's embedder");
+    return corrupt_catalog(
+        db, "the vector of unit " + row.text(0) + " is not one of the store's embedder");
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ Result<UnitVectors> load_vectors(Database& db, const std::vector<UnitExtent>& un
 }
 
 Result<std::vector<StoreWriter::UnitToEmbed>> units_without_vector(Database& db, UnitId after,
-                                                                      uint32_t limit) {
+                                                                   uint32_t limit) {
     S3ATTN_TRY(Statement rows, db.prepare(std::string("SELECT u.unit_id, u.text") + kWithout +
                                           " AND u.unit_id > ?1 ORDER BY u.unit_id LIMIT ?2"));
     rows.bind(1, after).bind(2, static_cast<int64_t>(limit));
@@ -131,8 +131,7 @@ Status insert_vectors(Database& db, const std::vector<StoreWriter::UnitToEmbed>&
         }
         double scale = 0;
         const std::string code = to_code(vectors[i], scale);
-        S3ATTN_CHECK(
-            insert.bind(1, units[i].unit_id).bind_real(2, scale).bind_blob(3, code).run());
+        S3ATTN_CHECK(insert.bind(1, units[i].unit_id).bind_real(2, scale).bind_blob(3, code).run());
     }
     return {};
 }

@@ -21,7 +21,7 @@ Status save_embedder(Database& db, const EmbedderInfo& embedder);
 Result<UnitVectors> load_vectors(Database& db, const std::vector<UnitExtent>& units);
 
 Result<std::vector<StoreWriter::UnitToEmbed>> units_without_vector(Database& db, UnitId after,
-                                                                      uint32_t limit);
+                                                                   uint32_t limit);
 Result<uint64_t> count_units_without_vector(Database& db);
 // `vectors` of the embedder's dimension; each is stored in 8 bits a value with a scale of its own.
 Status insert_vectors(Database& db, const std::vector<StoreWriter::UnitToEmbed>& units,

@@ -34,8 +34,7 @@ Status Writer::use_embedder(const EmbedderInfo& embedder) {
     });
 }
 
-Result<std::vector<StoreWriter::UnitToEmbed>> Writer::units_to_embed(UnitId after,
-                                                                      uint32_t limit) {
+Result<std::vector<StoreWriter::UnitToEmbed>> Writer::units_to_embed(UnitId after, uint32_t limit) {
     S3ATTN_CHECK(need_committed("making vectors"));
     return units_without_vector(*db_, after, limit);
 }

@@ -17,7 +17,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMaxOwnFile = 16 << 20;
 
-// Files that somebody put beside an adapter: they stay when it is written again.
+}  // namespace
+
 Result<std::vector<std::pair<std::string, std::string>>> other_files(const std::string& directory) {
     std::vector<std::pair<std::string, std::string>> files;
     std::error_code error;
@@ -32,8 +33,6 @@ Result<std::vector<std::pair<std::string, std::string>>> other_files(const std::
     }
     return files;
 }
-
-}  // namespace
 
 Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOptions& options,
                                             Adapter& adapter, ProgressSink& sink,

@@ -1,7 +1,4 @@
 // The voice "dense" over a fake embedder: made on request, kept up, of one model.
-#include <set>
-#include <sstream>
-
 #include "engine_fixture.h"
 
 namespace s3attn {
@@ -90,8 +87,8 @@ TEST_F(DenseTest, AnotherModelOrNoneIsNamedBeforeAnythingIsScanned) {
     ASSERT_TRUE(index_with(file("a.txt", kLighthouse), true).ok());
     for (const char* hash : {"h2", ""}) {
         open(hash);
-        for (const Error& error : {index_with(file("b.txt", kMill), false).error(),
-                                   dense("Which lamp?").error()}) {
+        for (const Error& error :
+             {index_with(file("b.txt", kMill), false).error(), dense("Which lamp?").error()}) {
             EXPECT_NE(error.message.find("words-h1.gguf"), std::string::npos) << error.message;
         }
         EXPECT_TRUE(engine().search(store(), "Which lamp?", {}).ok()) << "other voices go on";

@@ -41,9 +41,8 @@ TEST(Fusion, FeaturesByHand) {
 TEST(Fusion, ListsOfAnyLengthHaveFeatures) {
     for (size_t n = 0; n < 3; ++n) {
         for (size_t m = 0; m < 3; ++m) {
-            for (const FusionFeature& each :
-                 fusion_features(list(std::vector<double>(n, 0.0)),
-                                 list(std::vector<double>(m, 1.0)), "")) {
+            for (const FusionFeature& each : fusion_features(
+                     list(std::vector<double>(n, 0.0)), list(std::vector<double>(m, 1.0)), "")) {
                 EXPECT_TRUE(std::isfinite(each.value)) << each.name << " " << n << " " << m;
             }
         }

@@ -153,7 +153,8 @@ TEST_F(Vectors, DamageIsNamed) {
     sabotage("UPDATE vectors SET code = x'0102' WHERE unit_id = 2");
     sabotage("DELETE FROM vectors WHERE unit_id = 2; UPDATE embedder SET dimension = 0");
     sabotage("UPDATE embedder SET dimension = 3; UPDATE vectors SET scale = -1 WHERE unit_id = 3");
-    sabotage("DELETE FROM vectors WHERE unit_id = 3; INSERT INTO vectors VALUES (99, 1, x'010203')");
+    sabotage(
+        "DELETE FROM vectors WHERE unit_id = 3; INSERT INTO vectors VALUES (99, 1, x'010203')");
     sabotage("DELETE FROM vectors WHERE unit_id = 99; DROP TABLE embedder");
 }
 
