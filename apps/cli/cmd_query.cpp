@@ -61,13 +61,25 @@ void print_search(const SearchResult& result) {
     note_passed_over(result);
 }
 
+// The engine, and the store that is asked.
+struct Source {
+    std::unique_ptr<Engine> engine;
+    Store store;
+};
+
+Result<Source> open_source(const QueryArguments& arguments, const GlobalOptions& options) {
+    S3ATTN_TRY(auto engine, open_engine(options.engine));
+    S3ATTN_TRY(Store store, Store::open(arguments.store));
+    return Source{std::move(engine), std::move(store)};
+}
+
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
                const CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
-    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, options);
+    if (!source.ok()) return fail(source.error());
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
-    auto result = (*engine)->search(arguments.store, arguments.question, search);
+    auto result = source->engine->search(source->store, arguments.question, search);
     if (!result.ok()) return fail(result.error());
     print_explain(*result);
     if (options.json) {
@@ -79,7 +91,7 @@ int run_search(const QueryArguments& arguments, const GlobalOptions& options,
 }
 
 // One question of a JSON Lines file: {"question": "...", "id": anything}.
-Json answer_line(Engine& engine, const QueryArguments& arguments, const std::string& line,
+Json answer_line(Source& source, const QueryArguments& arguments, const std::string& line,
                  size_t number, const CancelToken& cancel, bool& failed) {
     Json out;
     const Json parsed = Json::parse(line, nullptr, false);
@@ -91,7 +103,8 @@ Json answer_line(Engine& engine, const QueryArguments& arguments, const std::str
     }
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
-    auto result = engine.search(arguments.store, parsed["question"].get<std::string>(), search);
+    auto result =
+        source.engine->search(source.store, parsed["question"].get<std::string>(), search);
     if (result.ok()) {
         print_explain(*result);
         out = to_json(*result);
@@ -115,14 +128,14 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         }
     }
     std::istream& input = arguments.questions_file == "-" ? std::cin : file;
-    auto engine = open_engine(options.engine);
-    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, options);
+    if (!source.ok()) return fail(source.error());
     bool failed = false;
     std::string line;
     for (size_t number = 1; std::getline(input, line); ++number) {
         if (cancel.cancelled()) return 1;
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        const Json out = answer_line(**engine, arguments, line, number, cancel, failed);
+        const Json out = answer_line(*source, arguments, line, number, cancel, failed);
         std::printf("%s\n", dump(out, -1).c_str());
         std::fflush(stdout);
     }
@@ -139,7 +152,7 @@ void print_citations(const AskResult& result) {
 }
 
 // `history`: of a conversation, which the question and its answer are added to; or null.
-int ask_once(Engine& engine, const QueryArguments& arguments, const std::string& question,
+int ask_once(Source& source, const QueryArguments& arguments, const std::string& question,
              const GlobalOptions& options, const CancelToken& cancel,
              std::vector<ChatTurn>* history) {
     AskOptions ask = arguments.ask;
@@ -153,7 +166,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
         }
         return !cancel.cancelled();
     };
-    auto result = engine.ask(arguments.store, question, ask, on_piece, print_explain);
+    auto result = source.engine->ask(source.store, question, ask, on_piece, print_explain);
     if (!result.ok()) return fail(result.error());
     if (history != nullptr && result->search.evidence_found) {
         history->push_back({"user", question});
@@ -191,9 +204,9 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
-    if (!engine.ok()) return fail(engine.error());
-    return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
+    auto source = open_source(arguments, options);
+    if (!source.ok()) return fail(source.error());
+    return ask_once(*source, arguments, arguments.question, options, cancel, nullptr);
 }
 
 // Waits until a line can be read. False when Ctrl-C came, also just before the wait began.
@@ -221,8 +234,8 @@ bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
-    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, options);
+    if (!source.ok()) return fail(source.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
         std::setvbuf(stdin, nullptr, _IONBF, 0);  // a line is waited for at the descriptor
@@ -234,7 +247,7 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options, Canc
     while (!cancel.cancelled()) {
         if (!read_question(terminal, cancel, question)) break;
         // One bad question does not end the conversation, but the exit code tells.
-        if (ask_once(**engine, arguments, question, options, cancel, &history) != 0) exit_code = 1;
+        if (ask_once(*source, arguments, question, options, cancel, &history) != 0) exit_code = 1;
         // An interrupt ends the answer; the prompt comes back.
         if (terminal) cancel.reset();
     }
