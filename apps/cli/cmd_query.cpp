@@ -67,15 +67,15 @@ struct Source {
     Store store;
 };
 
-Result<Source> open_source(const QueryArguments& arguments, const GlobalOptions& options) {
-    S3ATTN_TRY(auto engine, open_engine(options.engine));
+Result<Source> open_source(const QueryArguments& arguments, const EngineOptions& options) {
+    S3ATTN_TRY(auto engine, open_engine(options));
     S3ATTN_TRY(Store store, Store::open(arguments.store));
     return Source{std::move(engine), std::move(store)};
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
                const CancelToken& cancel) {
-    auto source = open_source(arguments, options);
+    auto source = open_source(arguments, options.engine);
     if (!source.ok()) return fail(source.error());
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
@@ -128,7 +128,7 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         }
     }
     std::istream& input = arguments.questions_file == "-" ? std::cin : file;
-    auto source = open_source(arguments, options);
+    auto source = open_source(arguments, options.engine);
     if (!source.ok()) return fail(source.error());
     bool failed = false;
     std::string line;
@@ -140,6 +140,20 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         std::fflush(stdout);
     }
     return failed ? 1 : 0;
+}
+
+void note_cut(const AskResult& result) {
+    if (result.cut == "tokens") {
+        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
+                     result.answer_tokens);
+    } else if (result.cut == "sentences") {
+        std::fprintf(stderr,
+                     "note: the answer was cut: a small reader's further sentences are seldom "
+                     "about the question\n");
+    } else if (result.cut == "repetition") {
+        std::fprintf(stderr, "note: the answer was cut where it began to repeat itself\n");
+    }
+    for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
 }
 
 void print_citations(const AskResult& result) {
@@ -181,10 +195,7 @@ int ask_once(Source& source, const QueryArguments& arguments, const std::string&
         std::fprintf(stderr, "interrupted\n");
         return 1;
     }
-    if (result->stopped_at_limit) {
-        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
-                     result->answer_tokens);
-    }
+    note_cut(*result);
     if (result->history_left_out > 0) {
         std::fprintf(stderr, "note: the reader did not see the oldest %u messages again\n",
                      result->history_left_out);
@@ -204,7 +215,7 @@ int ask_once(Source& source, const QueryArguments& arguments, const std::string&
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
-    auto source = open_source(arguments, options);
+    auto source = open_source(arguments, with_reader(options));
     if (!source.ok()) return fail(source.error());
     return ask_once(*source, arguments, arguments.question, options, cancel, nullptr);
 }
@@ -234,7 +245,7 @@ bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
-    auto source = open_source(arguments, options);
+    auto source = open_source(arguments, with_reader(options));
     if (!source.ok()) return fail(source.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
@@ -256,9 +267,10 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options, Canc
 
 void add_answer_options(CLI::App& command, QueryArguments& arguments) {
     command
-        .add_option("--max-answer", arguments.ask.max_answer_tokens, "most tokens of the answer")
+        .add_option("--max-answer", arguments.ask.max_answer_tokens,
+                    "most tokens of the answer (0: what suits the reader, 64 to 256)")
         ->envname("S3ATTN_MAX_ANSWER")
-        ->check(CLI::Range(1u, 1u << 16))
+        ->check(CLI::Range(0u, 1u << 16))
         ->capture_default_str()
         ->type_name("TOKENS");
     command

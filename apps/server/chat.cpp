@@ -114,13 +114,13 @@ Json ignored_fields(const Json& body) {
 }
 
 // Clients ask for -1 (no limit) or for what some large model could write: what can be written is.
-uint32_t read_most_tokens(Fields& fields, const Service& service, const AskOptions& options,
-                          Json& adjusted) {
+uint32_t read_most_tokens(Fields& fields, const Service& service, Json& adjusted) {
     const int64_t most = std::max<int64_t>(64, service.questions().reader_window() / 2);
     constexpr int64_t kAny = int64_t{1} << 53;
-    const char* name =
-        fields.find("max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens";
-    const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, -kAny, kAny);
+    const bool new_name = fields.find("max_completion_tokens") != nullptr;
+    if (!new_name && fields.find("max_tokens") == nullptr) return 0;  // what suits the reader
+    const char* name = new_name ? "max_completion_tokens" : "max_tokens";
+    const int64_t old_name = fields.integer("max_tokens", most, -kAny, kAny);
     const int64_t asked = fields.integer("max_completion_tokens", old_name, -kAny, kAny);
     const int64_t used = asked < 1 || asked > most ? most : asked;
     if (used != asked) adjusted[name] = {{"asked", asked}, {"used", used}};
@@ -172,7 +172,7 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
     }
     options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
     options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
-    options.max_answer_tokens = read_most_tokens(fields, service, options, request.adjusted);
+    options.max_answer_tokens = read_most_tokens(fields, service, request.adjusted);
     refuse_other_forms(fields);
     const Json ignored = ignored_fields(body);
     if (!ignored.empty()) request.adjusted["ignored"] = ignored;
