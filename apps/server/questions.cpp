@@ -115,6 +115,7 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
     options.cancel = &cancel;
+    options.quote = true;
     for (const size_t store : stores) {
         const auto opened = Store::open(stores_[store].path);
         auto result = opened.ok() ? (*engine)->search(*opened, question, options)
