@@ -173,7 +173,7 @@ class ScratchFolder {
 };
 
 Result<std::vector<AskedQuestion>> ask_all(Engine& engine, const FusionPool& pool,
-                                           const std::string& store, ProgressSink& sink,
+                                           const Store& store, ProgressSink& sink,
                                            const CancelToken& cancel, FusionFit& fit) {
     SearchOptions options;
     options.method = "sum(s3:1,bm25:1)";
@@ -207,11 +207,12 @@ Result<FusionFit> fit_fusion(const EngineOptions& engine_options, const Adapter&
                                ("s3attn-fusion-" + std::to_string(::getpid())));
     S3ATTN_CHECK(write_file_atomic(folder / "pool.txt", pool.text));
     S3ATTN_TRY(const auto engine, Engine::open(engine_options));
+    S3ATTN_TRY(Store store, Store::open(folder / "store", Store::Access::kCreate));
     S3ATTN_TRY(const IndexReport made,
-               engine->index(folder / "store", {folder / "pool.txt"}, {}, sink, cancel));
+               engine->index(store, {folder / "pool.txt"}, {}, sink, cancel));
     if (made.cancelled) return make_error(ErrorCode::kCancelled, "interrupted");
     FusionFit fit;
-    S3ATTN_TRY(const auto all, ask_all(*engine, pool, folder / "store", sink, cancel, fit));
+    S3ATTN_TRY(const auto all, ask_all(*engine, pool, store, sink, cancel, fit));
     fit.questions = static_cast<uint32_t>(all.size());
     fit.model = standard_model(all);
     const auto one_share = [&](double share) {

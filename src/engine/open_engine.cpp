@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/guarded.h"
 #include "engine/engine_parts.h"
 #include "model/llama_model.h"
 #include "model/reader.h"
@@ -52,9 +53,7 @@ Result<OpenedEmbedder> open_embedder(const std::string& path, uint32_t threads) 
     return opened;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+Result<std::unique_ptr<Engine>> open_parts(const EngineOptions& options) {
     ScanRequest request{options.model,     options.adapter, options.adapter_dirs,
                         options.cache_dir, options.threads, options.device};
     EngineParts parts;
@@ -96,6 +95,12 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     }
     parts.open_stage = [stage] { return open_context_stage(stage); };
     return make_engine(std::move(parts));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+    return guarded([&] { return open_parts(options); });
 }
 
 }  // namespace s3attn

@@ -37,7 +37,8 @@ class DenseTest : public EngineTest {
     Result<IndexReport> index_with(const std::string& path, bool embed) {
         IndexOptions options;
         options.embed = embed;
-        return engine().index(store(), {path}, options, sink_, cancel_);
+        Store written = writing();
+        return engine().index(written, {path}, options, sink_, cancel_);
     }
     Result<SearchResult> dense(const std::string& question) {
         SearchOptions options;
@@ -93,7 +94,7 @@ TEST_F(DenseTest, AnotherModelOrNoneIsNamedBeforeAnythingIsScanned) {
         }
         EXPECT_TRUE(engine().search(store(), "Which lamp?", {}).ok()) << "other voices go on";
     }
-    EXPECT_EQ(Store::open(store())->list()->size(), 1u);
+    EXPECT_EQ(store().list()->size(), 1u);
 }
 
 // The fused score follows the adapter's model where it has one, and says so.

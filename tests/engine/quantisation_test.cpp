@@ -80,8 +80,9 @@ class QuantisationTest : public testing::Test {
         return Engine::open(options);
     }
     Status index(Engine& engine, const std::string& store) {
+        S3ATTN_TRY(Store written, Store::open(store, Store::Access::kCreate));
         const auto report =
-            engine.index(store, {(directory_ / "text.txt").string()}, {}, sink_, cancel_);
+            engine.index(written, {(directory_ / "text.txt").string()}, {}, sink_, cancel_);
         if (!report.ok()) return report.error();
         return {};
     }
@@ -98,14 +99,14 @@ TEST_F(QuantisationTest, OneAdapterAndOneStoreServeThemAll) {
     auto original = open(model_);
     ASSERT_TRUE(original.ok()) << original.error().message;
     ASSERT_TRUE(index(**original, store).ok());
-    const auto expected = (*original)->search(store, question, options);
+    const auto expected = (*original)->search(*Store::open(store), question, options);
     ASSERT_TRUE(expected.ok()) << expected.error().message;
     EXPECT_TRUE(expected->notes.empty());
     for (const Quantisation& each : kQuantisations) {
         const std::string path = ensure_quantised(model_, each);
         auto engine = open(path);
         ASSERT_TRUE(engine.ok()) << each.name << ": " << engine.error().message;
-        const auto found = (*engine)->search(store, question, options);
+        const auto found = (*engine)->search(*Store::open(store), question, options);
         ASSERT_TRUE(found.ok()) << each.name << ": " << found.error().message;
         ASSERT_EQ(found->spans.size(), expected->spans.size());
         EXPECT_EQ(found->spans[0].text, expected->spans[0].text) << each.name;
