@@ -29,6 +29,7 @@
 #include "s3attn/engine.h"    // IWYU pragma: export
 #include "s3attn/progress.h"  // IWYU pragma: export
 #include "s3attn/reader.h"    // IWYU pragma: export
+#include "s3attn/research.h"  // IWYU pragma: export
 #include "s3attn/result.h"    // IWYU pragma: export
 #include "s3attn/trainer.h"   // IWYU pragma: export
 #include "s3attn/types.h"     // IWYU pragma: export
