@@ -245,6 +245,7 @@ Json ChatWriter::evidence_chunk(const Found& found) const {
 }
 
 void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
+    json["quote"] = found_json(service_, *done.found, done.result.numbers)["quote"];
     json["citations"] = citations_json(service_, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
     Json adjusted = request_.adjusted;

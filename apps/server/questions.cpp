@@ -115,6 +115,7 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
     options.cancel = &cancel;
+    options.quote = true;
     for (const size_t store : stores) {
         auto result = (*engine)->search(stores_[store].path, question, options);
         if (result.ok()) {
