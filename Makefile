@@ -16,7 +16,7 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
+.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-python test-all tsan fuzz bench bench-gpu bench-index \
         bench-serve bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
@@ -54,6 +54,9 @@ test: everything  ## all tests, then the unit tests under ASan and UBSan
 
 test-quick: everything  ## all tests, without the sanitizer build
 	@scripts/test.sh --quick
+
+test-python: all  ## all tests of the Python package, the frameworks' included
+	@scripts/python.sh test
 
 test-all: test  ## `make test`, then the demo, a sample of every evaluation, the measurements
 	@scripts/demo.sh

@@ -86,12 +86,12 @@ struct QuestionWeights {
 struct LaneScores {
     TokenizedText text;  // the question
     uint32_t heads = 0;
-    std::vector<UnitId> units;            // [units], in order of document and place
-    std::vector<DocumentId> documents;    // [units]
-    std::vector<uint64_t> begin, end;     // [units] bytes in the document
-    std::vector<float> score;             // [units][heads][tokens], best cosine of the unit's tokens
-    std::vector<double> log_total;        // [heads][tokens]
-    std::vector<double> mass;             // [units], sums to 1: the voice "s3"
+    std::vector<UnitId> units;          // [units], in order of document and place
+    std::vector<DocumentId> documents;  // [units]
+    std::vector<uint64_t> begin, end;   // [units] bytes in the document
+    std::vector<float> score;           // [units][heads][tokens], best cosine of the unit's tokens
+    std::vector<double> log_total;      // [heads][tokens]
+    std::vector<double> mass;           // [units], sums to 1: the voice "s3"
 };
 
 class Probe {

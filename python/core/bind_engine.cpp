@@ -1,7 +1,6 @@
 // Engine: index, search, ask.
-#include "s3attn/engine.h"
-
 #include "bindings.h"
+#include "s3attn/engine.h"
 
 namespace s3attn::python {
 namespace {
@@ -39,8 +38,8 @@ IndexReport index(const EngineHandle& handle, const StoreHandle& store,
                   nb::object sink, CancelToken* token) {
     return run_call(token, [&](Call& call) -> Result<IndexReport> {
         PythonSink progress(call, sink);
-        S3ATTN_TRY(IndexReport report,
-                   handle.engine().index(store.directory(), inputs, options, progress, call.cancel()));
+        S3ATTN_TRY(IndexReport report, handle.engine().index(store.directory(), inputs, options,
+                                                             progress, call.cancel()));
         if (report.cancelled) return interrupted();
         return report;
     });
@@ -134,6 +133,7 @@ void bind_options(nb::module_& m) {
         .def_rw("budget_tokens", &SearchOptions::budget_tokens)
         .def_rw("max_spans", &SearchOptions::max_spans)
         .def_rw("max_features", &SearchOptions::max_features)
+        .def_rw("quote", &SearchOptions::quote)
         .def_rw("rounds", &SearchOptions::rounds)
         .def_rw("round_weight", &SearchOptions::round_weight);
     nb::class_<AskOptions>(m, "AskOptions")
@@ -154,6 +154,7 @@ void bind_options(nb::module_& m) {
             })
         .def_rw("history_tokens", &AskOptions::history_tokens)
         .def_rw("max_answer_tokens", &AskOptions::max_answer_tokens)
+        .def_rw("withhold_below", &AskOptions::withhold_below)
         .def_rw("temperature", &AskOptions::temperature)
         .def_rw("seed", &AskOptions::seed);
 }

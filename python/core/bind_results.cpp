@@ -10,7 +10,8 @@ std::string quoted(const std::string& text, size_t most = 60) {
     while (shown.size() < text.size() && !shown.empty() && (text[shown.size()] & 0xC0) == 0x80) {
         shown.pop_back();  // whole characters
     }
-    return nb::cast<std::string>(nb::repr(nb::cast(shown + (shown.size() < text.size() ? "..." : ""))));
+    return nb::cast<std::string>(
+        nb::repr(nb::cast(shown + (shown.size() < text.size() ? "..." : ""))));
 }
 
 const char* name_of(OffsetSpace space) {
@@ -38,16 +39,18 @@ const char* name_of(FileOutcome::Kind kind) {
 
 void bind_documents(nb::module_& m) {
     nb::class_<DocumentInfo>(m, "DocumentInfo", "A document of a store.")
-        .def_prop_ro("id", [](const DocumentInfo& d) { return d.doc_id.value; },
-                     "Number of the document, stable for the life of the store.")
+        .def_prop_ro(
+            "id", [](const DocumentInfo& d) { return d.doc_id.value; },
+            "Number of the document, stable for the life of the store.")
         .def_ro("path", &DocumentInfo::path, "As it was named when it was indexed first.")
         .def_ro("source", &DocumentInfo::source,
                 "Which file it is: its canonical path; empty for standard input.")
         .def_ro("format", &DocumentInfo::format, "\"text\", \"markdown\", \"pdf\", ...")
         .def_ro("encoding", &DocumentInfo::encoding, "Of the source, such as \"UTF-8\".")
-        .def_prop_ro("offsets", [](const DocumentInfo& d) { return name_of(d.offsets); },
-                     "What byte offsets count in: \"source\" (bytes of the file) or \"extracted\" "
-                     "(bytes of the UTF-8 text made of it).")
+        .def_prop_ro(
+            "offsets", [](const DocumentInfo& d) { return name_of(d.offsets); },
+            "What byte offsets count in: \"source\" (bytes of the file) or \"extracted\" "
+            "(bytes of the UTF-8 text made of it).")
         .def_ro("source_bytes", &DocumentInfo::source_bytes, "Size of the source in bytes.")
         .def_ro("source_hash", &DocumentInfo::source_hash, "XXH3-128 of the source, hexadecimal.")
         .def_ro("tokens", &DocumentInfo::tokens, "Tokens scanned.")
@@ -63,16 +66,17 @@ void bind_documents(nb::module_& m) {
         });
     nb::class_<ReadNote>(m, "ReadNote",
                          "What of a document is not in the store as it stands in the source.")
-        .def_prop_ro("kind", [](const ReadNote& n) { return name_of(n.kind); },
-                     "\"converted\" (all is there, in another form), \"left_out\" (not read on "
-                     "purpose) or \"unread\" (could not be read: a failure).")
+        .def_prop_ro(
+            "kind", [](const ReadNote& n) { return name_of(n.kind); },
+            "\"converted\" (all is there, in another form), \"left_out\" (not read on "
+            "purpose) or \"unread\" (could not be read: a failure).")
         .def_ro("place", &ReadNote::place, "Inside the document; empty: all of it.")
         .def_ro("count", &ReadNote::count, "How many things it speaks of; 0: not counted.")
         .def_ro("message", &ReadNote::message, "Words for a person.")
         .def("__str__", &ReadNote::text)
         .def("__repr__", [](const ReadNote& n) {
-            return std::string("ReadNote(kind='") + name_of(n.kind) + "', " + quoted(n.text(), 200) +
-                   ")";
+            return std::string("ReadNote(kind='") + name_of(n.kind) + "', " +
+                   quoted(n.text(), 200) + ")";
         });
     nb::class_<UnitText>(m, "UnitText", "A passage of a document with the white space before it.")
         .def_ro("byte_begin", &UnitText::byte_begin)
@@ -92,10 +96,12 @@ void bind_spans(nb::module_& m) {
     nb::class_<Span>(m, "Span", "A passage that was found: a whole unit of one document.")
         .def_prop_ro("document_id", [](const Span& s) { return s.doc_id.value; })
         .def_ro("path", &Span::path, "Of the document, as Store.list() has it.")
-        .def_prop_ro("offsets", [](const Span& s) { return name_of(s.offsets); },
-                     "What bytes count in: \"source\" or \"extracted\".")
-        .def_prop_ro("bytes", [](const Span& s) { return std::pair(s.byte_begin, s.byte_end); },
-                     "(begin, end) in the document, 0-based, half-open.")
+        .def_prop_ro(
+            "offsets", [](const Span& s) { return name_of(s.offsets); },
+            "What bytes count in: \"source\" or \"extracted\".")
+        .def_prop_ro(
+            "bytes", [](const Span& s) { return std::pair(s.byte_begin, s.byte_end); },
+            "(begin, end) in the document, 0-based, half-open.")
         .def_ro("byte_begin", &Span::byte_begin)
         .def_ro("byte_end", &Span::byte_end)
         .def_prop_ro(
@@ -129,6 +135,18 @@ void bind_spans(nb::module_& m) {
                                                  std::to_string(s.line_end) + ")";
             return "Span(path=" + quoted(s.path, 200) + place + ", text=" + quoted(s.text) + ")";
         });
+    nb::class_<Quote>(m, "Quote", "The sentence of the evidence that answers, or two, verbatim.")
+        .def_ro("found", &Quote::found, "False: there is no evidence to quote.")
+        .def_ro("span_index", &Quote::span_index, "Into SearchResult.spans.")
+        .def_ro("text", &Quote::text)
+        .def_prop_ro(
+            "bytes", [](const Quote& q) { return std::pair(q.byte_begin, q.byte_end); },
+            "(begin, end) in the document; of the whole span unless exact_bytes.")
+        .def_ro("exact_bytes", &Quote::exact_bytes)
+        .def_ro("sentences", &Quote::sentences)
+        .def_ro("score", &Quote::score, "How likely it holds the answer, 0 to 1.")
+        .def("__str__", [](const Quote& q) { return q.text; })
+        .def("__repr__", [](const Quote& q) { return "Quote(" + quoted(q.text) + ")"; });
     nb::class_<SearchResult>(m, "SearchResult",
                              "Evidence for a question; iterates over its spans, best first.")
         .def_ro("question", &SearchResult::question)
@@ -147,6 +165,8 @@ void bind_spans(nb::module_& m) {
                 "False: nothing is above the adapter's calibrated floor.")
         .def_ro("evidence_score", &SearchResult::evidence_score, "What the floor is held against.")
         .def_ro("evidence_floor", &SearchResult::evidence_floor)
+        .def_ro("quote", &SearchResult::quote,
+                "The sentence that answers, verbatim; with quote=True, and always of ask().")
         .def_ro("timings_ms", &SearchResult::timings_ms, "Stage to milliseconds.")
         .def("__len__", [](const SearchResult& r) { return r.spans.size(); })
         .def(
@@ -179,9 +199,33 @@ void bind_answers(nb::module_& m) {
             return "Citation(number=" + std::to_string(c.number) +
                    ", span_index=" + std::to_string(c.span_index) + ")";
         });
+    nb::class_<AnswerSentence>(m, "AnswerSentence", "A sentence of an answer.")
+        .def_ro("begin", &AnswerSentence::begin, "First byte in the answer's UTF-8.")
+        .def_ro("end", &AnswerSentence::end)
+        .def_ro("numbers", &AnswerSentence::numbers, "Shown numbers of the spans that support it.")
+        .def_ro("supported", &AnswerSentence::supported);
+    nb::class_<UnfoundedWord>(m, "UnfoundedWord",
+                              "A number or name of an answer that the evidence does not hold.")
+        .def_ro("begin", &UnfoundedWord::begin, "First byte in the answer's UTF-8.")
+        .def_ro("end", &UnfoundedWord::end)
+        .def_ro("text", &UnfoundedWord::text)
+        .def_ro("number", &UnfoundedWord::number, "Else it is a name.");
     nb::class_<AskResult>(m, "Answer", "What the reader wrote, and what it rests on.")
         .def_ro("text", &AskResult::answer)
         .def_ro("search", &AskResult::search, "The evidence.")
+        .def_prop_ro(
+            "quote", [](const AskResult& r) { return r.search.quote; },
+            "The sentence of the evidence that answers, verbatim.")
+        .def_ro("reader", &AskResult::reader, "Who wrote it; empty: nobody was asked.")
+        .def_ro("answerable", &AskResult::answerable,
+                "How likely the evidence answers the question, 0 to 1.")
+        .def_ro("withheld", &AskResult::withheld,
+                "The evidence was too weak; the answer is a fixed sentence.")
+        .def_ro("sentences", &AskResult::sentences, "What supports each sentence.")
+        .def_ro("unfounded", &AskResult::unfounded,
+                "Numbers and names that stand nowhere in the evidence.")
+        .def_ro("cut", &AskResult::cut, "Why it ended before the reader did; empty: it did not.")
+        .def_ro("notes", &AskResult::notes, "What was not done as asked.")
         .def_ro("numbers", &AskResult::numbers, "Number shown in the answer, of each span.")
         .def_ro("citations", &AskResult::citations)
         .def_prop_ro(
@@ -213,9 +257,10 @@ void bind_answers(nb::module_& m) {
 void bind_reports(nb::module_& m) {
     nb::class_<FileOutcome>(m, "FileOutcome", "What became of one file.")
         .def_ro("path", &FileOutcome::path)
-        .def_prop_ro("kind", [](const FileOutcome& f) { return name_of(f.kind); },
-                     "\"indexed\", \"replaced\", \"unchanged\", \"resumed\", \"skipped\" or "
-                     "\"renamed\".")
+        .def_prop_ro(
+            "kind", [](const FileOutcome& f) { return name_of(f.kind); },
+            "\"indexed\", \"replaced\", \"unchanged\", \"resumed\", \"skipped\" or "
+            "\"renamed\".")
         .def_ro("reason", &FileOutcome::reason, "Why it was skipped.")
         .def_ro("renamed_from", &FileOutcome::renamed_from)
         .def_prop_ro("document_id", [](const FileOutcome& f) { return f.doc_id.value; })

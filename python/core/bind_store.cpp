@@ -105,8 +105,7 @@ void bind_store(nb::module_& m) {
     m.def(
         "import_store",
         [](const std::string& file, const std::string& directory) {
-            return run_call(nullptr,
-                            [&](Call&) { return Store::import_from(file, directory); });
+            return run_call(nullptr, [&](Call&) { return Store::import_from(file, directory); });
         },
         nb::arg("file"), nb::arg("directory"));
     m.def(

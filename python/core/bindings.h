@@ -1,8 +1,8 @@
 // The parts of the module; each binds what one public header declares.
 #pragma once
 
-#include <nanobind/nanobind.h>
 #include <nanobind/make_iterator.h>
+#include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
@@ -44,9 +44,9 @@ class StoreHandle {
 
 // An array over `data`, which `owner` keeps alive: nothing is copied.
 template <class Number, class... Sizes>
-nb::object view(const std::vector<Number>& data, nb::handle owner, Sizes... sizes) {
-    return nb::cast(nb::ndarray<nb::numpy, const Number>(
-        data.data(), {static_cast<size_t>(sizes)...}, owner));
+auto view(const std::vector<Number>& data, nb::handle owner, Sizes... sizes) {
+    return nb::ndarray<nb::numpy, const Number, nb::ndim<sizeof...(Sizes)>>(
+        data.data(), {static_cast<size_t>(sizes)...}, owner);
 }
 
 }  // namespace s3attn::python

@@ -36,6 +36,7 @@ from s3attn.training import train
 
 from s3attn._core import (  # isort: skip  (the module is loaded by _load, in its own way)
     Answer,
+    AnswerSentence,
     CancelToken,
     Captured,
     Citation,
@@ -48,12 +49,14 @@ from s3attn._core import (  # isort: skip  (the module is loaded by _load, in it
     LaneScores,
     MergeReport,
     ProbeInfo,
+    Quote,
     QueryWeights,
     ReadNote,
     SearchResult,
     Span,
     SparseCodes,
     TrainReport,
+    UnfoundedWord,
     UnitText,
     VerifyReport,
 )
@@ -61,10 +64,10 @@ from s3attn._core import (  # isort: skip  (the module is loaded by _load, in it
 __version__ = _core.version()
 
 __all__ = [
-    "Answer", "BusyError", "CancelToken", "CancelledError", "Captured", "Citation", "Codes",
+    "Answer", "AnswerSentence", "BusyError", "CancelToken", "CancelledError", "Captured", "Citation", "Codes",
     "CorruptError", "DocumentInfo", "DocumentRange", "Engine", "Error", "ExhaustedError",
     "ExportReport", "FileOutcome", "IndexReport", "InternalError", "InvalidArgumentError",
     "IoError", "LaneScores", "MergeReport", "MismatchError", "NotFoundError", "Probe", "ProbeInfo",
-    "Progress", "QueryWeights", "ReadNote", "SearchResult", "Span", "SparseCodes", "Store",
-    "TrainReport", "UnitText", "UnsupportedError", "VerifyReport", "train",
+    "Progress", "QueryWeights", "Quote", "ReadNote", "SearchResult", "Span", "SparseCodes", "Store",
+    "TrainReport", "UnfoundedWord", "UnitText", "UnsupportedError", "VerifyReport", "train",
 ]

@@ -170,6 +170,7 @@ class Engine:
         rounds: int = 1,
         scoring: str = "attention",
         max_features: int = 0,
+        quote: bool = False,
         cancel: core.CancelToken | None = None,
     ) -> core.SearchResult:
         """Evidence for a question: passages, best first.
@@ -182,8 +183,10 @@ class Engine:
             pattern of paths. Attention is scored as if the store held no others.
         :param types: formats that may be found, such as ``"pdf"`` or ``["text", "markdown"]``.
         :param rounds: search again with the best passage found so far, so many times in all.
+        :param quote: also choose the sentence that answers (``result.quote``).
         """
         options = _search_options(budget_tokens, max_spans, method, scoring, rounds, max_features)
+        options.quote = quote
         return self._handle.search(as_store(store)._handle, question, options,
                                    _predicate(where, types), cancel)
 
@@ -204,7 +207,8 @@ class Engine:
         rounds: int = 1,
         scoring: str = "attention",
         max_features: int = 0,
-        max_answer_tokens: int = 256,
+        max_answer_tokens: int = 0,
+        withhold_below: float = -1.0,
         temperature: float = 0.0,
         seed: int = 1,
         cancel: core.CancelToken | None = None,
@@ -216,6 +220,9 @@ class Engine:
             it there.
         :param on_evidence: called once with the evidence, before the first piece.
         :param history: earlier ``(role, text)`` turns, roles ``"user"`` and ``"assistant"``.
+        :param max_answer_tokens: 0: what suits the reader.
+        :param withhold_below: the answer is withheld where ``answer.answerable`` is below this;
+            0: never; below 0: the reader's default point.
         :param temperature: 0: always the likeliest token.
 
         ``answer.text`` is the answer, ``answer.cited`` the passages that it rests on, and
@@ -227,6 +234,7 @@ class Engine:
                                          max_features)
         options.history = list(history)
         options.max_answer_tokens = max_answer_tokens
+        options.withhold_below = withhold_below
         options.temperature = temperature
         options.seed = seed
         return self._reading(reader).ask(as_store(store)._handle, question, options, stream,

@@ -16,11 +16,10 @@ Result<std::unique_ptr<Probe>> Probe::open(const EngineOptions& options) {
         S3ATTN_TRY(parts.model, open_scan_info(request));
         S3ATTN_TRY(parts.adapter, open_scan_adapter(request, parts.model));
         parts.threads = options.threads;
-        parts.chunk_tokens =
-            options.chunk_tokens == 0 ? kDefaultChunkTokens : options.chunk_tokens;
+        parts.chunk_tokens = options.chunk_tokens == 0 ? kDefaultChunkTokens : options.chunk_tokens;
         parts.open_scanner = [request, chunk = parts.chunk_tokens,
-                              known = parts.adapter->deepest_layer()](
-                                 uint32_t deepest, const CancelToken* cancel) {
+                              known = parts.adapter->deepest_layer()](uint32_t deepest,
+                                                                      const CancelToken* cancel) {
             ScanRequest how = request;
             // No scan copy of layers that only a look inside wants.
             if (deepest > known) how.cache_dir.clear();

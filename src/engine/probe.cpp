@@ -48,8 +48,8 @@ class ProbeImpl final : public Probe {
         info_.activation_scale = double{adapter.activation_scale};
         for (const KeySlot& slot : adapter.slots) info_.slots.push_back({slot.layer, slot.kv_head});
         for (const QueryHead& head : adapter.heads) {
-            info_.heads.push_back({head.layer, head.query_head, head.slot,
-                                   double{head.temperature}, double{head.mixture}});
+            info_.heads.push_back({head.layer, head.query_head, head.slot, double{head.temperature},
+                                   double{head.mixture}});
         }
     }
 
@@ -119,12 +119,10 @@ Status ProbeImpl::check_heads(const Heads& heads, Projection projection) const {
     if (heads.empty()) return wrong_argument("heads", "no heads were named");
     for (const auto& [layer, head] : heads) {
         if (layer < info_.n_layer && head < n) continue;
-        return wrong_argument("heads", "'" + info_.model + "' has no " +
-                                           (keys ? "KV" : "query") + " head " +
-                                           std::to_string(head) + " in layer " +
-                                           std::to_string(layer) + ": it has " +
-                                           std::to_string(info_.n_layer) + " layers of " +
-                                           std::to_string(n));
+        return wrong_argument(
+            "heads", "'" + info_.model + "' has no " + (keys ? "KV" : "query") + " head " +
+                         std::to_string(head) + " in layer " + std::to_string(layer) + ": it has " +
+                         std::to_string(info_.n_layer) + " layers of " + std::to_string(n));
     }
     return {};
 }
@@ -206,8 +204,8 @@ Result<SparseCodes> ProbeImpl::encode(uint32_t slot, const std::vector<float>& r
         S3ATTN_CHECK(check_slot(slot));
         const Adapter& adapter = *parts_.adapter;
         if (rows.size() % adapter.d_head != 0) {
-            return wrong_argument("rows", "keys have " + std::to_string(adapter.d_head) +
-                                              " numbers each");
+            return wrong_argument("rows",
+                                  "keys have " + std::to_string(adapter.d_head) + " numbers each");
         }
         CodeBatch all;
         all.n_tokens = static_cast<uint32_t>(rows.size() / adapter.d_head);
@@ -261,9 +259,8 @@ Result<QuestionWeights> ProbeImpl::query_weights(const std::string& question,
     return guarded([&]() -> Result<QuestionWeights> {
         S3ATTN_TRY(const auto scanner, this->scanner(0, cancel));
         S3ATTN_TRY(Tokens tokens, question_tokens(scanner->tokenizer(), question));
-        S3ATTN_TRY(const QuestionCodes codes,
-                   QuestionCodes::make(*scanner, *parts_.adapter, tokens, Scoring::kAttention,
-                                       cancel));
+        S3ATTN_TRY(const QuestionCodes codes, QuestionCodes::make(*scanner, *parts_.adapter, tokens,
+                                                                  Scoring::kAttention, cancel));
         QuestionWeights out;
         out.heads = static_cast<uint32_t>(info_.heads.size());
         out.latents = info_.latents;
@@ -308,9 +305,8 @@ Result<LaneScores> ProbeImpl::lane_scores(const Store& store, const std::string&
         S3ATTN_TRY(const auto snapshot, stores_.get(store.directory(), fingerprint_));
         S3ATTN_TRY(const auto scanner, this->scanner(0, cancel));
         S3ATTN_TRY(Tokens tokens, question_tokens(scanner->tokenizer(), question));
-        S3ATTN_TRY(const QuestionCodes codes,
-                   QuestionCodes::make(*scanner, *parts_.adapter, tokens, Scoring::kAttention,
-                                       cancel));
+        S3ATTN_TRY(const QuestionCodes codes, QuestionCodes::make(*scanner, *parts_.adapter, tokens,
+                                                                  Scoring::kAttention, cancel));
         LaneScores out;
         out.heads = static_cast<uint32_t>(info_.heads.size());
         S3ATTN_TRY(const std::vector<UnitPlace> places, snapshot->store->places());

@@ -1,9 +1,10 @@
+#include "engine/probe.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "engine/engine_parts.h"
-#include "engine/probe.h"
 #include "engine_fixture.h"
 #include "s3attn/reason.h"
 

@@ -169,6 +169,11 @@ class Searching(support.ModelTest):
         self.assertEqual("".join(pieces).strip(), answer.text.strip())
         self.assertEqual(evidence[0].spans[0].text, answer.search.spans[0].text)
         self.assertEqual(str(answer), answer.text)
+        quote = answer.quote
+        self.assertIn("Ada Solberg", quote.text)
+        begin, end = quote.bytes
+        document = answer.search.spans[quote.span_index].document_id
+        self.assertEqual(support.store().text(document)[begin:end].decode(), quote.text)
         for citation in answer.citations:
             self.assertLess(citation.span_index, len(answer.search.spans))
         self.assertEqual(len(answer.cited), len(answer.citations))
