@@ -18,6 +18,7 @@ if [ "${1:-}" = --all ]; then
 elif [ "${1:-}" = --package ]; then
     targets=(s3attn s3attn_shared s3attn_static)
 elif [ "${1:-}" = --python ]; then
+    flags=(-DS3ATTN_PYTHON=ON "-DPython_EXECUTABLE=$PYTHON" "-DS3ATTN_PYTHON_PACKAGES=$PYTHON_PACKAGES")
     targets=(s3attn s3attn_python s3attn_python_stub)
 elif [ "${1:-}" = --asan ]; then
     build="$build-asan"

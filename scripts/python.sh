@@ -37,8 +37,7 @@ run_tests() {  # core|all
     [ "$1" = core ] || lists+=("$more")
     folder="$(packages "${lists[@]}")"
     # The program's build, with the module added. Its own tests know where the packages are.
-    CMAKE_FLAGS="${CMAKE_FLAGS:-} -DS3ATTN_PYTHON=ON -DPython_EXECUTABLE=$python
-        -DS3ATTN_PYTHON_PACKAGES=$folder" scripts/build.sh --python
+    PYTHON="$python" PYTHON_PACKAGES="$folder" scripts/build.sh --python
     ctest --test-dir "$build" --output-on-failure -L python -j 1
 }
 
