@@ -59,9 +59,10 @@ SearchResult search(const EngineHandle& handle, const StoreHandle& store,
                     const std::string& question, SearchOptions options, nb::object where,
                     CancelToken* token) {
     return run_call(token, [&](Call& call) -> Result<SearchResult> {
+        S3ATTN_TRY(const auto opened, store.reading());
         options.documents = filter(call, where);
         options.cancel = &call.cancel();
-        return handle.engine().search(store.directory(), question, options);
+        return handle.engine().search(*opened, question, options);
     });
 }
 
@@ -69,6 +70,7 @@ AskResult ask(const EngineHandle& handle, const StoreHandle& store, const std::s
               AskOptions options, nb::object stream, nb::object on_evidence, nb::object where,
               CancelToken* token) {
     return run_call(token, [&](Call& call) -> Result<AskResult> {
+        S3ATTN_TRY(const auto opened, store.reading());
         options.search.documents = filter(call, where);
         options.search.cancel = options.cancel = &call.cancel();
         const auto on_piece = [&](std::string_view piece) {
@@ -83,7 +85,7 @@ AskResult ask(const EngineHandle& handle, const StoreHandle& store, const std::s
         const auto hand_over = [&](const SearchResult& found) {
             if (!on_evidence.is_none()) call.with_python([&] { on_evidence(found); });
         };
-        return handle.engine().ask(store.directory(), question, options, on_piece, hand_over);
+        return handle.engine().ask(*opened, question, options, on_piece, hand_over);
     });
 }
 
@@ -101,12 +103,21 @@ void bind_options(nb::module_& m) {
         .value("AUTO", Device::kAuto)
         .value("CPU", Device::kCpu)
         .value("CUDA", Device::kCuda);
+    nb::class_<RemoteOptions>(m, "RemoteOptions")
+        .def(nb::init<>())
+        .def_rw("key", &RemoteOptions::key)
+        .def_rw("connect_seconds", &RemoteOptions::connect_seconds)
+        .def_rw("idle_seconds", &RemoteOptions::idle_seconds)
+        .def_rw("retries", &RemoteOptions::retries)
+        .def_rw("window_tokens", &RemoteOptions::window_tokens)
+        .def_rw("offline", &RemoteOptions::offline);
     nb::class_<EngineOptions>(m, "EngineOptions")
         .def(nb::init<>())
         .def_rw("model", &EngineOptions::model)
         .def_rw("adapter", &EngineOptions::adapter)
         .def_rw("adapter_dirs", &EngineOptions::adapter_dirs)
         .def_rw("reader", &EngineOptions::reader)
+        .def_rw("remote", &EngineOptions::remote)
         .def_rw("cache_dir", &EngineOptions::cache_dir)
         .def_rw("threads", &EngineOptions::threads)
         .def_rw("chunk_tokens", &EngineOptions::chunk_tokens)

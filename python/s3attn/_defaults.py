@@ -8,6 +8,7 @@ import pathlib
 from s3attn._load import core
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
+DEFAULT_READER = "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"
 _PACKAGE = pathlib.Path(os.path.abspath(__file__)).parent  # not behind links
 
 
@@ -27,10 +28,22 @@ def default_model() -> str:
     named = os.environ.get("S3ATTN_MODEL")
     if named:
         return named
+    return _in_cache(DEFAULT_MODEL)
+
+
+def default_reader(model: str) -> str:
+    """$S3ATTN_READER; with the default model the reader fetched beside it; "": the model itself."""
+    named = os.environ.get("S3ATTN_READER")
+    if named:
+        return named
+    return _in_cache(DEFAULT_READER) if model == _in_cache(DEFAULT_MODEL) else ""
+
+
+def _in_cache(name: str) -> str:
     cache = pathlib.Path(cache_dir())
     for place in (cache, *sorted(path for path in cache.glob("*") if path.is_dir())):
-        if (place / DEFAULT_MODEL).is_file():
-            return str(place / DEFAULT_MODEL)
+        if (place / name).is_file():
+            return str(place / name)
     return ""
 
 

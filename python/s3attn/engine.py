@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, Union
 
-from s3attn._defaults import engine_options
+from s3attn._defaults import default_reader, engine_options
 from s3attn._load import core
 from s3attn._progress import ProgressOption, sink_of
 from s3attn.errors import InvalidArgumentError
@@ -64,7 +64,12 @@ class Engine:
     :param model: GGUF file that reads documents and finds evidence. Default: ``$S3ATTN_MODEL``, or
         the small model that ``make setup`` puts into the cache.
     :param adapter: retrieval adapter of the model (a folder). Default: the shipped one that fits.
-    :param reader: GGUF file that writes answers. Default: ``$S3ATTN_READER``, or the model itself.
+    :param reader: what writes answers: a GGUF file, or ``"http://HOST/v1#MODEL"``, a model behind a
+        server that speaks OpenAI's chat completions (the passages are sent there). Default:
+        ``$S3ATTN_READER``; with the default model the reader that ``make setup`` fetched; else the
+        model itself.
+    :param reader_key: sent to such a server; never shown. Default: ``$S3ATTN_READER_KEY``.
+    :param offline: refuse readers behind a server: nothing may leave this machine.
     :param device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     :param threads: worker threads; 0: all cores that this process may use.
     :param chunk_tokens: tokens of one forward pass of the scan; 0: the store's own, or 256.
@@ -88,13 +93,17 @@ class Engine:
         threads: int = 0,
         chunk_tokens: int = 0,
         reader_context: int = 0,
+        reader_key: str | None = None,
+        offline: bool = False,
         rerank: str | int = "auto",
         rerank_model: Path | None = None,
         cache_dir: Path | None = None,
     ) -> None:
         options = engine_options(model, adapter, device, threads, chunk_tokens, cache_dir)
-        options.reader = os.fspath(reader) if reader is not None \
-            else os.environ.get("S3ATTN_READER", "")
+        options.reader = os.fspath(reader) if reader is not None else default_reader(options.model)
+        options.remote.key = reader_key if reader_key is not None \
+            else os.environ.get("S3ATTN_READER_KEY", "")
+        options.remote.offline = offline
         options.reader_context = reader_context
         options.rerank_model = os.fspath(rerank_model) if rerank_model is not None else ""
         if rerank == "auto":

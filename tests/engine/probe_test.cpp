@@ -91,7 +91,7 @@ TEST_F(ProbeTest, HeadsComeInTheOrderAsked) {
 TEST_F(ProbeTest, LaneScoresExplainTheSearch) {
     index({file("a.txt", kLighthouse), file("b.txt", kMill)});
     const std::string question = "Who built the lighthouse on Varn?";
-    const auto opened = Store::open(store());
+    const auto opened = Store::open(path());
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     const auto lanes = probe().lane_scores(*opened, question, nullptr);
     ASSERT_TRUE(lanes.ok()) << lanes.error().message;
@@ -116,7 +116,7 @@ TEST_F(ProbeTest, LaneScoresExplainTheSearch) {
 
     SearchOptions only;
     only.method = "s3";
-    const auto found = engine().search(store(), question, only);
+    const auto found = engine().search(*opened, question, only);
     ASSERT_TRUE(found.ok()) << found.error().message;
     size_t best = 0;
     for (size_t u = 0; u < units; ++u) {
