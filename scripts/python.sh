@@ -41,7 +41,51 @@ run_tests() {  # core|all
     ctest --test-dir "$build" --output-on-failure -L python -j 1
 }
 
+# Compiled once, by the tree's own build; the module is then built over what that installs.
+make_wheel() {
+    local folder out="$S3ATTN_ROOT/$build/wheel" prefix wheel
+    case "$build" in /*) out="$build/wheel" ;; esac
+    folder="$(packages "$core" "$more")"
+    prefix="$out/prefix"
+    rm -rf "$out"
+    mkdir -p "$out/raw"
+    scripts/build.sh --package
+    cmake --install "$build" --prefix "$prefix" --strip >"$out/install.log"
+    # Only what was compiled before is packed; pip keeps nothing of it.
+    CMAKE_PREFIX_PATH="$prefix" CMAKE_BUILD_PARALLEL_LEVEL="${JOBS:-$(cores)}" \
+        PYTHONPATH="$folder" watch "building the module" "$out/module.log" \
+        "$python" -m pip wheel ./python --no-build-isolation --no-deps --no-cache-dir \
+        --disable-pip-version-check --wheel-dir "$out/raw" -C cmake.define.S3ATTN_WHEEL=ON ||
+        die "the module could not be built"
+    wheel="$(echo "$out"/raw/s3attn-*.whl)"
+    # A card's driver and CUDA's own libraries are the machine's.
+    PATH="$folder/bin:$PATH" PYTHONPATH="$folder" LD_LIBRARY_PATH="$(dirname \
+        "$(find "$prefix" -name 'libs3attn.so.*' | head -n 1)")" \
+        watch "packing the libraries" "$out/auditwheel.log" "$python" -m auditwheel repair \
+        --strip --exclude 'libcuda*' --exclude 'libcublas*' --exclude 'libnccl*' \
+        --wheel-dir "$out" "$wheel" || die "the wheel could not be made whole"
+    wheel="$(echo "$out"/s3attn-*.whl)"
+    say "$wheel: $(($(file_size "$wheel") / 1048576)) MB"
+    [ -n "${CUDA:-}" ] || [ "$(file_size "$wheel")" -lt $((60 << 20)) ] || die "more than 60 MB"
+}
+
+# In a Python without packages, with no compiler and none of our files on any path.
+test_wheel() {
+    local wheel work
+    wheel="$(echo "$build"/wheel/s3attn-*.whl)"
+    [ -f "$wheel" ] || die "there is no wheel: make wheel"
+    work="$(mktemp -d)"
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    "$python" -m venv "$work/venv"
+    "$work/venv/bin/pip" -q --disable-pip-version-check install "$wheel"
+    env -i HOME="$HOME" XDG_CACHE_HOME="${XDG_CACHE_HOME:-}" PATH=/nowhere \
+        "$work/venv/bin/python" -I tests/python/wheel_check.py "$work" examples/README.md
+}
+
 case "${1:-}" in
+    wheel) make_wheel ;;
+    wheel-test) test_wheel ;;
     test)
         if [ "${2:-}" = --core ]; then run_tests core; else run_tests all; fi
         ;;

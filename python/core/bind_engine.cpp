@@ -38,8 +38,9 @@ IndexReport index(const EngineHandle& handle, const StoreHandle& store,
                   nb::object sink, CancelToken* token) {
     return run_call(token, [&](Call& call) -> Result<IndexReport> {
         PythonSink progress(call, sink);
-        S3ATTN_TRY(IndexReport report, handle.engine().index(store.directory(), inputs, options,
-                                                             progress, call.cancel()));
+        S3ATTN_TRY(Store opened, Store::open(store.directory(), Store::Access::kCreate));
+        S3ATTN_TRY(IndexReport report,
+                   handle.engine().index(opened, inputs, options, progress, call.cancel()));
         if (report.cancelled) return interrupted();
         return report;
     });

@@ -30,6 +30,7 @@ from s3attn.errors import (
     NotFoundError,
     UnsupportedError,
 )
+from s3attn.evaluation import eval, evaluate_beir
 from s3attn.research import Probe
 from s3attn.store import Store
 from s3attn.training import train
@@ -69,5 +70,6 @@ __all__ = [
     "ExportReport", "FileOutcome", "IndexReport", "InternalError", "InvalidArgumentError",
     "IoError", "LaneScores", "MergeReport", "MismatchError", "NotFoundError", "Probe", "ProbeInfo",
     "Progress", "QueryWeights", "Quote", "ReadNote", "SearchResult", "Span", "SparseCodes", "Store",
-    "TrainReport", "UnfoundedWord", "UnitText", "UnsupportedError", "VerifyReport", "train",
+    "TrainReport", "UnfoundedWord", "UnitText", "UnsupportedError", "VerifyReport", "eval",
+    "evaluate_beir", "train",
 ]

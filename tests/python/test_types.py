@@ -21,7 +21,7 @@ class Types(unittest.TestCase):
     def test_mypy_strict(self):
         package = pathlib.Path(s3attn.__file__).parent
         own = [package / f"{name}.py" for name in ("__init__", "engine", "store", "research",
-                                                   "training", "errors")]
+                                                   "training", "evaluation", "errors")]
         done = subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", "--cache-dir", support.folder(),
              HERE / "example.py", *own], capture_output=True, text=True,
