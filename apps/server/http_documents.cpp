@@ -202,7 +202,11 @@ void HttpApi::Routes::upload(const Request& request, Response& response,
         return send_failure(response, *failure);
     }
     const auto* job = &std::get<ScanStatus>(added);
-    response.set_header("Location", "/v1/documents/jobs/" + std::to_string(job->id));
+    // Relative to the address as it was written, which a proxy may have put below a path of its
+    // own.
+    const std::string address = request.target.substr(0, request.target.find('?'));
+    response.set_header("Location", (address.ends_with('/') ? "jobs/" : "documents/jobs/") +
+                                        std::to_string(job->id));
     if (request.get_header_value("Accept").starts_with("text/event-stream")) {
         return stream_job(job->id, response);
     }
