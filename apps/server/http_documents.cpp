@@ -5,6 +5,7 @@
 
 #include "fields.h"
 #include "render.h"
+#include "request_head.h"
 #include "routes.h"
 #include "s3attn/store.h"
 #include "uploads.h"
@@ -204,9 +205,9 @@ void HttpApi::Routes::upload(const Request& request, Response& response,
     const auto* job = &std::get<ScanStatus>(added);
     // Relative to the address as it was written, which a proxy may have put below a path of its
     // own.
-    const std::string address = request.target.substr(0, request.target.find('?'));
-    response.set_header("Location", (address.ends_with('/') ? "jobs/" : "documents/jobs/") +
-                                        std::to_string(job->id));
+    response.set_header(
+        "Location",
+        (request.has_header(kSlashHeader) ? "jobs/" : "documents/jobs/") + std::to_string(job->id));
     if (request.get_header_value("Accept").starts_with("text/event-stream")) {
         return stream_job(job->id, response);
     }
