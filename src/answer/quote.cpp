@@ -100,6 +100,10 @@ std::string_view text_of(const std::vector<Span>& spans, const EvidenceSentence&
 
 }  // namespace
 
+double answer_kind_fits(const std::string& question, std::string_view text) {
+    return kind_fits(kind_of(question + " "), text, question);
+}
+
 std::vector<EvidenceSentence> evidence_sentences(const std::vector<Span>& spans) {
     std::vector<EvidenceSentence> out;
     for (size_t s = 0; s < std::min(spans.size(), kQuoteSpans); ++s) {
