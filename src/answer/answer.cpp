@@ -71,7 +71,10 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
                                   const std::function<bool(std::string_view)>& on_piece) {
     const Stopwatch watch;
     if (!search.evidence_found || search.spans.empty()) {
-        return fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
+        AskResult none =
+            fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
+        none.answerable = 0;
+        return none;
     }
     const ReaderClass& reader_class = class_of(reader.info());
     const double chance = answerable(search);

@@ -11,8 +11,8 @@ namespace s3attn {
 namespace {
 
 // Weights of answerable_features() and, last, the constant; fitted by bench/fit_answerable.py.
-constexpr std::array<double, kAnswerableFeatureNames.size() + 1> kWeights{
-    10.8, -0.247, -0.0964, 7.54, -0.398, 7.03, -13.9};
+constexpr std::array<double, kAnswerableFeatureNames.size() + 1> kWeights{11.4,   -1.46, 0.36, 7.32,
+                                                                          0.0731, 4.77,  -14.7};
 
 // Of the question's content words, the share that the texts have.
 double shared(const std::vector<ContentWord>& words, std::vector<TextWords> texts) {

@@ -1,5 +1,5 @@
-// Which sentence of the evidence answers: chosen by what attention and words say of each, with
-// weights that were fitted on train files (docs/answers.md).
+// Which sentence of the evidence answers: chosen by what attention and words say of each
+// (docs/answers.md).
 #pragma once
 
 #include <array>
