@@ -17,7 +17,7 @@ constexpr size_t kMostHeaderBytes = 8000;
 
 // A header that the handlers see where the target ended in a slash, which is taken away; a relative
 // address in the answer depends on it. Of a client's own it is kept back.
-inline constexpr char kSlashHeader[] = "S3attn-Ended-In-Slash";
+inline constexpr char kSlashHeader[] = "s3attn-ended-in-slash";
 
 struct Framing {
     int status = 0;           // of a refusal; 0: none
