@@ -86,7 +86,6 @@ enum class Scoring {
 enum class RoundQuery {
     kAppend,    // the question and the text of the best unit
     kEvidence,  // the text of the best unit alone: its own queries
-    kContext,   // the question, its queries as the model has them when it has read the best units
 };
 
 // The second stage: the first units of a ranking read again, all in one context with the question

@@ -38,8 +38,7 @@ Status check_adapter(const ModelInfo& model, const Adapter& adapter) {
                         : "another model (" + std::string(field.name) + " differs" +
                               (adapter.model_identity.empty()
                                    ? "; this adapter, of an older program, fits one file only)"
-                                   : ")")) +
-                "; make one with `s3attn train --model MODEL --corpus FILES --out DIR`");
+                                   : ")")));
     }
     return {};
 }
