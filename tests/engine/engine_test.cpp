@@ -53,11 +53,11 @@ TEST_F(EngineTest, IndexesSearchesAndAnswers) {
 TEST_F(EngineTest, AnUnknownMethodIsNamed) {
     index({file("a.txt", kLighthouse)});
     SearchOptions options;
-    options.method = "rrf(s3,dense)";
+    options.method = "rrf(s3,loud)";
     const auto found = engine().search(store(), "Varn?", options);
     ASSERT_FALSE(found.ok());
     EXPECT_EQ(found.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_NE(found.error().message.find("dense"), std::string::npos);
+    EXPECT_NE(found.error().message.find("loud"), std::string::npos);
 }
 
 TEST_F(EngineTest, UnchangedDocumentsAreNotScannedAgain) {
