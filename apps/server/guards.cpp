@@ -7,6 +7,7 @@
 #include <array>
 #include <string_view>
 
+#include "dify.h"
 #include "routes.h"
 
 namespace s3attn::server {
@@ -21,7 +22,7 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 21> kRoutes = {{
+constexpr std::array<Route, 27> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
     {"/uploads.js", "GET"},
@@ -36,7 +37,13 @@ constexpr std::array<Route, 21> kRoutes = {{
     {"/v1/models/{}", "GET"},
     {"/v1/stores", "GET"},
     {"/v1/chat/completions", "POST"},
+    {"/v1/responses", "POST"},
+    {"/v1/messages", "POST"},
     {"/v1/search", "POST"},
+    {"/v1/rerank", "POST"},
+    {"/v2/rerank", "POST"},
+    {"/v1/embeddings", "POST"},
+    {"/retrieval", "POST"},
     {"/v1/documents", "GET, POST"},
     {"/v1/documents/jobs", "GET"},
     {"/v1/documents/jobs/{}", "GET"},
@@ -98,7 +105,8 @@ bool same_secret(std::string_view a, std::string_view b) {
 }
 
 bool needs_key(std::string_view path) {
-    return path.starts_with("/v1/") || path == "/mcp" || path == "/metrics";
+    return path.starts_with("/v1/") || path.starts_with("/v2/") || path == "/mcp" ||
+           path == "/metrics" || path == "/retrieval";
 }
 
 }  // namespace
@@ -170,7 +178,19 @@ bool HttpApi::Routes::answer_cors(const Request& request, Response& response) co
 
 bool HttpApi::Routes::has_key(const Request& request) const {
     if (options_.api_key.empty() || !needs_key(request.path)) return true;
-    return same_secret(request.get_header_value("Authorization"), "Bearer " + options_.api_key);
+    return same_secret(request.get_header_value("Authorization"), "Bearer " + options_.api_key) ||
+           same_secret(request.get_header_value("X-Api-Key"), options_.api_key);
+}
+
+void HttpApi::Routes::refuse_key(const Request& request, Response& response) {
+    const Failure failure = {
+        401, "invalid_api_key",
+        "the API key is missing or wrong: send Authorization: Bearer KEY, or X-Api-Key: KEY", "",
+        0};
+    send_failure(response, failure);
+    if (request.path != "/retrieval") return;
+    response.set_content(dump(knowledge_error(failure)), "application/json");
+    response.status = 403;  // as Dify has it
 }
 
 bool HttpApi::Routes::check_method(const Request& request, Response& response) const {
@@ -212,14 +232,14 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
     }
     if (!has_key(request)) {
         response.set_header("WWW-Authenticate", "Bearer");
-        send_failure(response,
-                     {401, "invalid_api_key",
-                      "the API key is missing or wrong: send Authorization: Bearer KEY", "", 0});
+        refuse_key(request, response);
         return Answer::Handled;
     }
     if (!check_method(request, response)) return Answer::Handled;
-    const uint64_t most =
-        request.path == "/v1/documents" ? options_.limits.body_bytes : kMostJsonBytes;
+    const bool files = request.path == "/v1/messages" || request.path == "/v1/responses";
+    const uint64_t most = request.path == "/v1/documents" ? options_.limits.body_bytes
+                          : files                         ? kMostInlineBytes
+                                                          : kMostJsonBytes;
     if (!limit_body(most)) {
         send_failure(response,
                      {413, "too_large",

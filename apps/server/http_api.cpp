@@ -10,7 +10,7 @@ namespace {
 
 // Of the connections, before it is known what a request is about.
 ConnectionLimits widest(ConnectionLimits limits) {
-    limits.body_bytes = std::max(limits.body_bytes, kMostJsonBytes);
+    limits.body_bytes = std::max(limits.body_bytes, kMostInlineBytes);
     return limits;
 }
 
@@ -50,6 +50,7 @@ void HttpApi::Routes::add_all() {
     add_guards();
     add_pages();
     add_questions();
+    add_plugins();
     add_documents();
     add_mcp();
 }

@@ -11,8 +11,10 @@
 
 namespace s3attn::server {
 
-// Everything but documents is small, and read into memory before a handler sees it.
+// Everything else is small, and read into memory before a handler sees it.
 constexpr uint64_t kMostJsonBytes = 4 << 20;
+// Of requests that may bring documents along.
+constexpr uint64_t kMostInlineBytes = 32 << 20;
 
 struct HttpOptions {
     std::string host = "127.0.0.1";

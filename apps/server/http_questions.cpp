@@ -1,9 +1,11 @@
-// Chat completions and search.
+// Answers, in each format, and search.
 #include <chrono>
 
 #include "chat.h"
 #include "fields.h"
+#include "messages.h"
 #include "render.h"
+#include "responses.h"
 #include "routes.h"
 
 namespace s3attn::server {
@@ -38,13 +40,10 @@ std::optional<Json> body_of(const httplib::Request& request, httplib::Response& 
 
 }  // namespace
 
-// One completion on its way to the client.
-struct ChatStream {
-    ChatStream(const Service& service, ChatRequest wanted, std::shared_ptr<Answering> under_way)
-        : request(std::move(wanted)),
-          writer(service, request),
-          answering(std::move(under_way)),
-          stops(request.stop) {}
+// One answer on its way to the client.
+struct AnswerStream {
+    AnswerStream(ChatRequest wanted, std::shared_ptr<Answering> under_way)
+        : request(std::move(wanted)), answering(std::move(under_way)), stops(request.stop) {}
 
     // The text of a piece that may be shown. At a stop text the answer is ended.
     std::string shown(const std::string& piece) {
@@ -54,7 +53,7 @@ struct ChatStream {
     }
 
     ChatRequest request;
-    ChatWriter writer;
+    std::unique_ptr<AnswerWriter> writer;
     std::shared_ptr<Answering> answering;
     StopTexts stops;
     std::shared_ptr<const Found> found;
@@ -67,28 +66,22 @@ void send(httplib::DataSink& sink, const std::string& text) {
     sink.write(text.data(), text.size());
 }
 
-void end_stream(ChatStream& stream, const AnswerEvent& event, httplib::DataSink& sink) {
+void end_stream(AnswerStream& stream, const AnswerEvent& event, httplib::DataSink& sink) {
     if (event.kind == AnswerEvent::Kind::kFailed) {
-        send(sink, sse(nullptr, error_json(event.failure)));
+        send(sink, stream.writer->fail(event.failure));
     } else {
         const std::string rest = stream.stops.finish();
-        if (!rest.empty()) send(sink, sse(nullptr, stream.writer.chunk(rest, false)));
-        send(sink, sse(nullptr, stream.writer.last_chunk(event, stream.stops.stopped())));
-        if (stream.request.include_usage) {
-            send(sink, sse(nullptr, stream.writer.usage_chunk(event)));
-        }
-        send(sink, "data: [DONE]\n\n");
+        if (!rest.empty()) send(sink, stream.writer->piece(rest));
+        send(sink, stream.writer->end(event, stream.stops.stopped()));
     }
     sink.done();
 }
 
 // Called again and again until the stream is done; false ends the connection.
-bool write_more(ChatStream& stream, httplib::DataSink& sink) {
+bool write_more(AnswerStream& stream, httplib::DataSink& sink) {
     if (!stream.begun) {
         stream.begun = true;
-        send(sink,
-             sse(nullptr, stream.request.evidence ? stream.writer.evidence_chunk(*stream.found)
-                                                  : stream.writer.chunk("", true)));
+        send(sink, stream.writer->begin(*stream.found));
         return true;
     }
     const auto event = next_event(*stream.answering, Clock::now() + kKeepAlive);
@@ -99,16 +92,35 @@ bool write_more(ChatStream& stream, httplib::DataSink& sink) {
     }
     if (event->kind == AnswerEvent::Kind::kPiece) {
         const std::string text = stream.shown(event->piece);
-        if (!text.empty()) send(sink, sse(nullptr, stream.writer.chunk(text, false)));
+        if (!text.empty()) send(sink, stream.writer->piece(text));
     } else {
         end_stream(stream, *event, sink);
     }
     return true;
 }
 
+std::unique_ptr<AnswerWriter> make_writer(AnswerFormat format, const Service& service,
+                                          const ChatRequest& request) {
+    switch (format) {
+        case AnswerFormat::kResponses: return std::make_unique<ResponsesWriter>(service, request);
+        case AnswerFormat::kMessages: return std::make_unique<MessagesWriter>(service, request);
+        case AnswerFormat::kChat: break;
+    }
+    return std::make_unique<ChatWriter>(service, request);
+}
+
+Outcome<ChatRequest> read_request(AnswerFormat format, const Service& service, const Json& body) {
+    switch (format) {
+        case AnswerFormat::kResponses: return read_responses_request(service, body);
+        case AnswerFormat::kMessages: return read_messages_request(service, body);
+        case AnswerFormat::kChat: break;
+    }
+    return read_chat_request(service, body);
+}
+
 }  // namespace
 
-void HttpApi::Routes::stream_chat(std::shared_ptr<ChatStream> stream, Response& response) {
+void HttpApi::Routes::stream_answer(std::shared_ptr<AnswerStream> stream, Response& response) {
     response.set_header("X-Accel-Buffering", "no");  // a proxy must not hold it back
     response.set_chunked_content_provider(
         "text/event-stream",
@@ -117,16 +129,17 @@ void HttpApi::Routes::stream_chat(std::shared_ptr<ChatStream> stream, Response& 
         [stream](bool) { stream->answering.reset(); });
 }
 
-void HttpApi::Routes::chat(const Request& request, Response& response) {
+void HttpApi::Routes::answer(AnswerFormat format, const Request& request, Response& response) {
     const auto body = body_of(request, response);
     if (!body) return;
-    auto read = read_chat_request(service_, *body);
+    auto read = read_request(format, service_, *body);
     if (const auto* failure = std::get_if<Failure>(&read)) return send_failure(response, *failure);
     auto wanted = std::get<ChatRequest>(std::move(read));
     auto asked = service_.questions().ask(wanted.question);
     if (const auto* failure = std::get_if<Failure>(&asked)) return send_failure(response, *failure);
-    auto stream = std::make_shared<ChatStream>(
-        service_, std::move(wanted), std::get<std::shared_ptr<Answering>>(std::move(asked)));
+    auto stream = std::make_shared<AnswerStream>(
+        std::move(wanted), std::get<std::shared_ptr<Answering>>(std::move(asked)));
+    stream->writer = make_writer(format, service_, stream->request);
     std::string text;
     while (const auto event = next_event(*stream->answering)) {
         switch (event->kind) {
@@ -134,13 +147,13 @@ void HttpApi::Routes::chat(const Request& request, Response& response) {
             case AnswerEvent::Kind::kFound:
                 stream->found = event->found;
                 // From here on the status is known, and a stream can begin.
-                if (stream->request.stream) return stream_chat(std::move(stream), response);
+                if (stream->request.stream) return stream_answer(std::move(stream), response);
                 break;
             case AnswerEvent::Kind::kPiece: text += stream->shown(event->piece); break;
             case AnswerEvent::Kind::kDone:
                 text += stream->stops.finish();
                 return send_json(response, 200,
-                                 stream->writer.whole(*event, text, stream->stops.stopped()));
+                                 stream->writer->whole(*event, text, stream->stops.stopped()));
         }
     }
     response.status = 499;  // nobody is there to read it; the log counts it
@@ -172,8 +185,14 @@ void HttpApi::Routes::search(const Request& request, Response& response) {
 }
 
 void HttpApi::Routes::add_questions() {
-    server_.Post("/v1/chat/completions",
-                 [this](const Request& request, Response& response) { chat(request, response); });
+    const auto answer_in = [this](AnswerFormat format) {
+        return [this, format](const Request& request, Response& response) {
+            answer(format, request, response);
+        };
+    };
+    server_.Post("/v1/chat/completions", answer_in(AnswerFormat::kChat));
+    server_.Post("/v1/responses", answer_in(AnswerFormat::kResponses));
+    server_.Post("/v1/messages", answer_in(AnswerFormat::kMessages));
     server_.Post("/v1/search",
                  [this](const Request& request, Response& response) { search(request, response); });
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "answer_writer.h"
 #include "connection.h"
 #include "errors.h"
 #include "http_api.h"
@@ -13,6 +14,9 @@
 #include "service.h"
 
 namespace s3attn::server {
+
+// OpenAI's chat completions and responses, Anthropic's messages.
+enum class AnswerFormat { kChat, kResponses, kMessages };
 
 class HttpApi::Routes {
   public:
@@ -26,7 +30,8 @@ class HttpApi::Routes {
 
     void add_guards();     // guards.cpp
     void add_pages();      // http_pages.cpp: the web page, health, metrics, models, stores
-    void add_questions();  // http_questions.cpp: chat and search
+    void add_questions();  // http_questions.cpp: answers and search
+    void add_plugins();    // http_plugins.cpp: reranking, Dify
     void add_documents();  // http_documents.cpp
     void add_jobs();
     void add_mcp();
@@ -38,13 +43,16 @@ class HttpApi::Routes {
     bool allowed_origin(const Request& request) const;
     bool answer_cors(const Request& request, Response& response) const;
     bool has_key(const Request& request) const;
+    static void refuse_key(const Request& request, Response& response);
     bool check_method(const Request& request, Response& response) const;
     httplib::Server::HandlerResponse guard(const Request& request, Response& response) const;
     void finish_error(const Request& request, Response& response) const;
 
-    void chat(const Request& request, Response& response);
-    void stream_chat(std::shared_ptr<struct ChatStream> stream, Response& response);
+    void answer(AnswerFormat format, const Request& request, Response& response);
+    void stream_answer(std::shared_ptr<struct AnswerStream> stream, Response& response);
     void search(const Request& request, Response& response);
+    void rerank(const Request& request, Response& response);
+    void retrieve(const Request& request, Response& response);
     void stream_mcp(Json message, Response& response);
     void list_documents(const Request& request, Response& response);
     void upload(const Request& request, Response& response, const httplib::ContentReader& reader);
@@ -64,7 +72,4 @@ void send_failure(httplib::Response& response, const Failure& failure);
 // A decimal number of a query or path; the fallback when absent. Not a number: nothing.
 std::optional<uint64_t> query_number(const httplib::Request& request, const char* name,
                                      uint64_t fallback);
-// One server-sent event; `event` may be null.
-std::string sse(const char* event, const Json& data);
-
 }  // namespace s3attn::server
