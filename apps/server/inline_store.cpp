@@ -82,9 +82,12 @@ Outcome<std::shared_ptr<InlineStore>> InlineStore::scan(
         if (file == files.end()) continue;
         const size_t number = numbers[static_cast<size_t>(file - files.begin())];
         if (outcome.kind == FileOutcome::Kind::kSkipped) {
-            return bad_request(
-                "'" + documents[number].where + "' cannot be read: " + outcome.reason,
-                documents[number].where);
+            const std::string& where = documents[number].where;
+            std::string reason = outcome.reason;
+            if (const size_t at = reason.find(*file); at != std::string::npos) {
+                reason.replace(at, file->size(), "it");  // the client knows no file of ours
+            }
+            return bad_request("'" + where + "' cannot be read: " + reason, where);
         }
         store->numbers_.emplace_back(outcome.doc_id, number);
     }
