@@ -129,6 +129,20 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
     return failed ? 1 : 0;
 }
 
+void note_cut(const AskResult& result) {
+    if (result.cut == "tokens") {
+        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
+                     result.answer_tokens);
+    } else if (result.cut == "sentences") {
+        std::fprintf(stderr,
+                     "note: the answer was cut: a small reader's further sentences are seldom "
+                     "about the question\n");
+    } else if (result.cut == "repetition") {
+        std::fprintf(stderr, "note: the answer was cut where it began to repeat itself\n");
+    }
+    for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+}
+
 void print_citations(const AskResult& result) {
     if (result.citations.empty()) return;
     std::printf("\nThe answer rests on:\n");
@@ -168,10 +182,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
         std::fprintf(stderr, "interrupted\n");
         return 1;
     }
-    if (result->stopped_at_limit) {
-        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
-                     result->answer_tokens);
-    }
+    note_cut(*result);
     if (result->history_left_out > 0) {
         std::fprintf(stderr, "note: the reader did not see the oldest %u messages again\n",
                      result->history_left_out);
@@ -191,7 +202,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
+    auto engine = open_engine(with_reader(options));
     if (!engine.ok()) return fail(engine.error());
     return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
 }
@@ -221,7 +232,7 @@ bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
+    auto engine = open_engine(with_reader(options));
     if (!engine.ok()) return fail(engine.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
@@ -243,9 +254,10 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options, Canc
 
 void add_answer_options(CLI::App& command, QueryArguments& arguments) {
     command
-        .add_option("--max-answer", arguments.ask.max_answer_tokens, "most tokens of the answer")
+        .add_option("--max-answer", arguments.ask.max_answer_tokens,
+                    "most tokens of the answer (0: what suits the reader, 64 to 256)")
         ->envname("S3ATTN_MAX_ANSWER")
-        ->check(CLI::Range(1u, 1u << 16))
+        ->check(CLI::Range(0u, 1u << 16))
         ->capture_default_str()
         ->type_name("TOKENS");
     command

@@ -52,8 +52,9 @@ int run_serve(ServeArguments& arguments, const GlobalOptions& options, const Can
     arguments.service.engine = options.engine;
     arguments.service.engine.reader.clear();
     arguments.service.readers = arguments.readers;
-    if (arguments.readers.empty() && !options.engine.reader.empty()) {
-        arguments.service.readers = {options.engine.reader};
+    if (arguments.readers.empty()) {
+        const std::string reader = with_reader(options).reader;
+        if (!reader.empty()) arguments.service.readers = {reader};
     }
     arguments.http.limits.body_bytes = arguments.max_upload_mib << 20;
     auto service = server::Service::open(arguments.service);
@@ -103,7 +104,7 @@ void add_work_options(CLI::App& command, ServeArguments& arguments) {
     command
         .add_option("--reader", arguments.readers,
                     "GGUF file that writes answers; repeatable: a request's `model` chooses, the "
-                    "first is the default (default: the scanning model)")
+                    "first is the default (default: as for `ask`)")
         ->allow_extra_args(false)
         ->type_name("FILE");
     command

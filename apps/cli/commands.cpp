@@ -59,6 +59,20 @@ Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options) {
     return Engine::open(options);
 }
 
+EngineOptions with_reader(const GlobalOptions& options) {
+    EngineOptions engine = options.engine;
+    if (!engine.reader.empty() || !options.default_model || engine.model.empty()) return engine;
+    engine.reader = find_default_reader();
+    if (engine.reader.empty() && !options.quiet) {
+        std::fprintf(stderr,
+                     "note: the reader of answers is not in %s; the small model that scans answers "
+                     "instead, and is often wrong: `make setup` fetches the reader, --reader names "
+                     "another\n",
+                     default_cache_dir().c_str());
+    }
+    return engine;
+}
+
 Status need_model(const EngineOptions& options) {
     if (!options.model.empty()) return {};
     return make_error(

@@ -35,7 +35,10 @@ void explain_files(std::vector<NamedValue> files);
 
 // Without a model: kNotFound, and where one was looked for.
 Status need_model(const EngineOptions& options);
-// The same, then Engine::open().
+// What commands that answer hand to the engine: with the default reader, where nobody named a
+// reader or a model. Says so where it is not there and the scanning model answers instead.
+EngineOptions with_reader(const GlobalOptions& options);
+// need_model(), then Engine::open().
 Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options);
 
 // A subcommand with help text; options of the program may follow it.

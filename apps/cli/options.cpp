@@ -15,21 +15,21 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kDefaultModel = "SmolLM2-135M-Instruct.Q4_1.gguf";
+constexpr const char* kDefaultReader = "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf";
 
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
     return value == nullptr ? "" : value;
 }
 
-// The default model, where `make setup` puts it: the cache directory or one folder below it.
-std::string find_default_model() {
+// A model where `make setup` puts it: the cache directory or one folder below it.
+std::string find_in_cache(const char* name) {
     const fs::path cache = default_cache_dir();
     std::error_code ignored;
-    if (fs::is_regular_file(cache / kDefaultModel, ignored))
-        return (cache / kDefaultModel).string();
+    if (fs::is_regular_file(cache / name, ignored)) return (cache / name).string();
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator(cache, ignored)) {
-        const fs::path candidate = entry.path() / kDefaultModel;
+        const fs::path candidate = entry.path() / name;
         if (fs::is_regular_file(candidate, ignored)) found.push_back(candidate.string());
     }
     std::sort(found.begin(), found.end());
@@ -52,6 +52,8 @@ std::vector<std::string> default_adapter_dirs() {
 
 }  // namespace
 
+std::string find_default_reader() { return find_in_cache(kDefaultReader); }
+
 std::string home_dir() {
     const std::string home = environment("HOME");
     if (!home.empty()) return home;
@@ -73,8 +75,10 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                    "`make setup` fetched)")
         ->envname("S3ATTN_MODEL")
         ->type_name("FILE");
-    app.add_option("--reader", engine.reader,
-                   "GGUF file that writes the answer (default: the scanning model)")
+    app.add_option(
+           "--reader", engine.reader,
+           "GGUF file that writes the answer (default: the one that `make setup` fetched for "
+           "it; with --model: that model)")
         ->envname("S3ATTN_READER")
         ->type_name("FILE");
     app.add_option("--adapter", engine.adapter,
@@ -233,7 +237,8 @@ void check_numbers(CLI::App& app) {
 }
 
 void fill_defaults(GlobalOptions& options) {
-    if (options.engine.model.empty()) options.engine.model = find_default_model();
+    options.default_model = options.engine.model.empty();
+    if (options.default_model) options.engine.model = find_in_cache(kDefaultModel);
     if (options.engine.cache_dir.empty()) options.engine.cache_dir = default_cache_dir();
     options.engine.adapter_dirs = default_adapter_dirs();
 }

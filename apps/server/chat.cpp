@@ -142,7 +142,7 @@ uint32_t read_most_tokens(Fields& fields, const std::vector<const char*>& names,
     constexpr int64_t kAny = int64_t{1} << 53;
     const auto there = std::find_if(names.begin(), names.end(),
                                     [&](const char* name) { return fields.find(name) != nullptr; });
-    if (there == names.end()) return AskOptions().max_answer_tokens;
+    if (there == names.end()) return 0;  // what suits the reader
     const int64_t asked = fields.integer(*there, 0, -kAny, kAny);
     const int64_t used = asked < 1 || asked > most ? most : asked;
     if (used != asked) adjusted[*there] = {{"asked", asked}, {"used", used}};

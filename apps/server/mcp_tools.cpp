@@ -66,7 +66,10 @@ Json ask_tool() {
                   {"store", text_schema("search only this store (default: all)")},
                   {"model", text_schema("the model that answers (default: the server's first)")},
                   {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
-                  {"max_tokens", integer_schema("most tokens of the answer", 1, 256)}};
+                  {"max_tokens",
+                   {{"type", "integer"},
+                    {"minimum", 1},
+                    {"description", "most tokens of the answer (default: what suits the model)"}}}};
     Json citation = place_properties();
     citation["number"] = {{"type", "integer"}};
     Json output = {{"answer", {{"type", "string"}}},

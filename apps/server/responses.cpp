@@ -208,6 +208,7 @@ ResponsesWriter::ResponsesWriter(const Service& service, const ChatRequest& requ
       created_(std::time(nullptr)) {}
 
 Json ResponsesWriter::response(const char* status) const {
+    const uint32_t most = request_.question.options.max_answer_tokens;
     return {{"id", id_},
             {"object", "response"},
             {"created_at", created_},
@@ -216,7 +217,7 @@ Json ResponsesWriter::response(const char* status) const {
             {"error", nullptr},
             {"incomplete_details", nullptr},
             {"instructions", nullptr},
-            {"max_output_tokens", request_.question.options.max_answer_tokens},
+            {"max_output_tokens", most > 0 ? Json(most) : Json()},
             {"model", service_.questions().readers()[request_.question.reader].name},
             {"output", Json::array()},
             {"parallel_tool_calls", false},

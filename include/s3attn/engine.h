@@ -26,18 +26,32 @@
 #pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
+// How a reader behind a server is talked to (EngineOptions::reader is a URL).
+struct RemoteOptions {
+    std::string key;  // sent as "Authorization: Bearer KEY"; never shown or logged
+    uint32_t connect_seconds = 10;
+    uint32_t idle_seconds = 120;    // most time without a byte from the server
+    uint32_t retries = 3;           // of a request that it is too busy for (429, 503)
+    uint32_t window_tokens = 8192;  // of a model whose server does not tell
+    bool offline = false;           // refuse: nothing may leave this machine
+};
+
 struct EngineOptions {
     std::string model;    // GGUF that scans (and, without `reader`, answers)
     std::string adapter;  // adapter directory; empty: the one of `adapter_dirs` made for the model
     std::vector<std::string> adapter_dirs;  // searched for a matching adapter
-    std::string reader;                     // GGUF that answers; empty: `model`
+    // What answers: a GGUF file, or "http(s)://HOST/v1#MODEL", a model behind a server that speaks
+    // OpenAI's chat completions (the passages are sent there). Empty: `model`.
+    std::string reader;
+    RemoteOptions remote;       // of such a reader
     std::string cache_dir;      // scan copies are kept here; empty: no copy is made or used
     uint32_t threads = 0;       // 0: all cores this process may use
     uint32_t chunk_tokens = 0;  // tokens of one forward pass of the scan; 0: the store's, or 256
     Device device = Device::kAuto;  // kCuda fails where there is none
     uint32_t reader_context = 0;    // window of the reader in tokens; 0: up to 8192
     RerankOptions rerank;           // of every search
-    std::string rerank_model;       // GGUF of the second stage; empty: `reader`, or `model`
+    std::string rerank_model;       // GGUF of the second stage; empty: `reader`
+                                    // where that is a file, or `model`
 };
 
 class Engine {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "answer/answer_end.h"
 #include "answer/history.h"
 #include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
@@ -50,21 +51,32 @@ void add_marked(const std::vector<uint32_t>& marked, const std::vector<uint32_t>
 
 }  // namespace
 
-Result<AskResult> generate_answer(Reader& reader, SearchResult search, const AskOptions& options,
+Result<AskResult> generate_answer(Reader& reader, SearchResult search, const AskOptions& asked,
                                   const std::function<bool(std::string_view)>& on_piece) {
     const Stopwatch watch;
     if (!search.evidence_found || search.spans.empty()) {
         return fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
     }
-    Prompt prompt = build_prompt(search.question, search.spans);
+    const ReaderClass& reader_class = class_of(reader.info());
+    AskOptions options = asked;
+    // Who names a length wants that much; else an answer ends when it has answered.
+    uint32_t most_sentences = 0;
+    if (options.max_answer_tokens == 0) {
+        options.max_answer_tokens = reader_class.max_answer_tokens;
+        most_sentences = asks_for_fact(search.question) ? reader_class.fact_sentences
+                                                        : reader_class.most_sentences;
+    }
+    Prompt prompt = build_prompt(search.question, search.spans, reader_class);
     S3ATTN_TRY(const uint32_t left_out, add_history(reader, options, prompt.messages));
     S3ATTN_CHECK(check_window(reader, prompt, options));
 
     AskResult result;
     MarkFilter filter(static_cast<uint32_t>(search.spans.size()));
     LoopGuard guard;
+    AnswerEnd end(most_sentences);
     bool wanted = true;  // false once the caller has had enough
-    const auto show = [&](const std::string& text) {
+    const auto show = [&](const std::string& filtered) {
+        const std::string text = end.feed(filtered);
         if (text.empty() || !wanted) return wanted;
         result.answer += text;
         if (on_piece) wanted = on_piece(text);
@@ -77,7 +89,7 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
     generate.cancel = options.cancel;
     S3ATTN_TRY(const GenerateResult generated,
                reader.chat(prompt.messages, generate, [&](std::string_view piece) {
-                   return show(filter.feed(guard.feed(piece))) && !guard.looping();
+                   return show(filter.feed(guard.feed(piece))) && !guard.looping() && !end.ended();
                }));
     show(filter.feed(guard.finish()));
     show(filter.finish());
@@ -88,7 +100,14 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
     result.numbers = prompt.numbers;
     result.prompt_tokens = generated.prompt_tokens;
     result.answer_tokens = generated.generated_tokens;
-    result.stopped_at_limit = generated.stopped_at_limit();
+    result.stopped_at_limit = generated.stopped_at_limit() && !end.ended();
+    result.cut = guard.looping() || end.repeated() ? "repetition"
+                 : end.ended()                     ? "sentences"
+                 : result.stopped_at_limit         ? "tokens"
+                                                   : "";
+    result.reader = reader.info().name;
+    result.reader_kind = reader.info().kind;
+    result.notes = generated.notes;
     result.cancelled = !wanted || (options.cancel != nullptr && options.cancel->cancelled());
     result.history_left_out = left_out;
     result.ttft_ms = generated.first_token_ms;

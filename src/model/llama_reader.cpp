@@ -53,7 +53,8 @@ Result<std::unique_ptr<LocalReader>> open_llama_reader(const LocalReaderOptions&
                               ") cannot answer: choose a decoder-only language model.");
     }
     S3ATTN_TRY(auto tokenizer, LlamaTokenizer::make(llama_model_get_vocab(weights.get()), path));
-    ReaderInfo info{model.name, "gguf", own.context_tokens, 0, true};
+    ReaderInfo info{model.name, "gguf", own.context_tokens,
+                    0,          true,   llama_model_n_params(weights.get())};
     return std::unique_ptr<LocalReader>(std::make_unique<LlamaReader>(
         std::move(own), std::move(info), std::move(weights), std::move(tokenizer)));
 }
