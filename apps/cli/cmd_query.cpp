@@ -8,6 +8,7 @@
 #include <iostream>
 #include <vector>
 
+#include "answer/answer.h"
 #include "commands.h"
 #include "output.h"
 
@@ -129,6 +130,19 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
     return failed ? 1 : 0;
 }
 
+// The documents' own words.
+void print_quote(const SearchResult& result) {
+    const Quote& quote = result.quote;
+    if (!quote.found) return;
+    Span place = result.spans[quote.span_index];
+    place.byte_begin = quote.byte_begin;
+    place.byte_end = quote.byte_end;
+    place.line_begin = quote.line_begin;
+    place.line_end = quote.line_end;
+    std::printf("%s\n    %s\n\n", quoted(quote.text).c_str(), location(place).c_str());
+    std::fflush(stdout);
+}
+
 void note_cut(const AskResult& result) {
     if (result.cut == "tokens") {
         std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
@@ -167,7 +181,11 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
         }
         return !cancel.cancelled();
     };
-    auto result = engine.ask(arguments.store, question, ask, on_piece, print_explain);
+    const auto on_evidence = [&](const SearchResult& found) {
+        print_explain(found);
+        if (!options.json) print_quote(found);
+    };
+    auto result = engine.ask(arguments.store, question, ask, on_piece, on_evidence);
     if (!result.ok()) return fail(result.error());
     if (history != nullptr && result->search.evidence_found) {
         history->push_back({"user", question});
@@ -200,8 +218,32 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
     return 0;
 }
 
+// `ask --quote`: nothing is generated, and no reader is loaded.
+int run_quote(const QueryArguments& arguments, const GlobalOptions& options,
+              const CancelToken& cancel) {
+    auto engine = open_engine(options.engine);
+    if (!engine.ok()) return fail(engine.error());
+    SearchOptions search = arguments.search;
+    search.quote = true;
+    search.cancel = &cancel;
+    auto found = (*engine)->search(arguments.store, arguments.question, search);
+    if (!found.ok()) return fail(found.error());
+    print_explain(*found);
+    if (options.json) {
+        Json json = to_json(*found);
+        json["quote"] = apps::quote_json(*found);
+        std::printf("%s\n", dump(json, 2).c_str());
+    } else if (found->quote.found) {
+        print_quote(*found);
+    } else {
+        std::printf("%s\n", std::string(kNoEvidenceAnswer).c_str());
+    }
+    return 0;
+}
+
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
+    if (arguments.quote) return run_quote(arguments, options, cancel);
     auto engine = open_engine(with_reader(options));
     if (!engine.ok()) return fail(engine.error());
     return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
@@ -312,6 +354,10 @@ void add_query_commands(Context& context) {
     add_search_options(*command, ask->search);
     add_rerank_options(*command, context.options.engine);
     add_answer_options(*command, *ask);
+    command->add_flag(
+        "--quote", ask->quote,
+        "show the sentence of the documents that answers, and nothing else: no answer "
+        "is generated");
     command->callback([ask, &context] {
         context.run = [ask, &context] { return run_ask(*ask, context.options, context.cancel); };
     });

@@ -231,6 +231,7 @@ std::string StopTexts::finish() { return stopped_ ? std::string() : std::move(he
 
 void add_answer_fields(const Service& service, const ChatRequest& request, const AnswerEvent& done,
                        Json& json) {
+    json["quote"] = found_json(service, *done.found, done.result.numbers)["quote"];
     json["citations"] = citations_json(service, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
     Json adjusted = request.adjusted;

@@ -13,6 +13,15 @@ namespace {
 
 constexpr size_t kMostReranked = 1000;
 
+// A text as a file may hold it: control characters would make it look like something else.
+std::string plain_text(std::string text) {
+    for (char& c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte == 0x7f || (byte < 0x20 && c != '\t' && c != '\n' && c != '\r')) c = ' ';
+    }
+    return text;
+}
+
 // Texts, or objects with a text.
 InlineDocuments read_texts(Fields& fields) {
     auto documents = std::make_shared<std::vector<InlineDocument>>();
@@ -29,7 +38,7 @@ InlineDocuments read_texts(Fields& fields) {
             fields.fail(where, "must be a text, or an object with a text");
             return documents;
         }
-        documents->push_back({"", text.get<std::string>(), "txt", where});
+        documents->push_back({"", plain_text(text.get<std::string>()), "txt", where});
     }
     return documents;
 }
@@ -114,7 +123,7 @@ void HttpApi::Routes::add_plugins() {
     server_.Post("/v1/embeddings", [](const Request&, Response& response) {
         send_failure(
             response,
-            {501, "no_embeddings",
+            {400, "no_embeddings",
              "there are no embeddings here: texts are found by the attention of a language model, "
              "which compares a question with passages and makes no vector of a text alone. To "
              "put texts in order for a question use POST /v1/rerank, to find passages of the "

@@ -123,6 +123,7 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
     options.cancel = &cancel;
+    options.quote = true;
     for (const size_t store : stores) {
         auto result = (*engine)->search(stores_[store].path, question, options);
         if (result.ok()) {
@@ -219,6 +220,7 @@ Outcome<Found> Questions::search_documents(EngineSet& engines, const Question& q
     if (store->empty()) return bad_request("the documents of the request are empty");
     SearchOptions options = question.options.search;
     options.cancel = &cancel;
+    options.quote = true;
     auto result = (*engine)->search(store->path(),
                                     retrieval_question(question.history, question.text), options);
     if (!result.ok()) return failure_of_question(result.error());

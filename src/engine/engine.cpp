@@ -266,6 +266,7 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     const Stopwatch watch;
     SearchOptions how = options.search;
     if (how.cancel == nullptr) how.cancel = options.cancel;
+    how.quote = true;
     const std::string asked = retrieval_question(options.history, question);
     S3ATTN_TRY(SearchResult found, search_for(store, asked, how, held.reader));
     found.question = question;

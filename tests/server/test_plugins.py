@@ -264,7 +264,7 @@ class Rerank(OneServer):
 
     def test_embeddings_are_refused_with_the_way_on(self):
         status, answer = self.ask("/v1/embeddings", {"input": "x", "model": "y"})
-        self.assertEqual((status, answer["error"]["code"]), (501, "no_embeddings"))
+        self.assertEqual((status, answer["error"]["code"]), (400, "no_embeddings"))
         self.assertIn("/v1/rerank", answer["error"]["message"])
 
 
