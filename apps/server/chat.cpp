@@ -157,7 +157,8 @@ void read_search_fields(Fields& fields, SearchOptions& options) {
     options.attention = fields.flag("attention");
 }
 
-Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body) {
+Outcome<ChatRequest> read_chat_request(const Service& service, const Access& access,
+                                       const Json& body) {
     ChatRequest request;
     Fields fields(body);
     read_messages(fields, request.question);
@@ -176,10 +177,11 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
                  request.adjusted);
     if (fields.integer("n", 1, 1, 128) != 1) fields.fail("n", "must be 1: one answer a request");
     request.stop = fields.texts("stop");
-    return finish_request(fields, service, std::move(request));
+    return finish_request(fields, service, access, std::move(request));
 }
 
-Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, ChatRequest request) {
+Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, const Access& access,
+                                    ChatRequest request) {
     AskOptions& options = request.question.options;
     read_search_fields(fields, options.search);
     request.attention = options.search.attention;
@@ -201,8 +203,9 @@ Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, Chat
     const auto reader = service.questions().choose_reader(model);
     if (const auto* failure = std::get_if<Failure>(&reader)) return *failure;
     request.question.reader = std::get<size_t>(reader);
+    request.question.owner = access.name;
     if (request.question.documents) return request;
-    const auto chosen = service.stores().choose(stores);
+    const auto chosen = access.choose(service.stores(), stores);
     if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
     request.question.stores = std::get<std::vector<size_t>>(chosen);
     return request;

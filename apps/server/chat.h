@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "access.h"
 #include "answer_writer.h"
 #include "errors.h"
 #include "service.h"
@@ -33,7 +34,9 @@ struct ChatRequest {
     // "used"}, "ignored": [fields]}. Empty: nothing.
     Json adjusted = Json::object();
 };
-Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body);
+// Stores are those that `access` may read.
+Outcome<ChatRequest> read_chat_request(const Service& service, const Access& access,
+                                       const Json& body);
 
 class Fields;
 // The last user message that is not blank is the question, what stands before it its history;
@@ -47,7 +50,8 @@ uint32_t read_most_tokens(Fields& fields, const std::vector<const char*>& names,
 // Notes fields of `names` that ask for something which is not done here.
 void note_ignored(const Json& body, const std::vector<const char*>& names, Json& adjusted);
 // The fields that all ways of asking for an answer share; the end of reading a request.
-Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, ChatRequest request);
+Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, const Access& access,
+                                    ChatRequest request);
 // What an answer has besides its text, the same in all formats: citations, evidence_found,
 // adjusted, retrieval_question, timings_ms.
 void add_answer_fields(const Service& service, const ChatRequest& request, const AnswerEvent& done,

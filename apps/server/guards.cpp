@@ -22,7 +22,7 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 27> kRoutes = {{
+constexpr std::array<Route, 29> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
     {"/uploads.js", "GET"},
@@ -50,6 +50,8 @@ constexpr std::array<Route, 27> kRoutes = {{
     {"/v1/documents/jobs/{}/cancel", "POST"},
     {"/v1/documents/jobs/{}/events", "GET"},
     {"/v1/documents/{}/text", "GET"},
+    {"/v1/documents/{}/file", "GET"},
+    {"/v1/questions", "GET"},
 }};
 constexpr Route kDocument = {"/v1/documents/{}", "GET, DELETE"};
 
@@ -92,16 +94,6 @@ bool is_loopback(std::string_view host) {
     if (host == "localhost" || host == "[::1]" || host == "::1") return true;
     // A number, not a name such as 127.evil.example.
     return host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
-}
-
-// Takes as long for any wrong key of the right length.
-bool same_secret(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    unsigned difference = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-        difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-    }
-    return difference == 0;
 }
 
 bool needs_key(std::string_view path) {
@@ -176,10 +168,39 @@ bool HttpApi::Routes::answer_cors(const Request& request, Response& response) co
     return true;
 }
 
-bool HttpApi::Routes::has_key(const Request& request) const {
-    if (options_.api_key.empty() || !needs_key(request.path)) return true;
-    return same_secret(request.get_header_value("Authorization"), "Bearer " + options_.api_key) ||
-           same_secret(request.get_header_value("X-Api-Key"), options_.api_key);
+const Access* HttpApi::Routes::find_access(const Request& request) const {
+    if (keys_.empty() || !needs_key(request.path)) return &everybody_;
+    constexpr std::string_view kBearer = "Bearer ";
+    const std::string header = request.get_header_value("Authorization");
+    if (header.starts_with(kBearer)) {
+        return keys_.find(std::string_view(header).substr(kBearer.size()));
+    }
+    return keys_.find(request.get_header_value("X-Api-Key"));
+}
+
+const Access& HttpApi::Routes::access_of(const Request& request) const {
+    return *find_access(request);
+}
+
+// So many requests, and bodies of such sizes.
+bool HttpApi::Routes::check_limits(const Request& request, Response& response) const {
+    const Access& access = access_of(request);
+    if (const auto seconds = access.take_request()) {
+        send_failure(response,
+                     {429, "rate_limit_exceeded",
+                      "this key has sent as many requests as it may for now", "", *seconds});
+        return false;
+    }
+    const bool files = request.path == "/v1/messages" || request.path == "/v1/responses";
+    uint64_t most = request.path == "/v1/documents" ? options_.limits.body_bytes
+                    : files                         ? kMostInlineBytes
+                                                    : kMostJsonBytes;
+    if (access.upload_bytes > 0) most = std::min(most, access.upload_bytes);
+    if (limit_body(most)) return true;
+    send_failure(
+        response,
+        {413, "too_large", "the body has more than " + std::to_string(most >> 20) + " MiB", "", 0});
+    return false;
 }
 
 void HttpApi::Routes::refuse_key(const Request& request, Response& response) {
@@ -230,20 +251,12 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
                       "", 0});
         return Answer::Handled;
     }
-    if (!has_key(request)) {
+    if (find_access(request) == nullptr) {
         response.set_header("WWW-Authenticate", "Bearer");
         refuse_key(request, response);
         return Answer::Handled;
     }
-    if (!check_method(request, response)) return Answer::Handled;
-    const bool files = request.path == "/v1/messages" || request.path == "/v1/responses";
-    const uint64_t most = request.path == "/v1/documents" ? options_.limits.body_bytes
-                          : files                         ? kMostInlineBytes
-                                                          : kMostJsonBytes;
-    if (!limit_body(most)) {
-        send_failure(response,
-                     {413, "too_large",
-                      "the body has more than " + std::to_string(most >> 20) + " MiB", "", 0});
+    if (!check_method(request, response) || !check_limits(request, response)) {
         return Answer::Handled;
     }
     // cpp-httplib would unpack it without a limit.
@@ -296,6 +309,10 @@ void HttpApi::Routes::add_guards() {
         const Route* route = find_route(request.path);
         service_.metrics().count_request(route ? std::string(route->pattern) : "other",
                                          response.status);
+        const Access* access = find_access(request);
+        if (access != nullptr && !access->name.empty()) {
+            service_.metrics().count_key(access->name, response.status);
+        }
     });
     server_.on_refused = [this](int status) {
         service_.metrics().count_request("refused", status);

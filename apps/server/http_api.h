@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "access.h"
 #include "connection.h"
 #include "service.h"
 
@@ -18,8 +19,8 @@ constexpr uint64_t kMostInlineBytes = 32 << 20;
 
 struct HttpOptions {
     std::string host = "127.0.0.1";
-    int port = 8080;      // 0: any that is free
-    std::string api_key;  // empty: none is asked for
+    int port = 8080;  // 0: any that is free
+    Keys keys;        // none: no key is asked for
     // Names, besides `host`, that requests may be for, and that pages which use it may come from.
     std::vector<std::string> allowed_hosts;
     std::vector<std::string> allowed_origins;  // of others' pages that may use it; "*": any
@@ -29,10 +30,11 @@ struct HttpOptions {
 
 class HttpApi {
   public:
-    HttpApi(Service& service, const HttpOptions& options);
+    HttpApi(Service& service, HttpOptions options);
     ~HttpApi();
     // Binds the port; returns it.
     Result<int> bind();
+    const std::string& host() const { return options_.host; }
     // Serves until stop(). After bind().
     void listen();
     // Takes no new connection, ends the running ones, stops the service.

@@ -95,7 +95,8 @@ void HttpApi::Routes::retrieve(const Request& request, Response& response) {
     const auto read = read_knowledge_request(service_.stores(), *body);
     if (const auto* failed = std::get_if<Failure>(&read)) return fail(*failed);
     const auto& wanted = std::get<KnowledgeRequest>(read);
-    const auto stores = service_.stores().choose(
+    const auto stores = access_of(request).choose(
+        service_.stores(),
         wanted.knowledge == "*" ? std::vector<std::string>() : std::vector{wanted.knowledge});
     if (const auto* failed = std::get_if<Failure>(&stores)) return fail(*failed);
     const auto found =
@@ -108,6 +109,9 @@ void HttpApi::Routes::retrieve(const Request& request, Response& response) {
         }
         return fail(*failed);
     }
+    log_question(request, {{"question", wanted.query},
+                           {"evidence_found", std::get<Found>(found).result.evidence_found},
+                           {"spans", std::get<Found>(found).result.spans.size()}});
     send_json(response, 200, knowledge_json(service_, std::get<Found>(found), wanted.least_score));
 }
 

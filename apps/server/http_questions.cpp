@@ -3,6 +3,7 @@
 
 #include "chat.h"
 #include "fields.h"
+#include "markdown.h"
 #include "messages.h"
 #include "render.h"
 #include "responses.h"
@@ -49,6 +50,7 @@ struct AnswerStream {
     std::string shown(const std::string& piece) {
         std::string text = stops.feed(piece);
         if (stops.stopped()) answering->stop();
+        this->text += text;
         return text;
     }
 
@@ -57,6 +59,8 @@ struct AnswerStream {
     std::shared_ptr<Answering> answering;
     StopTexts stops;
     std::shared_ptr<const Found> found;
+    std::string text;  // shown so far
+    std::function<void(const AnswerEvent&, const std::string&)> log;
     bool begun = false;
 };
 
@@ -72,6 +76,7 @@ void end_stream(AnswerStream& stream, const AnswerEvent& event, httplib::DataSin
     } else {
         const std::string rest = stream.stops.finish();
         if (!rest.empty()) send(sink, stream.writer->piece(rest));
+        stream.log(event, stream.text + rest);
         send(sink, stream.writer->end(event, stream.stops.stopped()));
     }
     sink.done();
@@ -109,13 +114,14 @@ std::unique_ptr<AnswerWriter> make_writer(AnswerFormat format, const Service& se
     return std::make_unique<ChatWriter>(service, request);
 }
 
-Outcome<ChatRequest> read_request(AnswerFormat format, const Service& service, const Json& body) {
+Outcome<ChatRequest> read_request(AnswerFormat format, const Service& service, const Access& access,
+                                  const Json& body) {
     switch (format) {
-        case AnswerFormat::kResponses: return read_responses_request(service, body);
-        case AnswerFormat::kMessages: return read_messages_request(service, body);
+        case AnswerFormat::kResponses: return read_responses_request(service, access, body);
+        case AnswerFormat::kMessages: return read_messages_request(service, access, body);
         case AnswerFormat::kChat: break;
     }
-    return read_chat_request(service, body);
+    return read_chat_request(service, access, body);
 }
 
 }  // namespace
@@ -132,7 +138,7 @@ void HttpApi::Routes::stream_answer(std::shared_ptr<AnswerStream> stream, Respon
 void HttpApi::Routes::answer(AnswerFormat format, const Request& request, Response& response) {
     const auto body = body_of(request, response);
     if (!body) return;
-    auto read = read_request(format, service_, *body);
+    auto read = read_request(format, service_, access_of(request), *body);
     if (const auto* failure = std::get_if<Failure>(&read)) return send_failure(response, *failure);
     auto wanted = std::get<ChatRequest>(std::move(read));
     auto asked = service_.questions().ask(wanted.question);
@@ -140,20 +146,38 @@ void HttpApi::Routes::answer(AnswerFormat format, const Request& request, Respon
     auto stream = std::make_shared<AnswerStream>(
         std::move(wanted), std::get<std::shared_ptr<Answering>>(std::move(asked)));
     stream->writer = make_writer(format, service_, stream->request);
-    std::string text;
+    stream->log = [this, via = request.path, wanted = stream.get()](const AnswerEvent& done,
+                                                                    const std::string& text) {
+        if (!log_.on()) return;
+        const Question& question = wanted->request.question;
+        Json entry = {
+            {"key", question.owner}, {"via", via}, {"question", question.text}, {"answer", text}};
+        add_answer_fields(service_, wanted->request, done, entry);
+        for (Json& citation : entry["citations"]) citation.erase("text");
+        log_.write(entry);
+    };
+    const bool markdown = request.get_header_value("Accept").starts_with("text/markdown");
     while (const auto event = next_event(*stream->answering)) {
         switch (event->kind) {
             case AnswerEvent::Kind::kFailed: return send_failure(response, event->failure);
             case AnswerEvent::Kind::kFound:
                 stream->found = event->found;
                 // From here on the status is known, and a stream can begin.
-                if (stream->request.stream) return stream_answer(std::move(stream), response);
+                if (stream->request.stream && !markdown)
+                    return stream_answer(std::move(stream), response);
                 break;
-            case AnswerEvent::Kind::kPiece: text += stream->shown(event->piece); break;
+            case AnswerEvent::Kind::kPiece: stream->shown(event->piece); break;
             case AnswerEvent::Kind::kDone:
-                text += stream->stops.finish();
-                return send_json(response, 200,
-                                 stream->writer->whole(*event, text, stream->stops.stopped()));
+                stream->text += stream->stops.finish();
+                stream->log(*event, stream->text);
+                if (markdown) {
+                    return response.set_content(
+                        markdown_of(service_, stream->request, *event, stream->text),
+                        "text/markdown; charset=utf-8");
+                }
+                return send_json(
+                    response, 200,
+                    stream->writer->whole(*event, stream->text, stream->stops.stopped()));
         }
     }
     response.status = 499;  // nobody is there to read it; the log counts it
@@ -168,7 +192,7 @@ void HttpApi::Routes::search(const Request& request, Response& response) {
     read_search_fields(fields, options);
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return send_failure(response, *fields.failure());
-    const auto stores = service_.stores().choose(names);
+    const auto stores = access_of(request).choose(service_.stores(), names);
     if (const auto* failure = std::get_if<Failure>(&stores)) {
         return send_failure(response, *failure);
     }
@@ -180,6 +204,9 @@ void HttpApi::Routes::search(const Request& request, Response& response) {
     }
     const Found& found = std::get<Found>(outcome);
     Json json = found_json(service_, found, {});
+    log_question(request, {{"question", question},
+                           {"evidence_found", found.result.evidence_found},
+                           {"spans", found.result.spans.size()}});
     if (options.attention) json["attention"] = attention_json(service_, found);
     send_json(response, 200, json);
 }

@@ -8,7 +8,8 @@
 namespace s3attn::server {
 
 // Blocks of type `document` bring documents along; these are searched then, else the stores are.
-Outcome<ChatRequest> read_messages_request(const Service& service, const Json& body);
+Outcome<ChatRequest> read_messages_request(const Service& service, const Access& access,
+                                           const Json& body);
 
 class MessagesWriter final : public AnswerWriter {
   public:

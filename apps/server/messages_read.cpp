@@ -145,7 +145,8 @@ class MessageReader {
 
 }  // namespace
 
-Outcome<ChatRequest> read_messages_request(const Service& service, const Json& body) {
+Outcome<ChatRequest> read_messages_request(const Service& service, const Access& access,
+                                           const Json& body) {
     ChatRequest request;
     Fields fields(body);
     MessageReader reader(fields, request.adjusted);
@@ -167,7 +168,7 @@ Outcome<ChatRequest> read_messages_request(const Service& service, const Json& b
             std::make_shared<const std::vector<InlineDocument>>(std::move(reader.documents));
         request.cited = std::move(reader.cited);
     }
-    return finish_request(fields, service, std::move(request));
+    return finish_request(fields, service, access, std::move(request));
 }
 
 }  // namespace s3attn::server

@@ -175,7 +175,8 @@ Json annotations_of(const Service& service, const AnswerEvent& done, const std::
 
 }  // namespace
 
-Outcome<ChatRequest> read_responses_request(const Service& service, const Json& body) {
+Outcome<ChatRequest> read_responses_request(const Service& service, const Access& access,
+                                            const Json& body) {
     ChatRequest request;
     Fields fields(body);
     InputReader input(fields, request.adjusted);
@@ -197,7 +198,7 @@ Outcome<ChatRequest> read_responses_request(const Service& service, const Json& 
         request.question.documents =
             std::make_shared<const std::vector<InlineDocument>>(std::move(input.documents));
     }
-    return finish_request(fields, service, std::move(request));
+    return finish_request(fields, service, access, std::move(request));
 }
 
 ResponsesWriter::ResponsesWriter(const Service& service, const ChatRequest& request)

@@ -9,7 +9,8 @@ namespace s3attn::server {
 // `input` as a text or as items; files given with their data are the documents that are searched.
 // What would need an earlier response (previous_response_id, conversation, ...) is refused by name:
 // nothing is kept here.
-Outcome<ChatRequest> read_responses_request(const Service& service, const Json& body);
+Outcome<ChatRequest> read_responses_request(const Service& service, const Access& access,
+                                            const Json& body);
 
 class ResponsesWriter final : public AnswerWriter {
   public:

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "access.h"
 #include "answer_writer.h"
 #include "connection.h"
 #include "errors.h"
@@ -21,7 +22,12 @@ enum class AnswerFormat { kChat, kResponses, kMessages };
 class HttpApi::Routes {
   public:
     Routes(Service& service, const HttpOptions& options, GuardedServer& server)
-        : service_(service), options_(options), server_(server), mcp_(service, false) {}
+        : keys_(options.keys),
+          service_(service),
+          options_(options),
+          server_(server),
+          log_(service.question_log()),
+          mcp_(service, false) {}
     void add_all();
 
   private:
@@ -34,6 +40,7 @@ class HttpApi::Routes {
     void add_plugins();    // http_plugins.cpp: reranking, Dify
     void add_documents();  // http_documents.cpp
     void add_jobs();
+    void add_log();  // http_original.cpp
     void add_mcp();
 
     // Guards: what a request must be before any handler sees it.
@@ -42,7 +49,7 @@ class HttpApi::Routes {
     bool own_origin(const Request& request) const;
     bool allowed_origin(const Request& request) const;
     bool answer_cors(const Request& request, Response& response) const;
-    bool has_key(const Request& request) const;
+    bool check_limits(const Request& request, Response& response) const;
     static void refuse_key(const Request& request, Response& response);
     bool check_method(const Request& request, Response& response) const;
     httplib::Server::HandlerResponse guard(const Request& request, Response& response) const;
@@ -53,17 +60,28 @@ class HttpApi::Routes {
     void search(const Request& request, Response& response);
     void rerank(const Request& request, Response& response);
     void retrieve(const Request& request, Response& response);
-    void stream_mcp(Json message, Response& response);
+    void stream_mcp(Json message, const Access& access, Response& response);
     void list_documents(const Request& request, Response& response);
     void upload(const Request& request, Response& response, const httplib::ContentReader& reader);
     void read_text(const Request& request, Response& response);
     void stream_job(uint64_t id, Response& response);
     // The document that {id} and ?store= name.
-    Outcome<std::pair<size_t, DocumentInfo>> named_document(const Request& request) const;
+    Outcome<std::pair<size_t, DocumentInfo>> named_document(const Request& request,
+                                                            bool to_write = false) const;
+    bool may_see(const Request& request, const ScanStatus& status) const;
+    void send_original(const Request& request, Response& response);  // http_original.cpp
+    // Whose request it is; everybody's where there are no keys. Null: nobody's.
+    const Access* find_access(const Request& request) const;
+    // After the guard: there is one.
+    const Access& access_of(const Request& request) const;
+    void log_question(const Request& request, Json entry);
 
+    const Access everybody_{};
+    const Keys& keys_;
     Service& service_;
     const HttpOptions& options_;
     GuardedServer& server_;
+    QuestionLog& log_;
     Mcp mcp_;
 };
 
