@@ -106,16 +106,16 @@ bool Access::may_read(size_t store) const { return everything || holds_store(rea
 
 bool Access::may_write(size_t store) const { return everything || holds_store(write, store); }
 
-Outcome<size_t> Access::choose_among(const Stores& stores, const std::string& name,
+Outcome<size_t> Access::choose_among(const Stores& stores, const std::string& wanted,
                                      const std::vector<size_t>& mine, bool or_first) const {
-    if (name.empty()) {
+    if (wanted.empty()) {
         if (mine.empty()) return no_right();
         if (or_first || mine.size() == 1) return mine.front();
         std::string names;
         for (const size_t store : mine) names += (names.empty() ? "" : ", ") + stores[store].name;
         return bad_request("say which store: " + names, "store");
     }
-    const auto found = stores.choose_one(name);
+    const auto found = stores.choose_one(wanted);
     const auto* store = std::get_if<size_t>(&found);
     if (store == nullptr || !holds_store(mine, *store)) return no_right();
     return *store;
@@ -125,8 +125,8 @@ Outcome<std::vector<size_t>> Access::choose(const Stores& stores,
                                             const std::vector<std::string>& names) const {
     if (everything) return stores.choose(names);
     std::vector<size_t> chosen;
-    for (const std::string& name : names) {
-        const auto found = choose_among(stores, name.empty() ? "?" : name, read, false);
+    for (const std::string& wanted : names) {
+        const auto found = choose_among(stores, wanted.empty() ? "?" : wanted, read, false);
         if (const auto* failure = std::get_if<Failure>(&found)) return *failure;
         if (!holds_store(chosen, std::get<size_t>(found))) {
             chosen.push_back(std::get<size_t>(found));
@@ -137,12 +137,12 @@ Outcome<std::vector<size_t>> Access::choose(const Stores& stores,
     return chosen;
 }
 
-Outcome<size_t> Access::choose_one(const Stores& stores, const std::string& name) const {
-    return everything ? stores.choose_one(name) : choose_among(stores, name, read, false);
+Outcome<size_t> Access::choose_one(const Stores& stores, const std::string& wanted) const {
+    return everything ? stores.choose_one(wanted) : choose_among(stores, wanted, read, false);
 }
 
-Outcome<size_t> Access::choose_to_write(const Stores& stores, const std::string& name) const {
-    return everything ? stores.choose_one(name, true) : choose_among(stores, name, write, true);
+Outcome<size_t> Access::choose_to_write(const Stores& stores, const std::string& wanted) const {
+    return everything ? stores.choose_one(wanted, true) : choose_among(stores, wanted, write, true);
 }
 
 std::optional<int> Access::take_request() const {

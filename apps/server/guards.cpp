@@ -22,9 +22,12 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 29> kRoutes = {{
+constexpr std::array<Route, 32> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
+    {"/chats.js", "GET"},
+    {"/documents.js", "GET"},
+    {"/turn.js", "GET"},
     {"/uploads.js", "GET"},
     {"/view.js", "GET"},
     {"/style.css", "GET"},

@@ -6,12 +6,14 @@
 #include "chat.h"
 #include "dify.h"
 #include "fields.h"
+#include "marks.h"
 #include "routes.h"
 
 namespace s3attn::server {
 namespace {
 
 constexpr size_t kMostReranked = 1000;
+constexpr size_t kLongestQuery = 4000;  // what a question may have
 
 // A text as a file may hold it: control characters would make it look like something else.
 std::string plain_text(std::string text) {
@@ -67,6 +69,9 @@ void HttpApi::Routes::rerank(const Request& request, Response& response) {
     if (!body) return send_failure(response, failure);
     Fields fields(*body);
     const std::string query = fields.required_text("query");
+    if (count_characters(query) > kLongestQuery) {
+        fields.fail("query", "is longer than 4000 characters");
+    }
     const InlineDocuments documents = read_texts(fields);
     const auto top = static_cast<size_t>(
         fields.integer("top_n", static_cast<int64_t>(kMostReranked), 1, int64_t{1} << 31));
@@ -127,7 +132,7 @@ void HttpApi::Routes::add_plugins() {
     server_.Post("/v1/embeddings", [](const Request&, Response& response) {
         send_failure(
             response,
-            {400, "no_embeddings",
+            {404, "no_embeddings",
              "there are no embeddings here: texts are found by the attention of a language model, "
              "which compares a question with passages and makes no vector of a text alone. To "
              "put texts in order for a question use POST /v1/rerank, to find passages of the "

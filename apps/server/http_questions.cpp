@@ -48,10 +48,10 @@ struct AnswerStream {
 
     // The text of a piece that may be shown. At a stop text the answer is ended.
     std::string shown(const std::string& piece) {
-        std::string text = stops.feed(piece);
+        std::string more = stops.feed(piece);
         if (stops.stopped()) answering->stop();
-        this->text += text;
-        return text;
+        text += more;
+        return more;
     }
 
     ChatRequest request;

@@ -59,7 +59,7 @@ std::optional<ResourceName> parse_uri(std::string_view uri) {
 }
 
 std::string uri_of(const std::string& store, DocumentId doc_id) {
-    return std::string(kScheme) + httplib::detail::encode_url(store) + "/" + to_string(doc_id);
+    return std::string(kScheme) + httplib::detail::encode_query_param(store) + "/" + to_string(doc_id);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "fields.h"
 #include "inline_files.h"
 #include "marks.h"
+#include "render.h"
 
 namespace s3attn::server {
 namespace {

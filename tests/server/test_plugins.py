@@ -259,12 +259,13 @@ class Rerank(OneServer):
         for body, param in (({"query": "x"}, "documents"), ({"documents": ["x"]}, "query"),
                             ({"query": "x", "documents": []}, "documents"),
                             ({"query": "x", "documents": ["a", 1]}, "documents[1]"),
-                            ({"query": "x", "documents": ["a"], "top_n": 0}, "top_n")):
+                            ({"query": "x", "documents": ["a"], "top_n": 0}, "top_n"),
+                            ({"query": "x" * 4001, "documents": ["a"]}, "query")):
             self.refused("/v1/rerank", body, param)
 
     def test_embeddings_are_refused_with_the_way_on(self):
         status, answer = self.ask("/v1/embeddings", {"input": "x", "model": "y"})
-        self.assertEqual((status, answer["error"]["code"]), (400, "no_embeddings"))
+        self.assertEqual((status, answer["error"]["code"]), (404, "no_embeddings"))
         self.assertIn("/v1/rerank", answer["error"]["message"])
 
 
