@@ -235,6 +235,10 @@ std::string StopTexts::finish() { return stopped_ ? std::string() : std::move(he
 void add_answer_fields(const Service& service, const ChatRequest& request, const AnswerEvent& done,
                        Json& json) {
     json["quote"] = found_json(service, *done.found, done.result.numbers)["quote"];
+    json["sentences"] = apps::sentences_json(done.result);
+    json["unfounded"] = apps::unfounded_json(done.result);
+    if (!done.result.cut.empty()) json["cut"] = done.result.cut;
+    if (!done.result.notes.empty()) json["notes"] = done.result.notes;
     json["citations"] = citations_json(service, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
     Json adjusted = request.adjusted;

@@ -74,7 +74,9 @@ Outcome<std::shared_ptr<InlineStore>> InlineStore::scan(
     }
     if (files.empty()) return store;
     NoSink sink;
-    const auto report = engine.index(store->store_, files, {}, sink, cancel);
+    auto opened = Store::open(store->store_, Store::Access::kCreate);
+    if (!opened.ok()) return failure_of(opened.error());
+    const auto report = engine.index(*opened, files, {}, sink, cancel);
     if (!report.ok()) return failure_of(report.error());
     if (report->cancelled) return failure_of(Error{ErrorCode::kCancelled, "interrupted"});
     for (const FileOutcome& outcome : report->files) {

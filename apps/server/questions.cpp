@@ -8,6 +8,7 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "merge_found.h"
+#include "remote/reader_url.h"
 #include "s3attn/reason.h"
 
 namespace s3attn::server {
@@ -86,7 +87,8 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
       answers_(answers, waiting, without_reader(engine)),
       reranks_(1, waiting, without_second_stage(engine)) {
     for (const std::string& file : readers) {
-        const std::string name = fs::path(file).stem().string();
+        const std::string name =
+            is_reader_url(file) ? file.substr(file.find('#') + 1) : fs::path(file).stem().string();
         const bool known = std::any_of(readers_.begin(), readers_.end(),
                                        [&](const auto& one) { return one.name == name; });
         if (!known) readers_.push_back({name, file});
@@ -97,7 +99,10 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
 Status Questions::check_readers() const {
     for (const NamedReader& reader : readers_) {
         std::error_code error;
-        if (reader.file.empty() || fs::is_regular_file(reader.file, error)) continue;
+        if (reader.file.empty() || is_reader_url(reader.file) ||
+            fs::is_regular_file(reader.file, error)) {
+            continue;
+        }
         return make_error(ErrorCode::kNotFound, "there is no reader '" + reader.file + "'");
     }
     return {};
@@ -125,7 +130,9 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     options.cancel = &cancel;
     options.quote = true;
     for (const size_t store : stores) {
-        auto result = (*engine)->search(stores_[store].path, question, options);
+        const auto opened = Store::open(stores_[store].path);
+        auto result = opened.ok() ? (*engine)->search(*opened, question, options)
+                                  : Result<SearchResult>(opened.error());
         if (result.ok()) {
             found.emplace_back(store, std::move(*result));
             continue;
@@ -198,7 +205,9 @@ Outcome<std::vector<double>> Questions::rerank(const std::string& question,
         options.max_spans = 1;
         options.attention = true;
         options.cancel = &cancel;
-        const auto result = (*engine)->search(store->path(), question, options);
+        const auto opened = Store::open(store->path());
+        if (!opened.ok()) return failure_of(opened.error());
+        const auto result = (*engine)->search(*opened, question, options);
         if (!result.ok()) return failure_of_question(result.error());
         return shares_of(*store, *result, documents->size());
     };
@@ -221,8 +230,10 @@ Outcome<Found> Questions::search_documents(EngineSet& engines, const Question& q
     SearchOptions options = question.options.search;
     options.cancel = &cancel;
     options.quote = true;
-    auto result = (*engine)->search(store->path(),
-                                    retrieval_question(question.history, question.text), options);
+    const auto opened = Store::open(store->path());
+    if (!opened.ok()) return failure_of(opened.error());
+    auto result =
+        (*engine)->search(*opened, retrieval_question(question.history, question.text), options);
     if (!result.ok()) return failure_of_question(result.error());
     Found found;
     found.inline_store = store;
