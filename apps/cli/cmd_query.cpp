@@ -269,7 +269,9 @@ int run_quote(const QueryArguments& arguments, const GlobalOptions& options,
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
     if (arguments.quote) return run_quote(arguments, options, cancel);
-    auto source = open_source(arguments, with_reader(options));
+    const auto engine = with_reader(options);
+    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, *engine);
     if (!source.ok()) return fail(source.error());
     return ask_once(*source, arguments, arguments.question, options, cancel, nullptr);
 }
@@ -299,7 +301,9 @@ bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
-    auto source = open_source(arguments, with_reader(options));
+    const auto engine = with_reader(options);
+    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, *engine);
     if (!source.ok()) return fail(source.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
