@@ -163,7 +163,7 @@ class Mcp(ServerTest):
                                  (f"s3attn://{self.store.stem}/1", "facts.txt"))
                 (template,) = (await client.list_resource_templates()).resource_templates
                 self.assertIn("begin", template.uri_template)
-                for uri, text in ((str(resource.uri), FACTS),
+                for uri, text in ((str(resource.uri), FACTS.rstrip()),
                                   (str(resource.uri) + "?begin=4&end=14", FACTS[4:14])):
                     (content,) = (await client.read_resource(uri)).contents
                     self.assertEqual(content.text, text)
