@@ -31,6 +31,7 @@
 #include "s3attn/model_log.h"  // IWYU pragma: export
 #include "s3attn/progress.h"   // IWYU pragma: export
 #include "s3attn/reader.h"     // IWYU pragma: export
+#include "s3attn/research.h"   // IWYU pragma: export
 #include "s3attn/result.h"     // IWYU pragma: export
 #include "s3attn/store.h"      // IWYU pragma: export
 #include "s3attn/trainer.h"    // IWYU pragma: export
