@@ -332,6 +332,13 @@ void add_answer_options(CLI::App& command, QueryArguments& arguments) {
         ->capture_default_str()
         ->type_name("TOKENS");
     command
+        .add_option("--withhold", arguments.ask.withhold_below,
+                    "withhold the answer where the chance that the evidence answers the question "
+                    "is below this (0: never; default: as measured for the reader)")
+        ->envname("S3ATTN_WITHHOLD")
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("CHANCE");
+    command
         .add_option("--temperature", arguments.ask.temperature,
                     "0: always the likeliest token; larger: more varied")
         ->check(CLI::Range(0.0f, 10.0f))

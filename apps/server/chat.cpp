@@ -189,6 +189,7 @@ Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, cons
     request.stream = fields.flag("stream");
     options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
     options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
+    options.withhold_below = fields.number("withhold_below", options.withhold_below, -1, 1);
     if (request.stop.size() > kMostStops) fields.fail("stop", "has more than four texts");
     std::erase(request.stop, "");
     const std::string model = fields.text("model");
@@ -235,6 +236,8 @@ std::string StopTexts::finish() { return stopped_ ? std::string() : std::move(he
 void add_answer_fields(const Service& service, const ChatRequest& request, const AnswerEvent& done,
                        Json& json) {
     json["quote"] = found_json(service, *done.found, done.result.numbers)["quote"];
+    json["answerable"] = done.result.answerable;
+    json["withheld"] = done.result.withheld;
     json["sentences"] = apps::sentences_json(done.result);
     json["unfounded"] = apps::unfounded_json(done.result);
     if (!done.result.cut.empty()) json["cut"] = done.result.cut;

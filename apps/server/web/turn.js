@@ -116,6 +116,9 @@ export class Turn {
   showEnd() {
     const notes = [];
     if (this.reason === "length") notes.push("The answer was cut here: it is as long as it may be.");
+    if (this.last.withheld) {
+      notes.push("An answer was withheld: the passages found do not seem to answer the question.");
+    }
     if (this.last.evidence_found === false) {
       notes.push("The documents hold no evidence for this question; the passages below are only "
         + "the nearest.");
