@@ -123,6 +123,8 @@ export class Turn {
       notes.push("The documents hold no evidence for this question; the passages below are only "
         + "the nearest.");
     }
+    const unfounded = [...new Set((this.last.unfounded || []).map((word) => word.text))];
+    if (unfounded.length) notes.push(`Nowhere in the passages: ${unfounded.join(", ")}.`);
     this.notes.textContent = notes.join(" ");
     this.notes.hidden = notes.length === 0;
     const ms = this.last.timings_ms;
