@@ -21,6 +21,9 @@ struct TrainArguments {
     std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
     bool context_only = false;
+    const CLI::App* command = nullptr;  // says which options were given
+
+    bool given(const std::string& option) const { return command->count(option) > 0; }
 };
 
 template <class T>
@@ -101,7 +104,43 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
         return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
     }
+    S3ATTN_CHECK(check_together(arguments, train));
     return sweep;
+}
+
+// Options that others, or a setting, leave nothing to do.
+Status check_together(const TrainArguments& arguments, const TrainOptions& train) {
+    if (!train.heads.empty()) {
+        if (arguments.given("--n-heads") && train.n_heads != train.heads.size()) {
+            return usage("--n-heads " + std::to_string(train.n_heads) + " and --heads with " +
+                         std::to_string(train.heads.size()) + " heads: give one of them");
+        }
+        if (arguments.given("--choose")) {
+            return usage("--choose chooses heads, and --heads names them: give one of them");
+        }
+    }
+    std::vector<std::string> idle;
+    const auto note = [&](bool nothing, const char* why, std::initializer_list<const char*> names) {
+        for (const char* name : names) {
+            if (nothing && arguments.given(name)) idle.push_back(std::string(name) + " " + why);
+        }
+    };
+    note(train.query_steps == 0, "does nothing with --query-steps 0",
+         {"--negatives", "--model-questions"});
+    note(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
+         {"--latents", "--k", "--sae-steps", "--sae-patience"});
+    note(train.context.heads == 0 && !arguments.context_only,
+         "does nothing without --context-heads",
+         {"--context-questions", "--context-units", "--context-max-layer",
+          "--context-keep-sentence"});
+    note(arguments.context_only, "does nothing with --context-heads-only: nothing is trained",
+         {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
+          "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
+          "--model-questions", "--cloze-pairs", "--dump"});
+    note(!arguments.sweep.empty() && train.out.empty(), "does nothing with --sweep without --out",
+         {"--query-steps", "--negatives", "--dump"});
+    for (const std::string& each : idle) std::fprintf(stderr, "note: %s\n", each.c_str());
+    return {};
 }
 
 template <class Report>
@@ -191,7 +230,10 @@ void add_sae_options(CLI::App& command, TrainArguments& arguments) {
         .add_option("--sae-patience", train.sae_patience,
                     "end early after so many checks (one in 100 steps) without progress; 0: never")
         ->capture_default_str();
-    command.add_option("--sae-tokens", train.sae_tokens, "keys per head to train on")
+    command
+        .add_option("--sae-tokens", train.sae_tokens,
+                    "most keys per head to train on; code and lists are at most a third of them")
+        ->check(CLI::Range(100u, 1u << 30))
         ->capture_default_str();
     command
         .add_option("--sae", train.sae_dir,
@@ -259,6 +301,7 @@ void add_train_command(Context& context) {
         "after\n"
         "its last finished part when the same command is given again.\n\n"
         "Example: s3attn train --model my.gguf --corpus texts/ --out my-adapter");
+    arguments->command = command;
     command->add_option("--corpus", train.corpus, "plain text files or directories")
         ->required()
         ->type_name("FILE...");
@@ -274,6 +317,11 @@ void add_train_command(Context& context) {
     add_sae_options(*command, *arguments);
     add_query_options(*command, *arguments);
     add_context_options(*command, *arguments);
+    command
+        ->add_option("--dump", train.dump,
+                     "also write the held-out keys, queries and codes there, for NumPy "
+                     "(docs/formats/adapter.md)")
+        ->type_name("FILE.npz");
     command->add_option("--seed", train.seed, "of everything random")->capture_default_str();
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {

@@ -92,7 +92,7 @@ QuestionWriter model_writer(const TrainOptions& options) {
         S3ATTN_TRY(const GenerateResult result,
                    (*reader)->chat(messages, generate, [&](std::string_view piece) {
                        reply += piece;
-                       return piece.find('?') == std::string_view::npos;
+                       return question_in(reply).empty();
                    }));
         static_cast<void>(result);
         return question_in(reply);
@@ -106,8 +106,7 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(std::unique_ptr<Scanner> scanner,
-               open_training_scanner(options, sink, cancel));
+    S3ATTN_TRY(std::unique_ptr<Scanner> scanner, open_training_scanner(options, sink, cancel));
     auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     if (options.context.heads > 0) {
