@@ -11,6 +11,7 @@ LIBRARY_PACKAGES=(
     libicu-dev libstemmer-dev libcld2-dev libuchardet-dev           # Unicode, languages, encodings
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
     libzip-dev libpugixml-dev libexpat1-dev                         # DOCX, EPUB, XHTML
+    libcurl4-openssl-dev                                            # readers behind a server
     libgmime-3.0-dev                                                # mail
     libhunspell-dev hunspell-en-us                                  # hyphens at line ends of PDFs
     libeigen3-dev                                                   # linear algebra

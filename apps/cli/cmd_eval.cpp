@@ -12,6 +12,7 @@ void add_eval_command(Context& context) {
     eval->require_subcommand(1);
     add_eval_retrieval(context, *eval);
     add_eval_answers(context, *eval);
+    add_eval_quotes(context, *eval);
     add_eval_score(context, *eval);
     add_eval_compare(context, *eval);
     add_eval_report(context, *eval);

@@ -154,6 +154,18 @@ void note_cut(const AskResult& result) {
     } else if (result.cut == "repetition") {
         std::fprintf(stderr, "note: the answer was cut where it began to repeat itself\n");
     }
+    std::string words;
+    for (const UnfoundedWord& word : result.unfounded) {
+        words += (words.empty() ? "" : ", ") + word.text;
+    }
+    if (!words.empty()) {
+        std::printf("Not in the evidence: %s\n", words.c_str());
+    }
+    for (const AnswerSentence& sentence : result.sentences) {
+        if (sentence.supported) continue;
+        std::printf("Not supported by the evidence: %s\n",
+                    result.answer.substr(sentence.begin, sentence.end - sentence.begin).c_str());
+    }
     for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
 }
 

@@ -136,6 +136,8 @@ Json to_json(const AskResult& result) {
     json["answer"] = result.answer;
     json["reader"] = result.reader;
     json["cut"] = result.cut;
+    json["sentences"] = apps::sentences_json(result);
+    json["unfounded"] = apps::unfounded_json(result);
     if (!result.notes.empty()) json["notes"] = result.notes;
     json["citations"] = Json::array();
     for (const Citation& citation : result.citations) {

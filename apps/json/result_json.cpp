@@ -55,6 +55,28 @@ Json quote_json(const SearchResult& result) {
     return json;
 }
 
+Json sentences_json(const AskResult& result) {
+    Json json = Json::array();
+    for (const AnswerSentence& each : result.sentences) {
+        json.push_back({{"begin", each.begin},
+                        {"end", each.end},
+                        {"supported", each.supported},
+                        {"numbers", each.numbers}});
+    }
+    return json;
+}
+
+Json unfounded_json(const AskResult& result) {
+    Json json = Json::array();
+    for (const UnfoundedWord& each : result.unfounded) {
+        json.push_back({{"begin", each.begin},
+                        {"end", each.end},
+                        {"text", each.text},
+                        {"kind", each.number ? "number" : "name"}});
+    }
+    return json;
+}
+
 void add_document(const DocumentInfo& document, Json& json) {
     json["doc_id"] = document.doc_id.value;
     json["path"] = document.path;

@@ -246,6 +246,10 @@ Json ChatWriter::evidence_chunk(const Found& found) const {
 
 void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
     json["quote"] = found_json(service_, *done.found, done.result.numbers)["quote"];
+    json["sentences"] = apps::sentences_json(done.result);
+    json["unfounded"] = apps::unfounded_json(done.result);
+    if (!done.result.cut.empty()) json["cut"] = done.result.cut;
+    if (!done.result.notes.empty()) json["notes"] = done.result.notes;
     json["citations"] = citations_json(service_, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
     Json adjusted = request_.adjusted;

@@ -220,6 +220,8 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
         }
         Json json = {{"answer", event->result.answer},
                      {"quote", found_json(service, *event->found, event->result.numbers)["quote"]},
+                     {"sentences", apps::sentences_json(event->result)},
+                     {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},
                      {"citations", citations_json(service, *event->found, event->result)}};
         std::string text = event->result.answer;

@@ -15,9 +15,9 @@ constexpr double kNeighbourShare = 0.25;  // of the best sentence's chance, for 
 constexpr size_t kMostQuoteBytes = 700;   // of two sentences together
 
 // Weights of quote_features(), with attention and of words alone, fitted by bench/fit_quotes.py.
-constexpr QuoteFeatures kWithAttention{0.35, 2.0, 0.8, 1.0, -0.5, 1.0,
-                                       3.0,  1.0, 0.6, 0.1, 0.0,  -1.0};
-constexpr QuoteFeatures kWordsAlone{0, 0, 0, 0, -0.5, 1.0, 4.0, 1.0, 0.6, 0.1, 0.0, -1.0};
+constexpr QuoteFeatures kWithAttention{0.34,   0.458, 1.45,  -0.556, -0.743, 0.859,
+                                       -0.373, 1.1,   0.218, 0.383,  -1.17};
+constexpr QuoteFeatures kWordsAlone{0, 0, 0, -0.6, -0.91, 2.97, -0.272, 1.14, 0.418, 0.626, -1.15};
 
 enum class AsksFor { kNumber, kName, kOther };
 
@@ -138,7 +138,7 @@ std::vector<QuoteFeatures> quote_features(const std::string& question,
         }
         const double mass = span_mass[sentence.span];
         out.push_back({std::log(sentence.mass + 1e-6), sentence.cosine,
-                       mass > 0 ? sentence.mass / mass : 0, sentence.in_context,
+                       mass > 0 ? sentence.mass / mass : 0,
                        std::log(1.0 + static_cast<double>(sentence.span)),
                        std::clamp(spans[sentence.span].score / best_score, 0.0, 1.0),
                        words.share(has[i]), words.share(around), kind_fits(kind, text, question),

@@ -18,7 +18,6 @@ struct EvidenceSentence {
     size_t span = 0;
     size_t begin = 0, end = 0;    // in Span::text
     double mass = 0, cosine = 0;  // retrieve/sentence_attention.h; 0 where attention was not asked
-    double in_context = 0;        // of the second stage's attention, its share; 0 without one
 };
 
 // Sentences of the first spans, in their order: at most kQuoteSpans spans, kQuoteSentences in all.
@@ -26,9 +25,9 @@ inline constexpr size_t kQuoteSpans = 12, kQuoteSentences = 400;
 std::vector<EvidenceSentence> evidence_sentences(const std::vector<Span>& spans);
 
 // What the choice is made from, by name and in this order.
-inline constexpr std::array<std::string_view, 12> kQuoteFeatureNames{
-    "log_mass", "cosine",       "mass_in_span", "in_context", "span_rank", "span_score",
-    "words",    "words_around", "kind_fits",    "length",     "begins",    "question"};
+inline constexpr std::array<std::string_view, 11> kQuoteFeatureNames{
+    "log_mass",     "cosine",    "mass_in_span", "span_rank", "span_score", "words",
+    "words_around", "kind_fits", "length",       "begins",    "question"};
 using QuoteFeatures = std::array<double, kQuoteFeatureNames.size()>;
 // `rarity`: of the question's words, by ContentWord::form; 1 for a word that is not there.
 std::vector<QuoteFeatures> quote_features(const std::string& question,

@@ -241,6 +241,7 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     searcher.second_stage = &rerank;
     S3ATTN_TRY(SearchResult result, searcher.search(question, options));
     result.rerank = std::move(report);
+    result.quote.in_context = result.quote.found && result.rerank.done;
     return result;
 }
 
