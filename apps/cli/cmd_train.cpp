@@ -81,6 +81,34 @@ Status parse_sweep(const std::string& text, SweepOptions& sweep) {
     return {};
 }
 
+// Says which options others, or a setting, leave nothing to do.
+void note_idle_options(const TrainArguments& arguments, const TrainOptions& train) {
+    std::vector<std::string> idle;
+    const auto note = [&](bool nothing, const char* why, std::initializer_list<const char*> names) {
+        for (const char* name : names) {
+            if (nothing && arguments.given(name)) idle.push_back(std::string(name) + " " + why);
+        }
+    };
+    note(!train.heads.empty() && train.n_heads != train.heads.size(),
+         "does nothing with --heads, which names them", {"--n-heads"});
+    note(!train.heads.empty(), "does nothing with --heads, which names them", {"--choose"});
+    note(train.query_steps == 0, "does nothing with --query-steps 0",
+         {"--negatives", "--model-questions"});
+    note(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
+         {"--latents", "--k", "--sae-steps", "--sae-patience"});
+    note(train.context.heads == 0 && !arguments.context_only,
+         "does nothing without --context-heads",
+         {"--context-questions", "--context-units", "--context-max-layer",
+          "--context-keep-sentence"});
+    note(arguments.context_only, "does nothing with --context-heads-only: nothing is trained",
+         {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
+          "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
+          "--model-questions", "--cloze-pairs", "--dump"});
+    note(!arguments.sweep.empty() && train.out.empty(), "does nothing with --sweep without --out",
+         {"--query-steps", "--negatives", "--dump"});
+    for (const std::string& each : idle) std::fprintf(stderr, "note: %s\n", each.c_str());
+}
+
 Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const GlobalOptions& options,
                                      TrainOptions& train) {
     train = arguments.options;
@@ -104,43 +132,8 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
         return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
     }
-    S3ATTN_CHECK(check_together(arguments, train));
+    note_idle_options(arguments, train);
     return sweep;
-}
-
-// Options that others, or a setting, leave nothing to do.
-Status check_together(const TrainArguments& arguments, const TrainOptions& train) {
-    if (!train.heads.empty()) {
-        if (arguments.given("--n-heads") && train.n_heads != train.heads.size()) {
-            return usage("--n-heads " + std::to_string(train.n_heads) + " and --heads with " +
-                         std::to_string(train.heads.size()) + " heads: give one of them");
-        }
-        if (arguments.given("--choose")) {
-            return usage("--choose chooses heads, and --heads names them: give one of them");
-        }
-    }
-    std::vector<std::string> idle;
-    const auto note = [&](bool nothing, const char* why, std::initializer_list<const char*> names) {
-        for (const char* name : names) {
-            if (nothing && arguments.given(name)) idle.push_back(std::string(name) + " " + why);
-        }
-    };
-    note(train.query_steps == 0, "does nothing with --query-steps 0",
-         {"--negatives", "--model-questions"});
-    note(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
-         {"--latents", "--k", "--sae-steps", "--sae-patience"});
-    note(train.context.heads == 0 && !arguments.context_only,
-         "does nothing without --context-heads",
-         {"--context-questions", "--context-units", "--context-max-layer",
-          "--context-keep-sentence"});
-    note(arguments.context_only, "does nothing with --context-heads-only: nothing is trained",
-         {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
-          "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
-          "--model-questions", "--cloze-pairs", "--dump"});
-    note(!arguments.sweep.empty() && train.out.empty(), "does nothing with --sweep without --out",
-         {"--query-steps", "--negatives", "--dump"});
-    for (const std::string& each : idle) std::fprintf(stderr, "note: %s\n", each.c_str());
-    return {};
 }
 
 template <class Report>

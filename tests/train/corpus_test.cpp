@@ -166,7 +166,8 @@ TEST(Corpus, WordsOfScriptsWithoutSpacesAreCounted) {
 
     std::string paragraph;
     for (int i = 0; i < 5; ++i) {
-        paragraph += "第" + std::to_string(i) + "座灯塔是一位年轻的工程师在很久以前建造的，港口的船只都靠它"
+        paragraph += "第" + std::to_string(i) +
+                     "座灯塔是一位年轻的工程师在很久以前建造的，港口的船只都靠它"
                      "找到回家的路。";
     }
     const auto found = prose_paragraphs(paragraph);

@@ -152,9 +152,8 @@ TEST(TrainOptionsTest, HeadsThatTheRangesExcludeAreRefusedByName) {
 }
 
 TEST(TrainOptionsTest, AnAdapterToDoubtIsWarnedOf) {
-    const TrainedRun bad = changed([](TrainOptions& o) {
-        o.sae_steps = 1, o.latents = 1024, o.k = 64, o.sae_tokens = 1200;
-    });
+    const TrainedRun bad = changed(
+        [](TrainOptions& o) { o.sae_steps = 1, o.latents = 1024, o.k = 64, o.sae_tokens = 1200; });
     ASSERT_FALSE(bad.result->report.warnings.empty());
     EXPECT_THAT(bad.result->report.warnings[0], HasSubstr("FVU"));
     EXPECT_THAT(bad.result->report.warnings[0], HasSubstr("KV head"));

@@ -183,8 +183,8 @@ TEST_F(ResumeTest, SweepSaysHowSureItsBestIs) {
     const SweepReport& report = swept->report;
     for (size_t i = 0; i < report.rows.size(); ++i) {
         const SweepRow& row = report.rows[i];
-        EXPECT_NEAR(row.recall.mean,
-                    (row.recall_at_5 + row.recall_at_10 + row.recall_at_20) / 3, 1e-9);
+        EXPECT_NEAR(row.recall.mean, (row.recall_at_5 + row.recall_at_10 + row.recall_at_20) / 3,
+                    1e-9);
         EXPECT_LE(row.recall.low, row.recall.mean);
         EXPECT_GE(row.recall.high, row.recall.mean);
         EXPECT_NEAR(row.to_best.mean, row.recall.mean - report.rows[report.best].recall.mean, 1e-9);
