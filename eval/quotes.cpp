@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 
+#include "answer/answerable.h"
 #include "base/timing.h"
 #include "engine/question_codes.h"
 #include "engine/quote_search.h"
@@ -140,6 +141,10 @@ class QuoteRun {
                                     result));
         const Quote quote = make_quote(result.spans, candidates.sentences,
                                        quote_chances(candidates.features, candidates.attention));
+        result.evidence_found = evidence.found;
+        result.evidence_score = evidence.score;
+        result.evidence_floor = evidence.floor;
+        result.quote = quote;
         Json row{{"id", question.id},
                  {"group", question.group},
                  {"ms", watch.milliseconds()},
@@ -150,6 +155,8 @@ class QuoteRun {
                  {"score", quote.score},
                  {"sentences", quote.sentences},
                  {"bytes", quote.text.size()},
+                 {"answerable", answerable(result)},
+                 {"judged_by", answerable_features(result)},
                  {"holds", false}};
         if (quote.found) {
             row["holds"] = holds(question, document_of(store, result.spans[quote.span_index]),

@@ -17,6 +17,7 @@ LIBRARY_PACKAGES=(
     libeigen3-dev                                                   # linear algebra
     libcpp-httplib-dev prometheus-cpp-dev                           # the server
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
+    python3-dev                                                     # the Python module
     python3-numpy                                                   # the trainer's arithmetic, again
 )
 

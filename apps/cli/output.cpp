@@ -136,6 +136,9 @@ Json to_json(const AskResult& result) {
     json["answer"] = result.answer;
     json["reader"] = result.reader;
     json["cut"] = result.cut;
+    json["answerable"] = result.answerable;
+    json["withhold_below"] = result.withhold_below;
+    json["withheld"] = result.withheld;
     json["sentences"] = apps::sentences_json(result);
     json["unfounded"] = apps::unfounded_json(result);
     if (!result.notes.empty()) json["notes"] = result.notes;

@@ -220,6 +220,7 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
         }
         Json json = {{"answer", event->result.answer},
                      {"quote", found_json(service, *event->found, event->result.numbers)["quote"]},
+                     {"withheld", event->result.withheld},
                      {"sentences", apps::sentences_json(event->result)},
                      {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},

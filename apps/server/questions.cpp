@@ -122,7 +122,9 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     options.cancel = &cancel;
     options.quote = true;
     for (const size_t store : stores) {
-        auto result = (*engine)->search(stores_[store].path, question, options);
+        const auto opened = Store::open(stores_[store].path);
+        auto result = opened.ok() ? (*engine)->search(*opened, question, options)
+                                  : Result<SearchResult>(opened.error());
         if (result.ok()) {
             found.emplace_back(store, std::move(*result));
             continue;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "answer/answer_end.h"
+#include "answer/answerable.h"
 #include "answer/history.h"
 #include "answer/loop_guard.h"
 #include "answer/mark_filter.h"
@@ -70,9 +71,24 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
                                   const std::function<bool(std::string_view)>& on_piece) {
     const Stopwatch watch;
     if (!search.evidence_found || search.spans.empty()) {
-        return fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
+        AskResult none =
+            fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
+        none.answerable = 0;
+        return none;
     }
     const ReaderClass& reader_class = class_of(reader.info());
+    const double chance = answerable(search);
+    const double point =
+        asked.withhold_below < 0 ? reader_class.withhold_below : asked.withhold_below;
+    if (chance < point) {
+        AskResult withheld =
+            fixed_answer(std::move(search), kWithheldAnswer, watch.milliseconds(), on_piece);
+        withheld.withheld = true;
+        withheld.answerable = chance;
+        withheld.withhold_below = point;
+        withheld.numbers = document_order(withheld.search.spans);
+        return withheld;
+    }
     AskOptions options = asked;
     // Who names a length wants that much; else an answer ends when it has answered.
     uint32_t most_sentences = 0;
@@ -137,6 +153,8 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
                  : end.ended()                     ? "sentences"
                  : result.stopped_at_limit         ? "tokens"
                                                    : "";
+    result.answerable = chance;
+    result.withhold_below = point;
     result.reader = reader.info().name;
     result.reader_kind = reader.info().kind;
     result.notes = generated.notes;

@@ -1,5 +1,5 @@
-// Which sentence of the evidence answers: chosen by what attention and words say of each, with
-// weights that were fitted on train files (docs/answers.md).
+// Which sentence of the evidence answers: chosen by what attention and words say of each
+// (docs/answers.md).
 #pragma once
 
 #include <array>
@@ -34,6 +34,10 @@ std::vector<QuoteFeatures> quote_features(const std::string& question,
                                           const std::vector<Span>& spans,
                                           const std::vector<EvidenceSentence>& sentences,
                                           const std::map<std::string, double>& rarity);
+
+// 1 where a text has a number or a name of the kind that the question asks for, 0 where not, 0.5
+// where it asks for neither.
+double answer_kind_fits(const std::string& question, std::string_view text);
 
 // How likely each sentence holds the answer; they sum to 1 at most: the rest is that none does.
 std::vector<double> quote_chances(const std::vector<QuoteFeatures>& features, bool attention);

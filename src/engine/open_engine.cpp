@@ -1,4 +1,5 @@
 // Engine::open(): the parts of an engine from files.
+#include "base/guarded.h"
 #include "engine/engine_parts.h"
 #include "model/llama_model.h"
 #include "model/reader.h"
@@ -37,9 +38,7 @@ void add_reader(const EngineOptions& options, EngineParts& parts) {
     };
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+Result<std::unique_ptr<Engine>> open_parts(const EngineOptions& options) {
     ScanRequest request{options.model,     options.adapter, options.adapter_dirs,
                         options.cache_dir, options.threads, options.device};
     EngineParts parts;
@@ -76,6 +75,12 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     if (stage.model == options.model) stage.loaded = parts.adapter;
     parts.open_stage = [stage] { return open_context_stage(stage); };
     return make_engine(std::move(parts));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+    return guarded([&] { return open_parts(options); });
 }
 
 }  // namespace s3attn
