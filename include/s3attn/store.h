@@ -119,7 +119,9 @@ class Store {
     Result<std::vector<DocumentInfo>> list() const;
     // kNotFound, reason::kNoDocument, when the store has no such document.
     Result<DocumentInfo> document(DocumentId doc_id) const;
-    // The document of that path, as list() spells it.
+    // The document of that path, as list() spells it; else the one whose file has that name too
+    // ("./x.txt", the absolute path, a link to it), also when the file is gone. Where these are
+    // two, since the short path was given in another working directory, reason::kDocumentAmbiguous.
     Result<std::optional<DocumentInfo>> find(const std::string& path) const;
     // The document's text as citations slice it (source bytes or extracted text), streamed.
     Status read_text(DocumentId doc_id, const std::function<bool(std::string_view)>& on_text) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/guarded.h"
+#include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "store/catalog.h"
 #include "store/documents.h"
@@ -60,6 +61,15 @@ Status load_units(Database& db, uint64_t byte_begin, uint64_t byte_end, uint64_t
 Error not_for_writing(const std::string& directory) {
     return make_error(ErrorCode::kInvalidArgument,
                       "the store '" + directory + "' was opened for reading only");
+}
+
+// A short name was given in another folder, where it was another file's.
+Error two_documents(const std::string& path, const DocumentInfo& named, const DocumentInfo& file) {
+    return make_error(ErrorCode::kInvalidArgument, reason::kDocumentAmbiguous, path,
+                      "'" + path + "' is the path of document " + to_string(named.doc_id) +
+                          ", and the file '" + path + "' here is document " +
+                          to_string(file.doc_id) + " ('" + file.path +
+                          "'): name one by its number");
 }
 
 // call(), when its turn has come.
@@ -132,11 +142,17 @@ Result<DocumentInfo> Store::document(DocumentId doc_id) const {
 Result<std::optional<DocumentInfo>> Store::find(const std::string& path) const {
     return guarded([&]() -> Result<std::optional<DocumentInfo>> {
         S3ATTN_TRY(const auto snapshot, open_snapshot(directory_));
+        std::optional<DocumentInfo> named;
         for (const bool complete : {true, false}) {
             S3ATTN_TRY(auto row, find_document(*snapshot.db, path, complete));
-            if (row.has_value() && row->visible()) return std::optional(std::move(row->info));
+            if (!named && row.has_value() && row->visible()) named = std::move(row->info);
         }
-        return std::optional<DocumentInfo>();
+        if (named && path.starts_with('/')) return named;
+        S3ATTN_TRY(auto by_file, find_by_file(*snapshot.db, path, directory_));
+        if (named && by_file && named->doc_id != by_file->doc_id) {
+            return two_documents(path, *named, *by_file);
+        }
+        return named ? named : by_file;
     });
 }
 
