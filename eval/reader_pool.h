@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/reader.h"
@@ -29,6 +30,7 @@ class ReaderPool {
 
   private:
     LocalReaderOptions options_;
+    std::optional<EngineOptions> remote_;  // of a reader behind a server
     ModelInfo info_;
     std::vector<std::unique_ptr<LocalReader>> readers_;
     size_t n_ = 0;

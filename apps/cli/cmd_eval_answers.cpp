@@ -7,6 +7,7 @@
 #include "eval/metrics/suites.h"
 #include "eval/report.h"
 #include "progress_bar.h"
+#include "remote/reader_url.h"
 
 namespace s3attn::cli {
 namespace {
@@ -41,6 +42,15 @@ int run(const AnswerArguments& arguments, const GlobalOptions& options, const Ca
     eval::AnswerOptions own = arguments.options;
     own.methods = eval::split_methods(arguments.methods);
     own.context.engine = options.engine;
+    if (const Status remote = prepare_remote(options, options.engine.reader, own.context.engine);
+        !remote.ok()) {
+        return fail(remote.error());
+    }
+    if (own.likelihood && is_reader_url(options.engine.reader)) {
+        return fail(make_error(ErrorCode::kInvalidArgument,
+                               "a reader behind a server has no weights here, so that nobody can "
+                               "say how likely it finds a text: pass --no-likelihood, or a file"));
+    }
     own.context.seed = own.seed;
     if (own.context.embedder.empty()) {
         own.context.embedder = options.engine.cache_dir + "/all-MiniLM-L6-v2.F16.gguf";
