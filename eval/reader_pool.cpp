@@ -29,7 +29,7 @@ uint64_t available_memory() {
 
 }  // namespace
 
-Status ReaderPool::choose(const EngineOptions& engine) {
+Status ReaderPool::choose(const EngineOptions& engine, ChatTemplate chat_template) {
     options_.model_path = engine.reader.empty() ? engine.model : engine.reader;
     if (is_reader_url(options_.model_path)) {
         remote_ = engine;
@@ -39,6 +39,7 @@ Status ReaderPool::choose(const EngineOptions& engine) {
     S3ATTN_TRY(info_, read_model_info(options_.model_path));
     options_.context_tokens = engine.reader_context;
     options_.device = engine.device;
+    S3ATTN_TRY(options_.chat_template, chat_template_in_use(options_.model_path, chat_template));
     if (engine.reader_context == 0) {
         const uint32_t trained = info_.n_ctx_train;
         options_.context_tokens = trained == 0 ? 8192 : std::min(trained, kWidestWindow);

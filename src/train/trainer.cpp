@@ -93,7 +93,7 @@ QuestionWriter model_writer(const TrainOptions& options) {
         S3ATTN_TRY(const GenerateResult result,
                    (*reader)->chat(messages, generate, [&](std::string_view piece) {
                        reply += piece;
-                       return piece.find('?') == std::string_view::npos;
+                       return question_in(reply).empty();
                    }));
         static_cast<void>(result);
         return question_in(reply);
