@@ -1,10 +1,11 @@
 """Which files of a model an adapter serves, and what is said about a model without one."""
 
+import json
 import shutil
 import struct
 import unittest
 
-from support import MODEL, ProgramTest, run, run_json
+from support import MODEL, SOURCE, ProgramTest, book_path, run, run_json
 
 
 def offset_of_a_norm(path):
@@ -66,6 +67,21 @@ class Adapters(ProgramTest):
         added = run("index", self.store, source, "--model", other)
         self.assertEqual(added.returncode, 1)
         self.assertIn("another quantisation", added.stderr)
+
+    def test_weights_are_fitted(self):
+        shipped = SOURCE / "models" / "smollm2-135m-instruct"
+        fitted = self.directory / "fitted"
+        report = run_json("train", "--corpus", book_path(), "--adapter", shipped, "--out", fitted,
+                          "--fusion-questions", 50)
+        self.assertEqual(report["questions"], 50)
+        self.assertGreaterEqual(report["worth"]["fitted"], report["worth"]["one_weight"] - 0.02)
+        fusion = json.loads((fitted / "adapter.json").read_text())["fusion"]
+        self.assertEqual([each["name"] for each in fusion["features"]],
+                         ["agreement", "bm25_gap", "words"])
+        source = self.write("a.txt", "The mill was built in 1804.\n\nWolves came in winter.\n")
+        run_json("index", self.store, source)
+        found = run_json("search", self.store, "When was the mill built?", "--adapter", fitted)
+        self.assertAlmostEqual(sum(found["weights"].values()), 1)
 
     def test_a_model_without_an_adapter_gets_two_ways_on(self):
         other = self.copy("other-training.gguf")
