@@ -1,5 +1,9 @@
 #include "train/corpus.h"
 
+#include <unicode/uchar.h>
+#include <unicode/uscript.h>
+#include <unicode/utf8.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <unordered_set>
@@ -19,6 +23,23 @@ constexpr size_t kOtherPerFile = 400000;  // bytes of other text kept of a file
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 128;
+}
+
+// Two characters of such a script count as a word.
+bool is_written_without_spaces(UChar32 c) {
+    UErrorCode status = U_ZERO_ERROR;
+    switch (uscript_getScript(c, &status)) {
+        case USCRIPT_HAN:
+        case USCRIPT_HIRAGANA:
+        case USCRIPT_KATAKANA:
+        case USCRIPT_THAI:
+        case USCRIPT_LAO:
+        case USCRIPT_KHMER:
+        case USCRIPT_MYANMAR:
+            return true;
+        default:
+            return false;
+    }
 }
 
 std::string collapse_spaces(std::string_view text) {
@@ -182,14 +203,23 @@ Status read_file_into(const std::string& path, Corpus& corpus, Collector& collec
 }  // namespace
 
 uint32_t count_words(std::string_view text) {
-    uint32_t words = 0;
+    uint32_t words = 0, unspaced = 0;
     bool inside = false;
-    for (char c : text) {
-        const bool space = is_space(c);
-        words += !space && !inside;
-        inside = !space;
+    for (size_t at = 0; at < text.size();) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (byte < 0x80) {
+            const bool space = is_space(text[at++]);
+            words += !space && !inside;
+            inside = !space;
+            continue;
+        }
+        UChar32 c = 0;
+        U8_NEXT(text.data(), at, text.size(), c);
+        const bool alone = c >= 0 && is_written_without_spaces(c);
+        unspaced += alone;
+        if (!alone && !inside && u_isalnum(c)) ++words, inside = true;
     }
-    return words;
+    return words + unspaced / 2;
 }
 
 std::string join_spaced_punctuation(std::string_view text) {

@@ -37,6 +37,7 @@ Result<Corpus> read_corpus(const std::vector<std::string>& paths, uint64_t seed,
 std::string join_spaced_punctuation(std::string_view text);
 // Cuts the text of one unit of a document into prose paragraphs.
 std::vector<std::string> prose_paragraphs(std::string_view unit);
+// Words between spaces; in scripts without spaces, two characters are a word.
 uint32_t count_words(std::string_view text);
 
 struct ClozePair {
