@@ -16,7 +16,7 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
+.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-python wheel wheel-test test-all tsan fuzz bench bench-gpu bench-index \
         bench-serve bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
@@ -54,6 +54,15 @@ test: everything  ## all tests, then the unit tests under ASan and UBSan
 
 test-quick: everything  ## all tests, without the sanitizer build
 	@scripts/test.sh --quick
+
+test-python: all  ## all tests of the Python package, the frameworks' included
+	@scripts/python.sh test
+
+wheel:  ## a Python wheel with everything inside, in BUILD/wheel (CUDA=1: for cards)
+	@scripts/python.sh wheel
+
+wheel-test: wheel  ## installs it where there is no compiler, and asks a question
+	@scripts/python.sh wheel-test
 
 test-all: test  ## `make test`, then the demo, a sample of every evaluation, the measurements
 	@scripts/demo.sh

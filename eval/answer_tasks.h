@@ -44,6 +44,8 @@ struct AnswerSet {
     std::vector<AnswerTask> tasks;
     std::vector<Collection> collections;
     std::vector<AnswerQuestion> questions;
+    std::vector<std::string> notes;  // what a reader of the figures should know about the data
+    bool chars = false;              // offsets of plain records counted characters
 };
 
 // Reads `task`.jsonl from `directory` or its "data", "mini" or parent's like-named folder, and

@@ -174,8 +174,14 @@ Result<AnswerWorker::Evidence> AnswerWorker::evidence(const AnswerQuestion& ques
             return reader_->tokenizer().count(text);
         };
         S3ATTN_TRY(
-            out.spans,
+            Selection selected,
             units_->select(ranked, static_cast<uint32_t>(job.budget) - tail_tokens, 0, count));
+        for (const UnitNumber unit : selected.units) {
+            const auto at = std::find_if(ranked.begin(), ranked.end(),
+                                         [&](const RankedUnit& each) { return each.unit == unit; });
+            out.ranks.push_back(static_cast<size_t>(at - ranked.begin()) + 1);
+        }
+        out.spans = std::move(selected.spans);
         out.seconds = rank_seconds_ + watch.seconds();
         out.withheld = withheld_;
         for (const Span& span : out.spans) {
@@ -287,7 +293,7 @@ void AnswerWorker::add_evidence(const AnswerQuestion& question, const Evidence& 
         const Passage passage{units_->document_of(span.doc_id), span.byte_begin, span.byte_end};
         const bool gold = std::any_of(question.gold.begin(), question.gold.end(),
                                       [&](const Gold& g) { return overlaps(g, passage); });
-        row["evidence"].push_back({{"rank", i + 1},
+        row["evidence"].push_back({{"rank", evidence.ranks[i]},
                                    {"document", passage.document},
                                    {"begin", passage.begin},
                                    {"end", passage.end},

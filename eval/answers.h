@@ -42,8 +42,10 @@ struct AnswerReport {
 };
 
 // A run that was killed goes on; one that is finished is only summed up again.
-Result<AnswerReport> run_answers(const AnswerOptions& options, const AnswerSet& set,
-                                 ProgressSink& sink, const CancelToken& cancel);
+// The task of a file of questions is called what the run found there calls it, whatever the file is
+// called now.
+Result<AnswerReport> run_answers(const AnswerOptions& options, AnswerSet& set, ProgressSink& sink,
+                                 const CancelToken& cancel);
 
 // The "options" of the record: what decides the rows. A run goes on only with the same.
 Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,

@@ -32,6 +32,7 @@ struct Dataset {
     std::string hash;    // XXH3-128 of the files' bytes, hex
     std::vector<Collection> collections;
     std::vector<EvalQuestion> questions;
+    std::vector<std::string> notes;  // what a reader of the figures should know about the data
 };
 
 enum class Haystack {
@@ -40,10 +41,14 @@ enum class Haystack {
     kOwn,      // each question searches its own documents
 };
 
+// What the offsets of plain records count.
+enum class Offsets { kBytes, kChars };
+
 struct DatasetOptions {
     std::string path;
     std::string format = "auto";  // or one of dataset_formats()
     Haystack haystack = Haystack::kDefault;
+    Offsets offsets = Offsets::kBytes;
     std::vector<std::string> extra;  // files whose paragraphs are mixed in, without questions
     uint64_t seed = 0;               // of the shuffle: Python's random.Random(seed).shuffle
     size_t limit = 0;                // only the first so many questions; 0: all

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "retrieve/mix.h"
+#include "retrieve/select.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
@@ -53,8 +54,8 @@ class UnitStore {
     size_t document_of(DocumentId doc_id) const;
     // Whole units by rank until the budget is full (retrieve/select.h): what `s3attn search` does.
     // No unit fits: no spans.
-    Result<std::vector<Span>> select(const UnitList& ranked, uint32_t budget_tokens,
-                                     uint32_t max_spans, const CountTokens& count) const;
+    Result<Selection> select(const UnitList& ranked, uint32_t budget_tokens, uint32_t max_spans,
+                             const CountTokens& count) const;
 
   private:
     std::unique_ptr<StoreReader> reader_;

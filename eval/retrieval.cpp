@@ -11,6 +11,7 @@
 #include "eval/index_files.h"
 #include "eval/index_lock.h"
 #include "eval/method_parts.h"
+#include "eval/report.h"
 #include "eval/retrieval_worker.h"
 #include "eval/scan_model.h"
 #include "eval/summary.h"
@@ -46,6 +47,7 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"data_hash", data.hash},
                 {"format", data.format},
                 {"haystack", name_of(options.data.haystack)},
+                {"offsets", options.data.offsets == Offsets::kChars ? "chars" : "bytes"},
                 {"extra_files", options.data.extra.size()},
                 {"limit", options.data.limit},
                 {"seed", options.data.seed},
@@ -155,6 +157,7 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     RetrievalOptions options = given;
     S3ATTN_CHECK(check_options(options));
     S3ATTN_TRY(const Dataset data, load_dataset(options.data));
+    for (const std::string& note : data.notes) sink.note(note);
     std::vector<std::unique_ptr<Method>> methods;
     for (const std::string& spec : options.methods) {
         S3ATTN_TRY(auto method, make_method(spec, options.context));
@@ -169,6 +172,10 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     }
     if (out_directory != nullptr) *out_directory = options.out;
     S3ATTN_TRY(const auto record, RunRecord::open(options.out, settings));
+    if (record->finished()) {  // only shown again: what it says when and how it was made stays
+        S3ATTN_TRY(ReportRun run, read_run(options.out));
+        return std::move(run.document);
+    }
     const std::string index = options.index.empty() ? options.out + "/index" : options.index;
 
     const Stopwatch watch;

@@ -105,9 +105,10 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
+    auto store = Store::open(arguments.store, Store::Access::kCreate);
+    if (!store.ok()) return fail(store.error());
     ConsoleProgress progress(options.quiet);
-    auto report =
-        (*engine)->index(arguments.store, arguments.inputs, arguments.options, progress, cancel);
+    auto report = (*engine)->index(*store, arguments.inputs, arguments.options, progress, cancel);
     progress.finish();
     if (!report.ok()) return fail(report.error());
     const bool failed = name_failures(*report);

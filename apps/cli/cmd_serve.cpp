@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "http_api.h"
 #include "mcp_lines.h"
+#include "remote/remote_reader.h"
 #include "service.h"
 
 namespace s3attn::cli {
@@ -47,14 +48,40 @@ int serve_http(server::Service& service, const ServeArguments& arguments,
     return 0;
 }
 
+// Every model of a server that is named without one is a reader of its own.
+Status name_remote_models(ServeArguments& arguments, const GlobalOptions& options,
+                          const CancelToken& cancel) {
+    EngineOptions& engine = arguments.service.engine;
+    std::vector<std::string> readers;
+    for (const std::string& reader : arguments.service.readers) {
+        if (!arguments.readers.empty()) S3ATTN_CHECK(prepare_remote(options, reader, engine));
+        if (!is_reader_url(reader) || reader.find('#') != std::string::npos) {
+            readers.push_back(reader);
+            continue;
+        }
+        S3ATTN_TRY(const auto models, list_remote_models(reader, engine.remote, &cancel));
+        for (const std::string& model : models) readers.push_back(reader + "#" + model);
+        if (models.empty()) {
+            return make_error(ErrorCode::kNotFound, "the server " + reader + " has no model");
+        }
+    }
+    arguments.service.readers = std::move(readers);
+    return {};
+}
+
 int run_serve(ServeArguments& arguments, const GlobalOptions& options, const CancelToken& cancel) {
     if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     arguments.service.engine = options.engine;
     arguments.service.engine.reader.clear();
     arguments.service.readers = arguments.readers;
     if (arguments.readers.empty()) {
-        const std::string reader = with_reader(options).reader;
-        if (!reader.empty()) arguments.service.readers = {reader};
+        const auto chosen = with_reader(options);
+        if (!chosen.ok()) return fail(chosen.error());
+        if (!chosen->reader.empty()) arguments.service.readers = {chosen->reader};
+        arguments.service.engine.remote = chosen->remote;
+    }
+    if (const Status known = name_remote_models(arguments, options, cancel); !known.ok()) {
+        return fail(known.error());
     }
     arguments.http.limits.body_bytes = arguments.max_upload_mib << 20;
     auto service = server::Service::open(arguments.service);

@@ -1,8 +1,11 @@
 #include "commands.h"
 
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
+#include "remote/reader_url.h"
 #include "s3attn/reason.h"
 
 namespace s3attn::cli {
@@ -54,13 +57,49 @@ int fail(const Error& error) {
     return 1;
 }
 
+Result<std::unique_ptr<Engine>> open_engine(const Result<EngineOptions>& options) {
+    if (!options.ok()) return options.error();
+    return open_engine(*options);
+}
+
 Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options) {
     if (const Status named = need_model(options); !named.ok()) return named.error();
     return Engine::open(options);
 }
 
-EngineOptions with_reader(const GlobalOptions& options) {
+namespace {
+
+Result<std::string> reader_key(const GlobalOptions& options) {
+    const char* key = std::getenv("S3ATTN_READER_KEY");
+    if (options.reader_key_file.empty()) return std::string(key == nullptr ? "" : key);
+    std::ifstream file(options.reader_key_file);
+    std::string line;
+    if (!file || !std::getline(file, line)) {
+        return make_error(ErrorCode::kNotFound, "there is no key in " + options.reader_key_file +
+                                                    ": it is read from its first line");
+    }
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    return line;
+}
+
+}  // namespace
+
+Status prepare_remote(const GlobalOptions& options, const std::string& reader,
+                      EngineOptions& engine) {
+    if (!is_reader_url(reader)) return {};
+    S3ATTN_TRY(const ReaderUrl url, parse_reader_url(reader));
+    S3ATTN_TRY(engine.remote.key, reader_key(options));
+    if (engine.remote.offline || options.quiet) return {};
+    const bool bare =
+        !engine.remote.key.empty() && !url.loopback && !url.base.starts_with("https:");
+    std::fprintf(stderr, "note: questions and the passages found for them are sent to %s%s\n",
+                 url.base.c_str(), bare ? ", the key as well, and without encryption" : "");
+    return {};
+}
+
+Result<EngineOptions> with_reader(const GlobalOptions& options) {
     EngineOptions engine = options.engine;
+    S3ATTN_CHECK(prepare_remote(options, engine.reader, engine));
     if (!engine.reader.empty() || !options.default_model || engine.model.empty()) return engine;
     engine.reader = find_default_reader();
     if (engine.reader.empty() && !options.quiet) {

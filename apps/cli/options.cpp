@@ -77,10 +77,25 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
         ->type_name("FILE");
     app.add_option(
            "--reader", engine.reader,
-           "GGUF file that writes the answer (default: the one that `make setup` fetched for "
-           "it; with --model: that model)")
+           "GGUF file that writes the answer, or the address of a server that speaks OpenAI's "
+           "chat completions, http://HOST:PORT/v1#MODEL, to which the passages are sent "
+           "(default: the file that `make setup` fetched for it; with --model: that model)")
         ->envname("S3ATTN_READER")
         ->type_name("FILE");
+    app.add_option("--reader-key-file", options.reader_key_file,
+                   "file with the key that the reader's server asks for (or the key itself in "
+                   "S3ATTN_READER_KEY)")
+        ->envname("S3ATTN_READER_KEY_FILE")
+        ->type_name("FILE");
+    app.add_option("--reader-timeout", engine.remote.idle_seconds,
+                   "most seconds without a byte from the reader's server")
+        ->envname("S3ATTN_READER_TIMEOUT")
+        ->check(CLI::Range(1u, 3600u))
+        ->capture_default_str()
+        ->type_name("SECONDS");
+    app.add_flag("--offline", engine.remote.offline,
+                 "refuse a reader behind a server: nothing leaves this machine")
+        ->envname("S3ATTN_OFFLINE");
     app.add_option("--adapter", engine.adapter,
                    "retrieval adapter of the model (default: the shipped one that fits it)")
         ->envname("S3ATTN_ADAPTER")

@@ -26,6 +26,7 @@ struct QueryArguments {
     std::string questions_file;
     SearchOptions search;
     AskOptions ask;
+    bool quote = false;  // and no answer
 };
 
 void add_global_options(CLI::App& app, GlobalOptions& options);

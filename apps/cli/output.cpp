@@ -122,6 +122,7 @@ Json to_json(const SearchResult& result) {
             static_cast<double>(result.postings_read) / static_cast<double>(result.postings);
     }
     json["rerank"] = to_json(result.rerank);
+    if (result.quote.found) json["quote"] = apps::quote_json(result);
     json["timings_ms"] = result.timings_ms;
     return json;
 }
@@ -131,7 +132,16 @@ Json to_json(const AskResult& result) {
     for (size_t i = 0; i < result.numbers.size(); ++i) {
         json["spans"][i]["number"] = result.numbers[i];
     }
+    json["quote"] = apps::quote_json(result.search);
     json["answer"] = result.answer;
+    json["reader"] = result.reader;
+    json["cut"] = result.cut;
+    json["answerable"] = result.answerable;
+    json["withhold_below"] = result.withhold_below;
+    json["withheld"] = result.withheld;
+    json["sentences"] = apps::sentences_json(result);
+    json["unfounded"] = apps::unfounded_json(result);
+    if (!result.notes.empty()) json["notes"] = result.notes;
     json["citations"] = Json::array();
     for (const Citation& citation : result.citations) {
         const Span& span = result.search.spans[citation.span_index];

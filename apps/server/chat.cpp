@@ -173,6 +173,7 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
     options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
     options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
     options.max_answer_tokens = read_most_tokens(fields, service, request.adjusted);
+    options.withhold_below = fields.number("withhold_below", options.withhold_below, -1, 1);
     refuse_other_forms(fields);
     const Json ignored = ignored_fields(body);
     if (!ignored.empty()) request.adjusted["ignored"] = ignored;
@@ -245,6 +246,13 @@ Json ChatWriter::evidence_chunk(const Found& found) const {
 }
 
 void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
+    json["quote"] = found_json(service_, *done.found, done.result.numbers)["quote"];
+    json["answerable"] = done.result.answerable;
+    json["withheld"] = done.result.withheld;
+    json["sentences"] = apps::sentences_json(done.result);
+    json["unfounded"] = apps::unfounded_json(done.result);
+    if (!done.result.cut.empty()) json["cut"] = done.result.cut;
+    if (!done.result.notes.empty()) json["notes"] = done.result.notes;
     json["citations"] = citations_json(service_, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
     Json adjusted = request_.adjusted;

@@ -5,6 +5,7 @@
 
 #include "fields.h"
 #include "render.h"
+#include "request_head.h"
 #include "routes.h"
 #include "s3attn/store.h"
 #include "uploads.h"
@@ -202,7 +203,11 @@ void HttpApi::Routes::upload(const Request& request, Response& response,
         return send_failure(response, *failure);
     }
     const auto* job = &std::get<ScanStatus>(added);
-    response.set_header("Location", "/v1/documents/jobs/" + std::to_string(job->id));
+    // Relative to the address as it was written, which a proxy may have put below a path of its
+    // own.
+    response.set_header(
+        "Location",
+        (request.has_header(kSlashHeader) ? "jobs/" : "documents/jobs/") + std::to_string(job->id));
     if (request.get_header_value("Accept").starts_with("text/event-stream")) {
         return stream_job(job->id, response);
     }

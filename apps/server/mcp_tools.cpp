@@ -219,9 +219,17 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
             continue;
         }
         Json json = {{"answer", event->result.answer},
+                     {"quote", found_json(service, *event->found, event->result.numbers)["quote"]},
+                     {"withheld", event->result.withheld},
+                     {"sentences", apps::sentences_json(event->result)},
+                     {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},
                      {"citations", citations_json(service, *event->found, event->result)}};
         std::string text = event->result.answer;
+        if (!json["quote"].is_null()) {
+            text += "\n\nThe documents say: \"" + json["quote"]["text"].get<std::string>() +
+                    "\" (" + place_text(json["quote"]) + ")";
+        }
         if (!json["citations"].empty()) {
             text += "\n\nThe answer rests on:\n\n" + quotes_text(json["citations"]);
         }

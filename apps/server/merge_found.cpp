@@ -42,6 +42,9 @@ Found merge_found(std::vector<std::pair<size_t, SearchResult>> found, uint32_t b
         return a.second.evidence_score > b.second.evidence_score;
     });
     merged.result = found[0].second;
+    // The quote is of the store whose evidence is best; its span is the first to be taken or goes.
+    const size_t quoted = merged.result.quote.span_index;
+    merged.result.quote.found = false;
     merged.result.spans.clear();
     merged.result.attention.spans.clear();
     merged.result.timings_ms.clear();
@@ -57,7 +60,12 @@ Found merge_found(std::vector<std::pair<size_t, SearchResult>> found, uint32_t b
     for (size_t rank = 0; rank < ranks; ++rank) {
         for (auto& [store, result] : found) {
             if (max_spans > 0 && merged.result.spans.size() == max_spans) return merged;
-            if (rank < result.spans.size()) take(result, rank, store, budget_tokens, merged);
+            if (rank >= result.spans.size()) continue;
+            const bool taken = take(result, rank, store, budget_tokens, merged);
+            if (taken && &result == &found[0].second && rank == quoted && result.quote.found) {
+                merged.result.quote.found = true;
+                merged.result.quote.span_index = merged.result.spans.size() - 1;
+            }
         }
     }
     return merged;

@@ -8,6 +8,7 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "merge_found.h"
+#include "remote/reader_url.h"
 #include "s3attn/reason.h"
 
 namespace s3attn::server {
@@ -78,7 +79,8 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
       searches_(1, waiting, without_reader(engine)),
       answers_(answers, waiting, without_reader(engine)) {
     for (const std::string& file : readers) {
-        const std::string name = fs::path(file).stem().string();
+        const std::string name =
+            is_reader_url(file) ? file.substr(file.find('#') + 1) : fs::path(file).stem().string();
         const bool known = std::any_of(readers_.begin(), readers_.end(),
                                        [&](const auto& one) { return one.name == name; });
         if (!known) readers_.push_back({name, file});
@@ -89,7 +91,10 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
 Status Questions::check_readers() const {
     for (const NamedReader& reader : readers_) {
         std::error_code error;
-        if (reader.file.empty() || fs::is_regular_file(reader.file, error)) continue;
+        if (reader.file.empty() || is_reader_url(reader.file) ||
+            fs::is_regular_file(reader.file, error)) {
+            continue;
+        }
         return make_error(ErrorCode::kNotFound, "there is no reader '" + reader.file + "'");
     }
     return {};
@@ -115,8 +120,11 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
     options.cancel = &cancel;
+    options.quote = true;
     for (const size_t store : stores) {
-        auto result = (*engine)->search(stores_[store].path, question, options);
+        const auto opened = Store::open(stores_[store].path);
+        auto result = opened.ok() ? (*engine)->search(*opened, question, options)
+                                  : Result<SearchResult>(opened.error());
         if (result.ok()) {
             found.emplace_back(store, std::move(*result));
             continue;

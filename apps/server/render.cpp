@@ -95,8 +95,17 @@ Json found_json(const Service& service, const Found& found, const std::vector<ui
          {{"units", result.passed_over}, {"best_needs_tokens", result.passed_over_tokens}}},
         {"model", result.model},
         {"adapter", result.adapter},
+        {"quote", apps::quote_json(result)},
         {"spans", Json::array()},
         {"timings_ms", result.timings_ms}};
+    if (result.quote.found) {
+        const size_t store = found.stores[result.quote.span_index];
+        json["quote"]["store"] = service.stores()[store].name;
+        json["quote"]["name"] = service.stores().name_of(store, json["quote"]["path"]);
+        if (result.quote.span_index < numbers.size()) {
+            json["quote"]["number"] = numbers[result.quote.span_index];
+        }
+    }
     for (size_t i = 0; i < result.spans.size(); ++i) {
         const Span& span = result.spans[i];
         Json item;

@@ -72,7 +72,56 @@ double share_equal(const std::vector<std::u32string>& numbers, const std::u32str
            static_cast<double>(numbers.size());
 }
 
+// 7 of "Paragraph 7"; empty where there is none.
+std::u32string paragraph_number(std::string_view reference) {
+    const std::u32string text = code_points(reference);
+    const std::u32string mark = U"Paragraph ";
+    for (size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + 1)) {
+        const std::u32string_view rest = std::u32string_view(text).substr(at + mark.size());
+        const auto runs = digit_runs(rest);
+        if (!runs.empty() && rest.starts_with(runs[0])) return runs[0];
+    }
+    return {};
+}
+
+bool is_number(std::string_view reference) {
+    const std::u32string text = code_points(reference);
+    const auto runs = digit_runs(text);
+    return runs.size() == 1 && runs[0] == text;
+}
+
+bool can_be_right(Metric metric, const std::string& reference,
+                  const std::vector<std::string>& classes) {
+    switch (metric) {
+        case Metric::kClassification:
+            return std::find(classes.begin(), classes.end(), reference) != classes.end();
+        case Metric::kRetrieval: return !paragraph_number(reference).empty();
+        case Metric::kCount: return is_number(reference);
+        case Metric::kQaF1:
+        case Metric::kRougeL:
+        case Metric::kCodeSimilarity: break;
+    }
+    return true;
+}
+
 }  // namespace
+
+std::string reference_fault(Metric metric, const std::vector<std::string>& references,
+                            const std::vector<std::string>& classes) {
+    if (references.empty()) return "\"answers\" is empty: there is nothing to compare with";
+    if (metric == Metric::kClassification && classes.empty()) {
+        return "\"all_classes\" is missing or empty: an answer of this task is looked for among "
+               "them";
+    }
+    const bool any = std::any_of(
+        references.begin(), references.end(),
+        [&](const std::string& reference) { return can_be_right(metric, reference, classes); });
+    if (any) return "";
+    const std::string first = "\"answers\": \"" + references.front() + "\" ";
+    if (metric == Metric::kClassification) return first + "is none of \"all_classes\"";
+    if (metric == Metric::kRetrieval) return first + "names no paragraph (\"Paragraph 7\")";
+    return first + "is no number";
+}
 
 const char* to_string(Metric metric) {
     switch (metric) {
@@ -144,16 +193,8 @@ double classification(std::string_view prediction, std::string_view reference,
 }
 
 double retrieval(std::string_view prediction, std::string_view reference) {
-    const std::u32string text = code_points(reference);
-    const std::u32string mark = U"Paragraph ";
-    for (size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + 1)) {
-        const std::u32string_view rest = std::u32string_view(text).substr(at + mark.size());
-        const auto runs = digit_runs(rest);
-        if (!runs.empty() && rest.starts_with(runs[0])) {
-            return share_equal(digit_runs(code_points(prediction)), runs[0]);
-        }
-    }
-    return 0;  // a reference without a number; LongBench has none
+    const std::u32string number = paragraph_number(reference);
+    return number.empty() ? 0 : share_equal(digit_runs(code_points(prediction)), number);
 }
 
 double count(std::string_view prediction, std::string_view reference) {

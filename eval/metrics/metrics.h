@@ -47,6 +47,11 @@ double metric_score(Metric metric, std::string_view answer,
                     const std::vector<std::string>& references,
                     const std::vector<std::string>& classes);
 
+// What keeps every answer to these references from being right, so that its score would say
+// nothing; empty: nothing does.
+std::string reference_fault(Metric metric, const std::vector<std::string>& references,
+                            const std::vector<std::string>& classes);
+
 // What of an answer is scored: for few-shot tasks its first line.
 std::string scored_part(std::string_view task, std::string_view answer);
 

@@ -1,14 +1,21 @@
 // Start here. Engine wires the stages together: index documents, search them, answer from them.
 //
-//   auto engine = Engine::open(options);                     // scanning model + adapter
-//   engine->index("notes.s3", {"book.md"}, {}, sink, token);  // once per document
-//   engine->ask("notes.s3", "Who ...?", {}, print_piece);     // as often as you like
+//   auto engine = Engine::open(options);                            // scanning model + adapter
+//   auto store = Store::open("notes.s3", Store::Access::kCreate);
+//   (*engine)->index(*store, {"book.md"}, {}, sink, token);          // once per document
+//   (*engine)->ask(*store, "Who ...?", {}, print_piece, nullptr);    // as often as you like
 //
 // Threads: any number of threads may call one Engine. Searches run side by side, also beside
 // index(): only the model's forward pass over each question waits for its turn. Of index() one call
 // runs at a time, of ask() and answer() together one too; further ones wait. Every wait, loading
 // included, ends soon after the call's CancelToken fires. Several processes may read a store while
 // one writes it.
+//
+// Ownership: a Store is the caller's and need outlive only the call it is given to. Between calls
+// the engine keeps the state of the store that was searched last, opened and partly decoded; the
+// next search takes it up again, through whatever handle, unless the store has changed since.
+//
+// No call throws: memory or threads that run out are kExhausted.
 #pragma once
 
 #include <cstdint>
@@ -62,17 +69,17 @@ class Engine {
     static Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
     virtual ~Engine() = default;
 
-    // Scans `inputs` (files, directories, "-" for standard input) into the store directory, made
-    // if absent. A file that cannot be read is reported in the result and skipped; the others are
-    // indexed. An unchanged document is skipped, a changed one replaced, an interrupted one
-    // resumed. Resident memory does not depend on the inputs' size.
-    virtual Result<IndexReport> index(const std::string& store,
-                                      const std::vector<std::string>& inputs,
+    // Scans `inputs` (files, directories, "-" for standard input) into the store, which was opened
+    // with Access::kWrite or kCreate; other calls that write through `store` wait meanwhile. A file
+    // that cannot be read is reported in the result and skipped; the others are indexed. An
+    // unchanged document is skipped, a changed one replaced, an interrupted one resumed. Resident
+    // memory does not depend on the inputs' size.
+    virtual Result<IndexReport> index(Store& store, const std::vector<std::string>& inputs,
                                       const IndexOptions& options, ProgressSink& sink,
                                       const CancelToken& cancel) = 0;
 
     // Evidence for a question. An empty store and an empty question are kInvalidArgument.
-    virtual Result<SearchResult> search(const std::string& store, const std::string& question,
+    virtual Result<SearchResult> search(const Store& store, const std::string& question,
                                         const SearchOptions& options) = 0;
 
     // Called with each piece of the answer as it is generated (whole UTF-8 characters);
@@ -83,7 +90,7 @@ class Engine {
 
     // search(), then an answer from the evidence alone. With no evidence above the adapter's
     // calibrated floor the answer says so and the reader is not asked.
-    virtual Result<AskResult> ask(const std::string& store, const std::string& question,
+    virtual Result<AskResult> ask(const Store& store, const std::string& question,
                                   const AskOptions& options, const OnPiece& on_piece,
                                   const OnEvidence& on_evidence) = 0;
 

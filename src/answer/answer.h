@@ -16,6 +16,10 @@ namespace s3attn {
 // The answer when nothing above the evidence floor was found; the reader is not asked then.
 inline constexpr std::string_view kNoEvidenceAnswer =
     "The indexed documents do not contain evidence for this question.";
+// The answer where something was found that does not seem to answer (answerable.h); the reader is
+// not asked then either.
+inline constexpr std::string_view kWithheldAnswer =
+    "What was found does not seem to answer this question; it is shown below.";
 // The answer when the reader ended its turn without a word.
 inline constexpr std::string_view kEmptyAnswer =
     "The reader gave no answer; the evidence below is what was found.";
@@ -27,6 +31,8 @@ struct Prompt {
     std::vector<ChatTurn> messages;
     std::vector<uint32_t> numbers;  // span index -> shown number
 };
+// The shown number of each span.
+std::vector<uint32_t> document_order(const std::vector<Span>& spans);
 Prompt build_prompt(const std::string& question, const std::vector<Span>& spans,
                     const ReaderClass& reader);
 

@@ -9,10 +9,13 @@ namespace {
 
 constexpr std::string_view kBriefly = "Answer briefly, from the evidence.";
 
+// Refuses 6 of 100 train questions whose evidence is there (docs/answers.md).
+constexpr double kPoint = 0.25;
+
 constexpr std::array kClasses{
-    ReaderClass{"below 0.3B", 300'000'000, true, kBriefly, 64, 2, 4},
-    ReaderClass{"0.3B to 1B", 1'000'000'000, true, kBriefly, 96, 2, 6},
-    ReaderClass{"1B and more", 0, true, kBriefly, 256, 0, 0},
+    ReaderClass{"below 0.3B", 300'000'000, true, kBriefly, 64, 2, 4, kPoint},
+    ReaderClass{"0.3B to 1B", 1'000'000'000, true, kBriefly, 96, 2, 6, kPoint},
+    ReaderClass{"1B and more", 0, true, kBriefly, 256, 0, 0, kPoint},
 };
 
 // What a question begins with when a name, a number or a place answers it.

@@ -18,6 +18,7 @@ struct ReaderClass {
     // Of an answer to a question that a fact answers, and of any other; 0: no limit. Readers that
     // have one also end where a sentence says nothing that was not said.
     uint32_t fact_sentences = 0, most_sentences = 0;
+    double withhold_below = 0;  // AskOptions::withhold_below where the caller names none
 };
 
 // A reader of unknown size belongs to the largest class.

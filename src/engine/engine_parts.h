@@ -8,6 +8,7 @@
 #include <string>
 
 #include "adapter/adapter.h"
+#include "base/cancellable_lock.h"
 #include "engine/context_stage.h"
 #include "model/language_model.h"
 #include "s3attn/engine.h"
@@ -46,7 +47,7 @@ class ScannerSlot {
 
   private:
     const EngineParts& parts_;
-    std::mutex mutex_;
+    std::timed_mutex mutex_;
     std::shared_ptr<Scanner> scanner_;
 };
 
@@ -71,7 +72,7 @@ class ReaderSlot {
     explicit ReaderSlot(const EngineParts& parts) : parts_(parts) {}
     // One caller at a time has the reader; the others wait until it is given back, or `cancel`.
     struct Held {
-        std::unique_lock<std::timed_mutex> lock;
+        CancellableLock lock;
         Reader* reader = nullptr;
     };
     Result<Held> hold(const CancelToken* cancel);

@@ -6,6 +6,7 @@
 #include "engine/attention.h"
 #include "engine/attention_voice.h"
 #include "engine/explain.h"
+#include "engine/quote_search.h"
 #include "retrieve/evidence.h"
 #include "retrieve/select.h"
 #include "s3attn/reason.h"
@@ -112,8 +113,12 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.passed_over_tokens = selected.passed_over_tokens;
     result.timings_ms["select"] = select_watch.milliseconds();
     add_voices(ranking, selected, result);
-    result.timings_ms["total"] = total.milliseconds();
     const TraceInput trace{scanner.tokenizer(), adapter, store, tokens, ranking, selected.units};
+    if (options.quote && result.evidence_found) {
+        S3ATTN_TRY(result.quote, find_quote(trace, result));
+        result.timings_ms["quote"] = result.quote.milliseconds;
+    }
+    result.timings_ms["total"] = total.milliseconds();
     if (options.explain) result.explanation = explain_search(trace, evidence, result);
     if (options.attention) {
         S3ATTN_TRY(result.attention, describe_attention(trace, result));

@@ -169,9 +169,8 @@ Result<GgufHeader> GgufHeader::open(const std::string& path) {
     }
     header.tensors_.reset(tensors);
     if (!header.gguf_) {
-        if (why.empty()) why = take_llama_errors();
-        return not_a_model(
-            path, "its header is cut off or damaged (" + (why.empty() ? "unreadable" : why) + ")");
+        if (why.empty()) why = llama_reason();
+        return not_a_model(path, "its header is cut off or damaged (" + why + ")");
     }
     if (header.architecture().empty()) {
         return not_a_model(path, "general.architecture is missing");

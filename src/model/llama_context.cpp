@@ -130,7 +130,7 @@ Status LlamaContextModel::ensure_context(uint32_t tokens) {
     if (context_ && llama_n_ubatch(context_.get()) >= params.n_batch) return {};
     return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
                                                    std::to_string(size) + " tokens for " + who() +
-                                                   ": " + take_llama_errors() +
+                                                   ": " + llama_reason() +
                                                    ". Try a smaller --rerank.");
 }
 
@@ -184,7 +184,7 @@ Status LlamaContextModel::decode(std::span<const int32_t> tokens, uint32_t posit
     }
     llama_batch_free(batch);
     if (status == 0) return {};
-    if (why.empty()) why = take_llama_errors();
+    if (why.empty()) why = llama_reason();
     return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
                                                 std::to_string(tokens.size()) + " tokens of " +
                                                 who() + " (status " + std::to_string(status) +

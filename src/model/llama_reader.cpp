@@ -141,10 +141,10 @@ Status LlamaReader::ensure_context(uint64_t tokens, const Shape& shape, bool ane
     context_.reset(llama_init_from_model(model_.get(), params));
     shape_ = shape;
     if (context_) return {};
-    return make_error(ErrorCode::kUnsupported,
-                      "llama.cpp cannot make a context of " + std::to_string(params.n_ctx) +
-                          " tokens for " + options_.model_path + ": " + take_llama_errors() +
-                          ". Try a smaller --reader-context.");
+    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
+                                                   std::to_string(params.n_ctx) + " tokens for " +
+                                                   options_.model_path + ": " + llama_reason() +
+                                                   ". Try a smaller --reader-context.");
 }
 
 Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,
@@ -171,10 +171,10 @@ Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,
         return {};
     }
     if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
-    return make_error(ErrorCode::kInternal,
-                      "llama.cpp could not compute " + std::to_string(ids.size()) + " tokens of " +
-                          options_.model_path + " (status " + std::to_string(status) +
-                          "): " + take_llama_errors());
+    return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
+                                                std::to_string(ids.size()) + " tokens of " +
+                                                options_.model_path + " (status " +
+                                                std::to_string(status) + "): " + llama_reason());
 }
 
 Status LlamaReader::check_fits(size_t prompt_tokens) const {

@@ -133,7 +133,7 @@ Status LlamaScanner::make_context() {
     if (!context_ || llama_n_ubatch(context_.get()) < params.n_batch) {
         return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
                                                        std::to_string(rows) + " tokens for " +
-                                                       who() + ": " + take_llama_errors() +
+                                                       who() + ": " + llama_reason() +
                                                        ". Try a smaller chunk.");
     }
     return {};
@@ -171,7 +171,7 @@ Status LlamaScanner::decode(const CancelToken* cancel) {
     }
     if (status == 0) return {};
     if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
-    if (why.empty()) why = take_llama_errors();
+    if (why.empty()) why = llama_reason();
     return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
                                                 std::to_string(batch_.get().n_tokens) +
                                                 " tokens of " + who() + " (status " +

@@ -24,7 +24,7 @@ class Writer final : public StoreWriter {
     static constexpr uint64_t kCacheShare = 64, kWindowShare = 16;
 
     Writer(std::string directory, const StoreShape& shape, const WriterOptions& options,
-           std::unique_ptr<WriterLock> lock, std::unique_ptr<Database> db)
+           std::shared_ptr<WriterLock> lock, std::unique_ptr<Database> db)
         : directory_(std::move(directory)),
           shape_(shape),
           options_(options),
@@ -82,7 +82,7 @@ class Writer final : public StoreWriter {
     std::string directory_;
     StoreShape shape_;
     WriterOptions options_;
-    std::unique_ptr<WriterLock> lock_;  // released last
+    std::shared_ptr<WriterLock> lock_;  // released last
     std::unique_ptr<Database> db_;
     Statement insert_unit_, insert_words_;
     std::unique_ptr<SegmentWriter> segment_;  // codes since the last commit

@@ -5,6 +5,7 @@
 #include "adapter/device_encoder.h"
 #include "base/device_choice.h"
 #include "base/files.h"
+#include "base/guarded.h"
 #include "model/llama_model.h"
 #include "train/context_stage.h"
 
@@ -55,8 +56,11 @@ Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOpt
     return report;
 }
 
-Result<ContextHeadReport> add_context_heads(const std::string& directory, const TrainOptions& given,
-                                            ProgressSink& sink, const CancelToken& cancel) {
+namespace {
+
+Result<ContextHeadReport> add_context_heads_now(const std::string& directory,
+                                                const TrainOptions& given, ProgressSink& sink,
+                                                const CancelToken& cancel) {
     TrainOptions options = given;
     if (options.context.heads == 0) {
         return make_error(ErrorCode::kInvalidArgument, "0 context heads to choose");
@@ -80,6 +84,13 @@ Result<ContextHeadReport> add_context_heads(const std::string& directory, const 
     S3ATTN_TRY(ContextHeadReport report, fit_context_heads(corpus, options, adapter, sink, cancel));
     S3ATTN_CHECK(save_adapter(adapter, options.out.empty() ? directory : options.out, others));
     return report;
+}
+
+}  // namespace
+
+Result<ContextHeadReport> add_context_heads(const std::string& directory, const TrainOptions& given,
+                                            ProgressSink& sink, const CancelToken& cancel) {
+    return guarded([&] { return add_context_heads_now(directory, given, sink, cancel); });
 }
 
 }  // namespace s3attn

@@ -6,9 +6,12 @@
 
 #include "train/heat_map.h"
 #include "train/pipeline_parts.h"
+#include "train/sae_measure.h"
 
 namespace s3attn {
 namespace {
+
+constexpr uint32_t kFewestKeys = 100;
 
 Error invalid(const std::string& message) {
     return make_error(ErrorCode::kInvalidArgument, message);
@@ -56,6 +59,17 @@ Status check_without_output(const TrainOptions& options) {
     if (options.heads.empty() && options.n_heads == 0) return invalid("0 heads to choose");
     if (options.sae_steps == 0) return invalid("0 steps for the autoencoders");
     if (options.chunk_tokens == 0) return invalid("chunks of 0 tokens");
+    if (options.sae_tokens < kFewestKeys) {
+        return invalid("at most " + std::to_string(options.sae_tokens) +
+                       " keys to train autoencoders on (--sae-tokens): at least " +
+                       std::to_string(kFewestKeys) + " are needed");
+    }
+    if (options.sae_dir.empty() && training_rows(options.sae_tokens) < options.latents) {
+        return invalid("at most " + std::to_string(options.sae_tokens) +
+                       " keys (--sae-tokens) are too few for " + std::to_string(options.latents) +
+                       " features (--latents): one in twenty is held out, and there must be a key "
+                       "for each feature");
+    }
     if (options.out.empty()) return {};
     std::error_code error;
     const std::filesystem::path out(options.out);
@@ -112,6 +126,7 @@ Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions&
     clock.end("query side and calibration");
     TrainReport& report = result.report;
     describe_heads(context, prepared.chosen, report);
+    report.sae_keys = prepared.rows.text.counts;
     report.saes = std::move(saes);
     report.recall_at_10 = query.trained.recall.at_10;
     report.evidence_floor = result.adapter.evidence_floor;

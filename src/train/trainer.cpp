@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "adapter/adapter.h"
+#include "base/guarded.h"
 #include "model/reader.h"
 #include "scan/open_scan.h"
 #include "train/checkpoint.h"
@@ -123,15 +124,12 @@ QuestionWriter model_writer(const TrainOptions& options) {
     };
 }
 
-}  // namespace
-
-Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
-                                  const CancelToken& cancel) {
+Result<TrainReport> train_adapter_now(const TrainOptions& given, ProgressSink& sink,
+                                      const CancelToken& cancel) {
     if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(std::unique_ptr<Scanner> scanner,
-               open_training_scanner(options, sink, cancel));
+    S3ATTN_TRY(std::unique_ptr<Scanner> scanner, open_training_scanner(options, sink, cancel));
     auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     if (options.context.heads > 0) {
@@ -147,8 +145,8 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     return trained->report;
 }
 
-Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions& sweep,
-                                   ProgressSink& sink, const CancelToken& cancel) {
+Result<SweepReport> sweep_training_now(const TrainOptions& given, const SweepOptions& sweep,
+                                       ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
@@ -160,6 +158,18 @@ Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions
         remove_work(options, sink);
     }
     return std::move(swept->report);
+}
+
+}  // namespace
+
+Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
+                                  const CancelToken& cancel) {
+    return guarded([&] { return train_adapter_now(given, sink, cancel); });
+}
+
+Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions& sweep,
+                                   ProgressSink& sink, const CancelToken& cancel) {
+    return guarded([&] { return sweep_training_now(given, sweep, sink, cancel); });
 }
 
 }  // namespace s3attn

@@ -170,7 +170,9 @@ class Answers(ProgramTest):
         lines = [{"pred": "\n\nParis\nLyon", "answers": ["Paris", "x"], "all_classes": None},
                  {"pred": "Lyon", "answers": ["Paris"], "all_classes": None}]
         file = self.write("triviaqa.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-        self.assertEqual(run_json("eval", "score", file), {"triviaqa": {"score": 50.0, "n": 2}})
+        few = {"low": None, "high": None}
+        self.assertEqual(run_json("eval", "score", file),
+                         {"triviaqa": {"score": 50.0, **few, "n": 2}})
         same = self.write("result.json", '{"triviaqa": 50.0}')
         self.assertEqual(run("eval", "score", file, "--compare", same).returncode, 0)
         other = self.write("other.json", '{"triviaqa": 50.01}')
@@ -181,7 +183,7 @@ class Answers(ProgramTest):
         twin = self.write("more/triviaqa.jsonl", json.dumps(lines[0]) + "\n")
         self.assert_fails(run("eval", "score", file, twin), "triviaqa", "--task")
         self.assertEqual(run_json("eval", "score", file, twin, "--task", "triviaqa"),
-                         {"triviaqa": {"score": 66.67, "n": 3}})
+                         {"triviaqa": {"score": 66.67, **few, "n": 3}})
         # LongBench-E, against what eval.py --e writes.
         rows = [("Paris", 100), ("Lyon", 5000), ("Paris", 9000)]
         by_length = self.write("triviaqa_e.jsonl", "".join(json.dumps(

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine_fixture.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -71,6 +72,60 @@ TEST_F(EngineTest, UnchangedDocumentsAreNotScannedAgain) {
     }
 }
 
+// A handle to a store that is not there yet leaves the disk alone until something is indexed.
+TEST_F(EngineTest, AHandleMakesItsStoreWithTheFirstIndex) {
+    Store made = writing();
+    EXPECT_FALSE(std::filesystem::exists(path()));
+    EXPECT_EQ(made.list().error().reason, reason::kNoStore);
+    EXPECT_EQ(engine().search(made, "Varn?", {}).error().reason, reason::kNoStore);
+    EXPECT_EQ(made.remove(DocumentId(1)).error().reason, reason::kNoStore);
+    EXPECT_FALSE(std::filesystem::exists(path()));
+
+    const std::string a = file("a.txt", kLighthouse), b = file("b.txt", kMill);
+    ASSERT_TRUE(engine().index(made, {a}, {}, sink_, cancel_).ok());
+    EXPECT_EQ(made.list()->size(), 1u);
+    EXPECT_TRUE(engine().search(made, "Varn?", {}).ok());
+    // From then on it holds the lock.
+    EXPECT_EQ(Store::open(path(), Store::Access::kWrite).error().reason, reason::kStoreBusy);
+    EXPECT_EQ(Store::open(path(), Store::Access::kCreate).error().reason, reason::kStoreBusy);
+    // Removing and indexing through one handle see each other's work.
+    ASSERT_TRUE(made.remove(DocumentId(1)).ok());
+    ASSERT_TRUE(engine().index(made, {b}, {}, sink_, cancel_).ok());
+    ASSERT_TRUE(engine().index(made, {a}, {}, sink_, cancel_).ok());
+    EXPECT_EQ(made.list()->size(), 2u);
+    EXPECT_TRUE(made.verify().ok());
+}
+
+TEST_F(EngineTest, AHandleForReadingIsNotIndexedInto) {
+    index({file("a.txt", kLighthouse)});
+    Store reading = store();
+    const auto report = engine().index(reading, {file("b.txt", kMill)}, {}, sink_, cancel_);
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(reading.list()->size(), 1u);
+}
+
+// Whoever waits for another call's index() stops waiting when it is cancelled.
+TEST_F(EngineTest, WaitingForTheWriterEndsWithTheToken) {
+    Store shared = writing();
+    std::atomic<bool> scanning{false}, go_on{false};
+    scanned_by_.on_capture = [&]() -> Status {
+        scanning = true;
+        while (!go_on) std::this_thread::yield();
+        return {};
+    };
+    const std::string a = file("a.txt", kLighthouse), b = file("b.txt", kMill);
+    std::thread first([&] { EXPECT_TRUE(engine().index(shared, {a}, {}, sink_, cancel_).ok()); });
+    while (!scanning) std::this_thread::yield();
+    CancelToken given_up;
+    given_up.cancel();
+    const auto second = engine().index(shared, {b}, {}, sink_, given_up);
+    go_on = true;
+    first.join();
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code, ErrorCode::kCancelled);
+}
+
 // Each capture counts down; at 0 the token fires.
 TEST_F(EngineTest, ACancelledIndexGoesOnWhereItStopped) {
     std::string text;
@@ -85,11 +140,12 @@ TEST_F(EngineTest, ACancelledIndexGoesOnWhereItStopped) {
     };
     IndexOptions options;
     options.commit_tokens = 256;
-    auto report = engine().index(store(), {a}, options, sink_, cancel_);
+    Store store = writing();
+    auto report = engine().index(store, {a}, options, sink_, cancel_);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_TRUE(report->cancelled);
     CancelToken fresh;
-    report = engine().index(store(), {a}, options, sink_, fresh);
+    report = engine().index(store, {a}, options, sink_, fresh);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_EQ(report->files[0].kind, FileOutcome::Kind::kResumed);
     EXPECT_LT(report->tokens, report->store_tokens);
@@ -125,7 +181,8 @@ TEST_F(EngineTest, EveryCallReportsAModelThatIsNotTheAdapters) {
         const auto found = engine().search(store(), "Who built it?", {});
         ASSERT_FALSE(found.ok()) << call;
         EXPECT_EQ(found.error().code, ErrorCode::kMismatch) << found.error().message;
-        const auto report = engine().index(store(), {file("b.txt", kMill)}, {}, sink_, cancel_);
+        Store same = writing();
+        const auto report = engine().index(same, {file("b.txt", kMill)}, {}, sink_, cancel_);
         ASSERT_FALSE(report.ok()) << call;
         EXPECT_EQ(report.error().code, ErrorCode::kMismatch);
     }
@@ -175,7 +232,7 @@ TEST_F(EngineTest, OnlyTheDocumentsThatAreWanted) {
     ASSERT_TRUE(filtered.ok()) << filtered.error().message;
     for (const Span& span : filtered->spans) EXPECT_EQ(span.path, b);
     // As a store that holds this document alone.
-    const std::string alone = directory_ / "alone.s3";
+    Store alone = opened(directory_ / "alone.s3", Store::Access::kCreate);
     ASSERT_TRUE(engine().index(alone, {b}, {}, sink_, cancel_).ok());
     options.documents = nullptr;
     const auto other = engine().search(alone, "the winter of 1903", options);
@@ -217,7 +274,7 @@ TEST_F(EngineTest, SearchesRunSideBySide) {
         ASSERT_TRUE(found.ok()) << found.error().message;
         expected.push_back(std::move(*found));
     }
-    const std::string other = directory_ / "other.s3";
+    Store other = opened(directory_ / "other.s3", Store::Access::kCreate);
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {

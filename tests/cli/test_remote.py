@@ -1,0 +1,129 @@
+"""Readers behind a server: a good one, ours, and one that misbehaves in every way."""
+
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from misbehaving import GOOD, Misbehaving
+from support import PROGRAM, ProgramTest, environment, run, run_json
+from test_index_search import PARAGRAPHS, QUESTION
+
+KEY = "sk-secret-0123456789"
+
+
+class Remote(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        run_json("index", self.store, self.write("facts.txt", "\n\n".join(PARAGRAPHS)))
+        self.bad = Misbehaving()
+        self.bad.__enter__()
+        self.addCleanup(self.bad.__exit__)
+
+    def ask(self, model, *arguments, base="v1", **keywords):
+        return run("ask", self.store, QUESTION, "--reader", self.bad.url(model, base), *arguments,
+                   timeout=120, **keywords)
+
+    def ask_json(self, model, *arguments, **keywords):
+        done = self.ask(model, "--json", *arguments, **keywords)
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        return json.loads(done.stdout), done.stderr
+
+    def test_an_answer_comes_with_its_evidence_and_the_passages_are_said_to_leave(self):
+        answer, said = self.ask_json("good")
+        self.assertEqual(answer["answer"], GOOD)
+        self.assertEqual((answer["reader"], answer["prompt_tokens"], answer["answer_tokens"]),
+                         ("good", 7, 5))
+        self.assertGreater(len(answer["citations"]), 0)
+        self.assertIn("are sent to http://127.0.0.1", said)
+        path, headers, body = self.bad.server.seen[-1]
+        self.assertEqual(path, "/v1/chat/completions")
+        self.assertNotIn("Authorization", headers)
+        self.assertTrue(body["stream"])
+        self.assertIn("Solberg", body["messages"][-1]["content"])
+
+    def test_servers_that_do_not_stream_or_know_other_fields(self):
+        for model in ("whole", "picky", "busy"):
+            self.assertEqual(self.ask_json(model)[0]["answer"], GOOD, model)
+
+    def test_the_only_model_is_taken_and_several_are_named(self):
+        self.assertEqual(self.ask_json("", base="one")[0]["answer"], GOOD)
+        self.assert_fails(self.ask(""), "several models", "short-window")
+        self.assert_fails(self.ask("nobody"), "no model 'nobody'", "good")
+
+    def test_offline_refuses_before_anything_is_sent(self):
+        self.assert_fails(self.ask("good", "--offline"), "--offline", "127.0.0.1")
+        self.assertEqual(self.bad.server.seen, [])
+
+    def test_the_key_is_sent_and_never_shown(self):
+        file = self.write("key.txt", KEY + "\n")
+        for how in ({"env": {"S3ATTN_READER_KEY": KEY}}, {}):
+            arguments = () if how else ("--reader-key-file", file)
+            done = self.ask("key-echo", *arguments, **how)
+            self.assert_fails(done, "refuses the key")
+            self.assertNotIn(KEY, done.stdout + done.stderr)
+            self.assertEqual(self.bad.server.seen[-1][1]["Authorization"], "Bearer " + KEY)
+
+    def test_errors_say_what_happened(self):
+        for model, words in (("bad-json", ["no json object"]), ("page", ["web page", "/v1"]),
+                             ("moved", ["elsewhere.invalid", "name that address"]),
+                             ("busy-long", ["too busy", "4000 s"]),
+                             ("error-event", ["the card is on fire"])):
+            self.assert_fails(self.ask(model), *words)
+        self.assert_fails(self.ask("good", base="page"), "web page", "/v1")
+        self.assert_fails(self.ask("silent", "--reader-timeout", 1), "silent for too long")
+        self.assert_fails(run("ask", self.store, QUESTION, "--reader", "http://127.0.0.1:9/v1#x"),
+                          "is the server running")
+        self.assert_fails(run("ask", self.store, QUESTION, "--reader", "http://me:pw@host/v1#x"),
+                          "name or a password")
+
+    def test_a_cut_stream_keeps_what_came_and_says_so(self):
+        answer, _ = self.ask_json("cut")
+        self.assertEqual(answer["answer"], "Ada Solberg")
+        self.assertIn("not whole", answer["notes"][0])
+
+    def test_an_endless_answer_is_ended(self):
+        answer, _ = self.ask_json("endless", "--max-answer", 50)
+        self.assertLess(len(answer["answer"]), 3_000_000)
+        self.assertTrue(self.bad.server.closed.wait(20))
+
+    def test_too_long_is_understood_and_fewer_passages_are_sent(self):
+        answer, _ = self.ask_json("short-window", "--budget", 400)
+        self.assertEqual(answer["answer"], GOOD)
+        self.assertIn("window holds less", answer["notes"][0])
+        self.assertEqual(len(answer["spans"]), 1)
+
+    def test_an_interrupt_closes_the_connection(self):
+        child = subprocess.Popen([PROGRAM, "ask", str(self.store), QUESTION, "--reader",
+                                  self.bad.url("drip")], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, env=environment())
+        shown = b""
+        while b"n1" not in shown:
+            shown += os.read(child.stdout.fileno(), 4096)
+            self.assertIsNone(child.poll())
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30)
+        self.assertTrue(self.bad.server.closed.wait(20))
+
+
+class OurOwn(ProgramTest):
+    """Our server as a reader for another store's questions: a whole round through both ends."""
+
+    def test_serve_answers_ask(self):
+        run_json("index", self.store, self.write("facts.txt", "\n\n".join(PARAGRAPHS)))
+        server = subprocess.Popen([PROGRAM, "serve", str(self.store), "--port", "0"],
+                                  stdout=subprocess.PIPE, text=True, env=environment(),
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        line = server.stdout.readline()
+        url = line.split()[2].rstrip("/") + "/v1"
+        answer = run_json("ask", self.store, QUESTION, "--reader", url, "--max-answer", 24)
+        self.assertNotEqual(answer["answer"], "")
+        self.assertGreater(answer["answer_tokens"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
