@@ -26,25 +26,29 @@ using text::trim_end;
 // French, Spanish, Italian, Dutch, Russian; none that is a common last word in another of them.
 // Sorted by bytes, lower case.
 constexpr auto kAbbreviations = std::to_array<std::string_view>(
-    {"abb", "adm", "al", "allg", "approx", "aprox", "arq", "art", "av", "avda", "avv", "bd", "bijv",
-     "blz", "boul", "bspw", "bzw", "cap", "capt", "cf", "chap", "cmdr", "col", "cpl", "d.h", "dgl",
-     "dhr", "dipl", "dott", "dott.ssa", "dr", "dra", "drs", "dña", "e.g", "ecc", "ed", "eds",
-     "einschl", "env", "eq", "eqs", "esp", "evtl", "excma", "excmo", "fig", "figs", "fr", "gen",
-     "ggf", "gov", "gral", "hl", "hll", "hon", "hr", "i.d.r", "i.e", "ibid", "ing", "inkl", "lic",
-     "lt", "m.e", "maj", "mevr", "mgr", "mlle", "mlles", "mm", "mme", "mmes", "mr", "mrs", "ms",
-     "msgr", "mt", "nr", "o.a", "o.g", "op", "p.ej", "p.ex", "pp", "pres", "prof", "ref", "refs",
-     "rep", "resp", "rev", "s.o", "s.u", "sen", "sgt", "sig", "sig.ra", "sigg", "sog", "sr", "sra",
-     "sras", "sres", "srta", "st", "sta", "ste", "tél", "u.a", "u.u", "ud", "uds", "usw", "v", "vd",
-     "vgl", "vs", "z.b", "z.t", "zw", "zzgl", "éd", "акад", "англ", "ген", "гл", "гр", "доц", "им",
-     "кн", "лат", "напр", "нем", "обл", "оз", "пер", "пл", "полк", "просп", "проф", "рис", "св",
-     "см", "ср", "т.е", "т.к", "т.н", "табл", "тов", "ул", "франц"});
+    {"abb",  "adm",  "al",   "allg", "approx", "aprox", "arq",  "art",    "av",      "avda",
+     "avv",  "bd",   "bijv", "blz",  "boul",   "bspw",  "bzw",  "cap",    "capt",    "cf",
+     "chap", "cmdr", "col",  "cpl",  "d.h",    "dgl",   "dhr",  "dipl",   "dott",    "dott.ssa",
+     "dr",   "dra",  "drs",  "dña",  "e.g",    "ecc",   "ed",   "eds",    "einschl", "env",
+     "eq",   "eqs",  "esp",  "evtl", "excma",  "excmo", "fig",  "figs",   "fr",      "gen",
+     "ggf",  "gov",  "gral", "hl",   "hll",    "hon",   "hr",   "i.d.r",  "i.e",     "ibid",
+     "ing",  "inkl", "lic",  "lt",   "m.e",    "maj",   "mevr", "mgr",    "mlle",    "mlles",
+     "mm",   "mme",  "mmes", "mr",   "mrs",    "ms",    "msgr", "mt",     "nr",      "o.a",
+     "o.g",  "op",   "p.ej", "p.ex", "pp",     "pres",  "prof", "ref",    "refs",    "rep",
+     "resp", "rev",  "s.o",  "s.u",  "sen",    "sgt",   "sig",  "sig.ra", "sigg",    "sog",
+     "sr",   "sra",  "sras", "sres", "srta",   "st",    "sta",  "ste",    "tél",     "u.a",
+     "u.u",  "ud",   "uds",  "usw",  "v",      "vd",    "vgl",  "vs",     "z.b",     "z.t",
+     "zw",   "zzgl", "éd",   "акад", "англ",   "ген",   "гл",   "гр",     "доц",     "им",
+     "кн",   "лат",  "напр", "нем",  "обл",    "оз",    "пер",  "пл",     "полк",    "просп",
+     "проф", "рис",  "св",   "см",   "ср",     "т.е",   "т.к",  "т.н",    "табл",    "тов",
+     "ул",   "франц"});
 static_assert(std::is_sorted(kAbbreviations.begin(), kAbbreviations.end()));
 // These only in front of a number ("No. 5", "Jan. 3", "S. 12", "стр. 7").
 constexpr auto kBeforeNumbers = std::to_array<std::string_view>(
-    {"abs", "apr", "art", "aug", "bl", "ca", "ch", "dec", "dez", "feb", "jan", "jul", "juli", "jun",
-     "juni", "kap", "mar", "no", "nos", "nov", "núm", "oct", "okt", "p", "par", "pág", "págs", "s",
-     "sec", "sep", "sept", "tel", "tél", "vol", "гл", "д", "кв", "корп", "ок", "п", "разд", "род",
-     "с", "стр", "ум"});
+    {"abs",  "apr",  "art",  "aug", "bl",   "ca",  "ch",   "dec", "dez", "feb", "jan", "jul",
+     "juli", "jun",  "juni", "kap", "mar",  "no",  "nos",  "nov", "núm", "oct", "okt", "p",
+     "par",  "pág",  "págs", "s",   "sec",  "sep", "sept", "tel", "tél", "vol", "гл",  "д",
+     "кв",   "корп", "ок",   "п",   "разд", "род", "с",    "стр", "ум"});
 static_assert(std::is_sorted(kBeforeNumbers.begin(), kBeforeNumbers.end()));
 // Languages that write "the 3rd" as "3.": a number of up to three digits ends no sentence in them.
 constexpr auto kOrdinalStop = std::to_array<std::string_view>(
@@ -106,6 +110,9 @@ class TextLanguage {
 bool is_ordinal(std::string_view sentence, std::string_view word, TextLanguage& language) {
     if (word.empty() || word.size() > 3 || word.size() + 1 == sentence.size()) return false;
     if (word.find_first_not_of("0123456789") != std::string_view::npos) return false;
+    // "S. 12." counts something.
+    const std::string_view before = trim_end(sentence.substr(0, sentence.size() - word.size() - 1));
+    if (before.ends_with('.')) return false;
     return std::binary_search(kOrdinalStop.begin(), kOrdinalStop.end(), language.code());
 }
 
@@ -114,6 +121,8 @@ bool goes_on(std::string_view sentence, std::string_view next, TextLanguage& lan
     const std::string_view word = word_before_stop(sentence);
     if (word.empty() || word.size() > kLongest) return false;
     if (is_initial(word)) return true;
+    // "z. B.", "d. h.": one letter, and another with a stop.
+    if (word.size() == 1 && next.size() > 1 && next[1] == '.') return true;
     if (is_ordinal(sentence, word, language)) return true;
     const std::string lower = lower_case(word);
     const bool digit = !next.empty() && next.front() >= '0' && next.front() <= '9';

@@ -35,10 +35,8 @@ bool is_written_without_spaces(UChar32 c) {
         case USCRIPT_THAI:
         case USCRIPT_LAO:
         case USCRIPT_KHMER:
-        case USCRIPT_MYANMAR:
-            return true;
-        default:
-            return false;
+        case USCRIPT_MYANMAR: return true;
+        default: return false;
     }
 }
 

@@ -93,8 +93,8 @@ Result<std::string> write_question(LocalReader& reader, const QuestionTask& task
 QuestionWriter model_writer(const TrainOptions& options) {
     constexpr size_t kOnDevice = 8;
     auto readers = std::make_shared<std::vector<std::unique_ptr<LocalReader>>>();
-    return [&options, readers](
-               std::span<const QuestionTask> tasks) -> Result<std::vector<std::string>> {
+    return [&options,
+            readers](std::span<const QuestionTask> tasks) -> Result<std::vector<std::string>> {
         const size_t wanted = options.device == Device::kCuda ? kOnDevice : 1;
         while (readers->size() < wanted) {
             LocalReaderOptions open;
@@ -113,8 +113,10 @@ QuestionWriter model_writer(const TrainOptions& options) {
             threads.emplace_back([&, r] {
                 for (size_t i = r; i < tasks.size() && failed[r].ok(); i += readers->size()) {
                     auto question = write_question(*(*readers)[r], tasks[i]);
-                    if (question.ok()) questions[i] = std::move(*question);
-                    else failed[r] = question.error();
+                    if (question.ok())
+                        questions[i] = std::move(*question);
+                    else
+                        failed[r] = question.error();
                 }
             });
         }

