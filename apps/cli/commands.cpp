@@ -27,6 +27,9 @@ const char* advice_on(const Error& error) {
         {reason::kBudgetSmall, "pass a larger --budget"},
         {reason::kBudgetZero, "pass --budget 1 or more"},
         {reason::kBudgetLarge, "pass a smaller --budget, or another --reader"},
+        {reason::kNoDevice, "pass --device cpu, or build for one with `make CUDA=1`"},
+        {reason::kWindowSmall, "pass a smaller --reader-context"},
+        {reason::kRerankLarge, "pass a smaller --rerank"},
         {reason::kMemorySmall, "pass a larger --memory"},
     };
     for (const Advice& advice : kAdvice) {

@@ -181,13 +181,20 @@ Json search(Service& service, const Json& arguments, const ToolContext& context)
     options.attention = false;
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
-    const auto stores = service.stores().choose(names);
+    const auto stores = context.access.choose(service.stores(), names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
     context.progress(0, 1, "searching");
     const auto found = service.questions().search(std::get<std::vector<size_t>>(stores), question,
                                                   options, context.keep_going);
     if (const auto* failure = std::get_if<Failure>(&found)) return failed(*failure);
     Json json = found_json(service, std::get<Found>(found), {});
+    if (service.question_log().on()) {
+        service.question_log().write({{"key", context.access.name},
+                                      {"via", "mcp search"},
+                                      {"question", question},
+                                      {"evidence_found", json["evidence_found"]},
+                                      {"spans", json["spans"].size()}});
+    }
     std::string text = quotes_text(json["spans"]);
     if (!json["evidence_found"].get<bool>()) {
         text = "The documents hold no evidence for this question; the nearest passages are:\n\n" +
@@ -203,7 +210,7 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     if (fields.failure()) return failed(*fields.failure());
     body["messages"] = Json::array({{{"role", "user"}, {"content", question}}});
     for (const char* field : {"stream", "stream_options", "stop", "n"}) body.erase(field);
-    const auto request = read_chat_request(service, body);
+    const auto request = read_chat_request(service, context.access, body);
     if (const auto* failure = std::get_if<Failure>(&request)) return failed(*failure);
     const auto asked = service.questions().ask(std::get<ChatRequest>(request).question);
     if (const auto* failure = std::get_if<Failure>(&asked)) return failed(*failure);
@@ -225,6 +232,14 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
                      {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},
                      {"citations", citations_json(service, *event->found, event->result)}};
+        if (service.question_log().on()) {
+            Json entry = {{"key", context.access.name},
+                          {"via", "mcp ask"},
+                          {"question", question},
+                          {"answer", event->result.answer},
+                          {"evidence_found", json["evidence_found"]}};
+            service.question_log().write(entry);
+        }
         std::string text = event->result.answer;
         if (!json["quote"].is_null()) {
             text += "\n\nThe documents say: \"" + json["quote"]["text"].get<std::string>() +
@@ -238,11 +253,11 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     return failed(taken_back());
 }
 
-Json list_all(Service& service, const Json& arguments) {
+Json list_all(Service& service, const Json& arguments, const ToolContext& context) {
     Fields fields(arguments);
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
-    const auto stores = service.stores().choose(names);
+    const auto stores = context.access.choose(service.stores(), names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
     Json documents = Json::array();
     std::string text;
@@ -260,11 +275,11 @@ Json list_all(Service& service, const Json& arguments) {
 }
 
 // Has a file read that a local client names, or the text that it sends.
-Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
-    const auto chosen = service.stores().choose_one(fields.text("store"), true);
+Outcome<ScanStatus> begin_to_add(Service& service, const ToolContext& context, Fields& fields) {
+    const auto chosen = context.access.choose_to_write(service.stores(), fields.text("store"));
     if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
     const size_t store = std::get<size_t>(chosen);
-    const std::string path = local ? fields.text("path") : "";
+    const std::string path = context.local ? fields.text("path") : "";
     if (!path.empty()) {
         std::error_code error;
         const auto file = std::filesystem::weakly_canonical(path, error);
@@ -289,7 +304,7 @@ Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
 Json add_document(Service& service, const Json& arguments, const ToolContext& context) {
     Fields fields(arguments);
     const int64_t wait_seconds = fields.integer("wait_seconds", 30, 0, 86400);
-    const auto added = begin_to_add(service, context.local, fields);
+    const auto added = begin_to_add(service, context, fields);
     if (fields.failure()) return failed(*fields.failure());
     if (const auto* failure = std::get_if<Failure>(&added)) return failed(*failure);
     std::optional<ScanStatus> status = std::get<ScanStatus>(added);
@@ -328,7 +343,7 @@ std::optional<Json> run_tool(Service& service, const std::string& name, const Js
                              const ToolContext& context) {
     if (name == "search") return search(service, arguments, context);
     if (name == "ask") return ask(service, arguments, context);
-    if (name == "list_documents") return list_all(service, arguments);
+    if (name == "list_documents") return list_all(service, arguments, context);
     if (name == "add_document") return add_document(service, arguments, context);
     return {};
 }

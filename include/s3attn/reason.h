@@ -30,6 +30,8 @@ inline constexpr char kBudgetSmall[] = "budget.too_small";     // no piece of ev
 inline constexpr char kBudgetLarge[] = "budget.over_window";   // of the model that answers
 inline constexpr char kWindowSmall[] = "reader.window_small";  // its window cannot be made
 
+inline constexpr char kRerankLarge[] = "rerank.too_large";  // no room to read so many units again
+
 inline constexpr char kMemorySmall[] = "memory.too_small";  // the option --memory
 inline constexpr char kNoMemory[] = "no_memory";
 inline constexpr char kNoThread[] = "no_thread";

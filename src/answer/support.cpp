@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "retrieve/words.h"
+#include "text/english_words.h"
 #include "text/sentences.h"
 #include "text/word_cutter.h"
 
@@ -126,10 +127,17 @@ class KnownNumbers {
 };
 
 bool begins_with_capital(std::string_view word) {
+    if (word.empty()) return false;
     size_t i = 0;
     UChar32 c = 0;
     U8_NEXT(word.data(), i, word.size(), c);
     return c > 0 && (u_isupper(c) || u_istitle(c));
+}
+
+// What stands behind one space.
+std::string_view next_word(std::string_view text, size_t end) {
+    if (end + 1 >= text.size() || text[end] != ' ') return {};
+    return text.substr(end + 1);
 }
 
 // The words of evidence and question, as they are compared.
@@ -199,7 +207,11 @@ std::vector<UnfoundedWord> unfounded_words(const std::string& answer, const std:
                            answer[before - 1] == '\n' || answer[before - 1] == '.' ||
                            answer[before - 1] == ':' || answer[before - 1] == '?' ||
                            answer[before - 1] == '!';
-        if (!first) out.push_back({word.begin, word.end, std::string(text), false});
+        // There it is a name all the same when a second one follows ("Ada Solberg"), or when it is
+        // no word of the language.
+        const bool name = !first || begins_with_capital(next_word(answer, word.end)) ||
+                          text::is_english_word(word.form) == text::KnownWord::kNo;
+        if (name) out.push_back({word.begin, word.end, std::string(text), false});
         return true;
     });
     std::sort(out.begin(), out.end(),

@@ -17,7 +17,8 @@ std::vector<AnswerSentence> support_sentences(const std::string& answer,
                                               const std::vector<uint32_t>& numbers);
 
 // Numbers of the answer that neither evidence nor question has ("20,000", "20 000" and "twenty
-// thousand" are one number), and words with a capital inside a sentence that neither has. Citation
+// thousand" are one number), and words with a capital inside a sentence, or names at its
+// begin, that neither has. Citation
 // marks are no numbers.
 std::vector<UnfoundedWord> unfounded_words(const std::string& answer, const std::string& question,
                                            const std::vector<Span>& spans);

@@ -96,7 +96,8 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.timings_ms = ranking.timings_ms;
 
     S3ATTN_TRY(const Evidence evidence,
-               assess_evidence(store, ranking.cosine(), question, adapter.evidence_floor));
+               assess_evidence(store, ranking.cosine(), question, adapter.evidence_floor,
+                               filter.all() ? ranking.said_by("bm25") : nullptr));
     result.evidence_found = evidence.found;
     result.evidence_score = evidence.score;
     result.evidence_floor = evidence.floor;

@@ -13,6 +13,7 @@
 #include "model/llama_tokenizer.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -128,10 +129,9 @@ Status LlamaContextModel::ensure_context(uint32_t tokens) {
         context_.reset();
     }
     if (context_ && llama_n_ubatch(context_.get()) >= params.n_batch) return {};
-    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
-                                                   std::to_string(size) + " tokens for " + who() +
-                                                   ": " + llama_reason() +
-                                                   ". Try a smaller --rerank.");
+    return make_error(ErrorCode::kUnsupported, reason::kRerankLarge, "rerank",
+                      "llama.cpp cannot make a context of " + std::to_string(size) +
+                          " tokens for " + who() + ": " + llama_reason());
 }
 
 Status LlamaContextModel::check(std::span<const int32_t> tokens, uint32_t first_row,

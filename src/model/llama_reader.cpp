@@ -9,6 +9,7 @@
 #include "base/timing.h"
 #include "model/gguf_header.h"
 #include "model/utf8.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -141,10 +142,9 @@ Status LlamaReader::ensure_context(uint64_t tokens, const Shape& shape, bool ane
     context_.reset(llama_init_from_model(model_.get(), params));
     shape_ = shape;
     if (context_) return {};
-    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
-                                                   std::to_string(params.n_ctx) + " tokens for " +
-                                                   options_.model_path + ": " + llama_reason() +
-                                                   ". Try a smaller --reader-context.");
+    return make_error(ErrorCode::kUnsupported, reason::kWindowSmall, "reader_context",
+                      "llama.cpp cannot make a context of " + std::to_string(params.n_ctx) +
+                          " tokens for " + options_.model_path + ": " + llama_reason());
 }
 
 Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,

@@ -10,6 +10,7 @@
 #include "model/gguf_header.h"
 #include "model/llama_model.h"
 #include "s3attn/model_log.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -132,10 +133,10 @@ bool device_has_embeddings(ggml_backend_dev_t device, const std::string& path) {
 
 Status llama_cuda_status() {
     if (cuda_device() != nullptr) return {};
-    return make_error(ErrorCode::kUnsupported,
+    return make_error(ErrorCode::kUnsupported, reason::kNoDevice, "device",
                       std::string("the llama.cpp in use (") + llama_version() +
-                          ") has no CUDA device: use --device cpu, or set up one built with CUDA "
-                          "(`make CUDA=1`, docs/gpu.md)");
+                          ") has no CUDA device; one built with CUDA has (`make CUDA=1`, "
+                          "docs/gpu.md)");
 }
 
 std::string llama_device_name(Device device) {

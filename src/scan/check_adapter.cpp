@@ -23,9 +23,7 @@ Status check_adapter(const ModelInfo& model, const Adapter& adapter) {
                           "adapter '" + adapter.name + "' was made for model '" +
                               adapter.model_name + "' and does not fit '" + model.name +
                               "': " + field.name + " is " + field.adapter_value + " there and " +
-                              field.model_value +
-                              " here; make one with `s3attn train --model MODEL --corpus FILES "
-                              "--out DIR`");
+                              field.model_value + " here");
     }
     return {};
 }

@@ -30,6 +30,9 @@ TEST(UnfoundedWords, NumbersAndNamesThatStandNowhereAreFound) {
     EXPECT_EQ(unfounded("It was built by Edward Kern in 1893 for 20,000 crowns."),
               (std::vector<std::string>{"Edward", "Kern", "1893"}));
     EXPECT_EQ(unfounded("The price was $100 [1]."), std::vector<std::string>{"100"});
+    // Also where a sentence begins with them.
+    EXPECT_EQ(unfounded("Edward Kern built it."), (std::vector<std::string>{"Edward", "Kern"}));
+    EXPECT_EQ(unfounded("Birmingham."), std::vector<std::string>{"Birmingham"});
 }
 
 TEST(UnfoundedWords, WhatTheEvidenceSaysInOtherFormsIsFounded) {

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -131,8 +132,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Misbehaving:
+    def __init__(self, certificate=None):
+        self.certificate = certificate  # a PEM file with its key: the server speaks TLS
+
     def __enter__(self):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.server.daemon_threads = True
         self.server.seen, self.server.closed = [], threading.Event()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -144,5 +152,6 @@ class Misbehaving:
         self.server.server_close()
 
     def url(self, model="", base="v1"):
-        at = f"http://127.0.0.1:{self.server.server_address[1]}/{base}"
+        scheme = "https" if self.certificate else "http"
+        at = f"{scheme}://127.0.0.1:{self.server.server_address[1]}/{base}"
         return f"{at}#{model}" if model else at

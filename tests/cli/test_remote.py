@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import unittest
+import urllib.request
 
 from misbehaving import GOOD, Misbehaving
 from support import PROGRAM, ProgramTest, environment, run, run_json
@@ -93,6 +95,52 @@ class Remote(ProgramTest):
         self.assertEqual(answer["answer"], GOOD)
         self.assertIn("window holds less", answer["notes"][0])
         self.assertEqual(len(answer["spans"]), 1)
+
+    def test_a_certificate_must_be_trusted(self):
+        if shutil.which("openssl") is None:
+            self.skipTest("no openssl to make a certificate with")
+        pem = self.directory / "server.pem"
+        made = subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+             "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", pem, "-out",
+             self.directory / "certificate.pem"], capture_output=True, check=False)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        certificate = self.directory / "certificate.pem"
+        pem.write_bytes(pem.read_bytes() + certificate.read_bytes())
+        with Misbehaving(pem) as tls:
+            asked = ("ask", self.store, QUESTION, "--reader", tls.url("good"))
+            self.assert_fails(run(*asked), "certificate is not trusted", "SSL_CERT_FILE")
+            self.assertEqual(tls.server.seen, [])
+            answer = run_json(*asked, env={"SSL_CERT_FILE": str(certificate)})
+            self.assertEqual(answer["answer"], GOOD)
+
+    def test_a_proxy_of_the_usual_variables_is_used(self):
+        answer, _ = self.ask_json("good", env={"http_proxy": "http://127.0.0.1:9",
+                                               "no_proxy": "127.0.0.1"})
+        self.assertEqual(answer["answer"], GOOD)
+        self.assert_fails(self.ask("good", env={"http_proxy": "http://127.0.0.1:9"}),
+                          "is the server running")
+
+    def test_serve_offers_every_model_of_the_server(self):
+        server = subprocess.Popen([PROGRAM, "serve", str(self.store), "--port", "0", "--reader",
+                                   self.bad.url()], stdout=subprocess.PIPE, text=True,
+                                  env=environment(), stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        url = server.stdout.readline().split()[2].rstrip("/")
+        with urllib.request.urlopen(url + "/v1/models", timeout=60) as response:
+            names = [model["id"] for model in json.load(response)["data"]]
+        self.assertEqual(names[:2], ["good", "whole"])
+        body = {"model": "whole", "messages": [{"role": "user", "content": QUESTION}]}
+        request = urllib.request.Request(url + "/v1/chat/completions", json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as response:
+            answer = json.load(response)
+        self.assertEqual(answer["choices"][0]["message"]["content"], GOOD)
+        self.assertIn("Solberg", answer["quote"]["text"])
+        self.assertFalse(answer["sentences"][0]["supported"])
+        self.assertEqual([word["text"] for word in answer["unfounded"]], ["Ada"])
 
     def test_an_interrupt_closes_the_connection(self):
         child = subprocess.Popen([PROGRAM, "ask", str(self.store), QUESTION, "--reader",

@@ -94,7 +94,7 @@ TEST(Pipeline, RowsThatAreNotFiniteAreNamedAndNothingIsMade) {
         EXPECT_THAT(result.error().message, HasSubstr("not finite"));
         EXPECT_THAT(result.error().message,
                     HasSubstr(broken == Projection::kKey ? "keys" : "queries"));
-        EXPECT_THAT(result.error().message, HasSubstr("--device cpu"));
+        EXPECT_THAT(result.error().message, HasSubstr("on the processor"));
     }
 }
 
