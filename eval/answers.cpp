@@ -104,8 +104,7 @@ Status AnswerRun::make_methods() {
 }
 
 Status AnswerRun::open_record() {
-    S3ATTN_TRY(settings_,
-               answer_settings(options_, set_, context_, readers_.options().context_tokens));
+    S3ATTN_TRY(settings_, answer_settings(options_, set_, context_, readers_.options()));
     std::string& out = report_.directory;
     out = options_.out;
     if (out.empty()) {
@@ -315,7 +314,7 @@ Result<AnswerReport> AnswerRun::run() {
     }
     for (const std::string& note : set_.notes) report_.notes.push_back(note);
     S3ATTN_CHECK(make_methods());
-    S3ATTN_CHECK(readers_.choose(options_.context.engine));
+    S3ATTN_CHECK(readers_.choose(options_.context.engine, options_.chat_template));
     S3ATTN_CHECK(open_record());
     S3ATTN_CHECK(plan());
     if (record_->finished() && done_ == wanted_) return finished_run();

@@ -56,8 +56,8 @@ Status add_record(const Record& record, const std::string& path, Offsets offsets
 }  // namespace
 
 const std::vector<std::string>& dataset_formats() {
-    static const std::vector<std::string> names{
-        "hotpotqa", "musique", "2wikimultihopqa", "squad", "ruler", "kv", "plain"};
+    static const std::vector<std::string> names{"hotpotqa", "musique", "2wikimultihopqa", "squad",
+                                                "ruler",    "kv",      "plain",           "beir"};
     return names;
 }
 

@@ -1,6 +1,7 @@
 #include "eval/datasets.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <numeric>
 
@@ -208,6 +209,15 @@ Collection make_collection(std::vector<std::string> documents) {
 }
 
 Result<Dataset> load_dataset(const DatasetOptions& options) {
+    std::error_code ignored;
+    if (options.format == "beir" ||
+        (options.format == "auto" && std::filesystem::is_directory(options.path, ignored))) {
+        return load_beir(options);
+    }
+    if (!options.qrels.empty()) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--qrels judges the documents of a BEIR folder (--format beir)");
+    }
     S3ATTN_TRY(RawDataset raw, read_raw_dataset(options.path, options.format, options.offsets));
     std::string hashes = raw.hash;
     std::vector<RawDataset> extra;

@@ -28,6 +28,8 @@ namespace s3attn::eval {
 struct Collection {
     std::string id;  // hash of the documents: names the folder of its indexes
     std::vector<std::string> documents;
+    // What the data set calls them (a BEIR corpus does); empty: they have numbers alone.
+    std::vector<std::string> names = {};
 };
 // Sets `id`.
 Collection make_collection(std::vector<std::string> documents);

@@ -15,6 +15,7 @@
 #include "eval/retrieval_worker.h"
 #include "eval/scan_model.h"
 #include "eval/summary.h"
+#include "eval/trec.h"
 
 namespace s3attn::eval {
 namespace {
@@ -213,6 +214,7 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     document["summary"] = summarise(rows, options.methods, options.data.seed);
     document["paired"] = compare(rows, options.methods, baseline, options.data.seed);
     document["rows"] = rows;
+    S3ATTN_CHECK(write_trec_files(options.out, data, rows));
     S3ATTN_CHECK(record->finish(document));
     return document;
 }

@@ -15,6 +15,7 @@
 #include "eval/index_lock.h"
 #include "eval/methods.h"
 #include "eval/metrics_retrieval.h"
+#include "eval/trec.h"
 
 namespace s3attn::eval {
 namespace {
@@ -110,6 +111,14 @@ Result<Json> make_row(const MethodRun& run, const EvalQuestion& question, const 
             const auto found = metrics.find(kind + std::to_string(budget));
             if (found != metrics.end()) row["metrics"][found->first] = found->second;
         }
+    }
+    const Collection& collection = run.data.collections[question.collection];
+    if (!question.relevance.empty() && !collection.names.empty()) {
+        S3ATTN_TRY(const auto documents, rank_documents(units, ranked));
+        for (const auto& [name, value] : document_metrics(question.relevance, documents)) {
+            row["metrics"][name] = value;
+        }
+        row["documents"] = trec_json(documents, collection);
     }
     if (withheld) row["metrics"]["withheld"] = *withheld ? 1.0 : 0.0;
     return row;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The Python package (python/): its tests, its wheel.
 #   scripts/python.sh test        builds the module, runs all tests, the frameworks' included
-#   scripts/python.sh test --core the same without the frameworks (part of `make test`)
+#   scripts/python.sh build       builds the module alone; `make test` then runs what needs no more
+#   scripts/python.sh bench       what the package costs over the library (bench/python.py)
 #   scripts/python.sh wheel       a manylinux wheel with everything inside, in $BUILD/wheel
 #   scripts/python.sh wheel-test  installs that wheel where there is no compiler and asks a question
 # Environment: BUILD, JOBS, CMAKE_FLAGS, CUDA (CUDA=1: a wheel for cards; docs/python.md).
@@ -32,13 +33,12 @@ packages() {  # LIST...
 core=tests/python/requirements.txt
 more=tests/python/frameworks.txt
 
-run_tests() {  # core|all
+build_module() {  # core|all
     local folder lists=("$core")
     [ "$1" = core ] || lists+=("$more")
     folder="$(packages "${lists[@]}")"
     # The program's build, with the module added. Its own tests know where the packages are.
     PYTHON="$python" PYTHON_PACKAGES="$folder" scripts/build.sh --python
-    ctest --test-dir "$build" --output-on-failure -L python -j 1
 }
 
 # Compiled once, by the tree's own build; the module is then built over what that installs.
@@ -86,8 +86,15 @@ test_wheel() {
 case "${1:-}" in
     wheel) make_wheel ;;
     wheel-test) test_wheel ;;
+    build) build_module core ;;
+    bench)
+        build_module core
+        OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=2000 \
+            PYTHONPATH="$build/python:$(packages "$core")" "$python" bench/python.py
+        ;;
     test)
-        if [ "${2:-}" = --core ]; then run_tests core; else run_tests all; fi
+        build_module all
+        ctest --test-dir "$build" --output-on-failure -L python -j 1
         ;;
     *)
         sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"

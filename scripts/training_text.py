@@ -37,7 +37,7 @@ MIN_WORDS, FULL_WORDS = 45, 90
 
 
 def words_of(text):
-    """As the trainer counts: two characters of a script without spaces are a word."""
+    """About as the trainer counts: two characters of a script without spaces are a word."""
     return len(UNSPACED.sub("", text).split()) + len(UNSPACED.findall(text)) // 2
 
 

@@ -21,6 +21,9 @@ struct TrainArguments {
     std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
     bool context_only = false;
+    const CLI::App* command = nullptr;  // says which options were given
+
+    bool given(const std::string& option) const { return command->count(option) > 0; }
 };
 
 template <class T>
@@ -78,6 +81,34 @@ Status parse_sweep(const std::string& text, SweepOptions& sweep) {
     return {};
 }
 
+// Says which options others, or a setting, leave nothing to do.
+void note_idle_options(const TrainArguments& arguments, const TrainOptions& train) {
+    std::vector<std::string> idle;
+    const auto note = [&](bool nothing, const char* why, std::initializer_list<const char*> names) {
+        for (const char* name : names) {
+            if (nothing && arguments.given(name)) idle.push_back(std::string(name) + " " + why);
+        }
+    };
+    note(!train.heads.empty() && train.n_heads != train.heads.size(),
+         "does nothing with --heads, which names them", {"--n-heads"});
+    note(!train.heads.empty(), "does nothing with --heads, which names them", {"--choose"});
+    note(train.query_steps == 0, "does nothing with --query-steps 0",
+         {"--negatives", "--model-questions"});
+    note(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
+         {"--latents", "--k", "--sae-steps", "--sae-patience"});
+    note(train.context.heads == 0 && !arguments.context_only,
+         "does nothing without --context-heads",
+         {"--context-questions", "--context-units", "--context-max-layer",
+          "--context-keep-sentence"});
+    note(arguments.context_only, "does nothing with --context-heads-only: nothing is trained",
+         {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
+          "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
+          "--model-questions", "--cloze-pairs", "--dump"});
+    note(!arguments.sweep.empty() && train.out.empty(), "does nothing with --sweep without --out",
+         {"--query-steps", "--negatives", "--dump"});
+    for (const std::string& each : idle) std::fprintf(stderr, "note: %s\n", each.c_str());
+}
+
 Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const GlobalOptions& options,
                                      TrainOptions& train) {
     train = arguments.options;
@@ -101,6 +132,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
         return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
     }
+    note_idle_options(arguments, train);
     return sweep;
 }
 
@@ -191,7 +223,10 @@ void add_sae_options(CLI::App& command, TrainArguments& arguments) {
         .add_option("--sae-patience", train.sae_patience,
                     "end early after so many checks (one in 100 steps) without progress; 0: never")
         ->capture_default_str();
-    command.add_option("--sae-tokens", train.sae_tokens, "keys per head to train on")
+    command
+        .add_option("--sae-tokens", train.sae_tokens,
+                    "most keys per head to train on; code and lists are at most a third of them")
+        ->check(CLI::Range(100u, 1u << 30))
         ->capture_default_str();
     command
         .add_option("--sae", train.sae_dir,
@@ -259,6 +294,7 @@ void add_train_command(Context& context) {
         "after\n"
         "its last finished part when the same command is given again.\n\n"
         "Example: s3attn train --model my.gguf --corpus texts/ --out my-adapter");
+    arguments->command = command;
     command->add_option("--corpus", train.corpus, "plain text files or directories")
         ->required()
         ->type_name("FILE...");
@@ -274,6 +310,11 @@ void add_train_command(Context& context) {
     add_sae_options(*command, *arguments);
     add_query_options(*command, *arguments);
     add_context_options(*command, *arguments);
+    command
+        ->add_option("--dump", train.dump,
+                     "also write the held-out keys, queries and codes there, for NumPy "
+                     "(docs/formats/adapter.md)")
+        ->type_name("FILE.npz");
     command->add_option("--seed", train.seed, "of everything random")->capture_default_str();
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {

@@ -75,6 +75,10 @@ std::vector<std::string> names(const Json& list, const char* field) {
 
 std::string heading(const std::string& metric) {
     if (metric == "mrr") return "MRR";
+    if (metric == "doc_ndcg10") return "nDCG@10";
+    if (metric == "doc_map") return "MAP";
+    if (metric == "doc_recall100") return "recall@100";
+    if (metric == "doc_rr") return "RR";
     if (metric.starts_with("all")) return "all@" + metric.substr(3);
     if (metric.starts_with("ev")) return "ev@" + metric.substr(2);
     if (metric.starts_with("r") && metric.size() <= 3) return "R@" + metric.substr(1);
@@ -184,6 +188,8 @@ void print_retrieval_tables(const Json& record) {
     const std::vector<std::string> metrics = names(record["summary"], "metric");
     const auto evidence = starting_with(metrics, {"ev"});
     print_metrics(record, "Evidence among the first units", starting_with(metrics, {"r", "mrr"}));
+    print_metrics(record, "Whole documents, by trec_eval's definitions",
+                  starting_with(metrics, {"doc_"}));
     print_metrics(record, "Share of the evidence within a budget of tokens", evidence);
     print_metrics(record, "All evidence within a budget of tokens",
                   starting_with(metrics, {"all"}));

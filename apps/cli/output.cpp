@@ -375,13 +375,21 @@ Json to_json(const TrainReport& report) {
     }
     json["stop_layers"] = to_json(report.trade_off);
     json["frequency_edges"] = kFrequencyEdges;
+    json["sae_keys"] = {{"paragraphs_of_pairs", report.sae_keys.pairs},
+                        {"other_paragraphs", report.sae_keys.paragraphs},
+                        {"other_text", report.sae_keys.other}};
     json["saes"] = to_json(report.saes);
+    json["warnings"] = report.warnings;
     json["recall_at_10"] = report.recall_at_10;
     json["evidence_floor"] = report.evidence_floor;
     if (!report.context.chosen.empty()) json["context_heads"] = to_json(report.context);
     json["seconds"] = report.seconds;
     json["peak_rss_bytes"] = report.peak_rss_bytes;
     return json;
+}
+
+Json to_json(const MeanInterval& interval) {
+    return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
 }
 
 Json to_json(const SweepReport& report) {
@@ -396,6 +404,8 @@ Json to_json(const SweepReport& report) {
                                  {"recall_at_5", row.recall_at_5},
                                  {"recall_at_10", row.recall_at_10},
                                  {"recall_at_20", row.recall_at_20},
+                                 {"mean_recall", to_json(row.recall)},
+                                 {"difference_to_best", to_json(row.to_best)},
                                  {"questions", row.questions},
                                  {"seconds", row.seconds}});
     }

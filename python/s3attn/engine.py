@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import os
 import threading
@@ -301,6 +300,8 @@ _Result = TypeVar("_Result")
 
 async def _in_thread(function: Callable[..., _Result], store: Store | Path, what: Any,
                      options: dict[str, Any]) -> _Result:
+    import asyncio  # not by everybody who imports s3attn: it takes a while
+
     token = options.pop("cancel", None) or core.CancelToken()
     running = asyncio.ensure_future(
         asyncio.to_thread(function, store, what, cancel=token, **options))

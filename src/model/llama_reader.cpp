@@ -66,7 +66,7 @@ LlamaReader::LlamaReader(LocalReaderOptions options, ReaderInfo info, llama_mode
       info_(std::move(info)),
       model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
-      prompt_(model_.get(), tokenizer_.get()),
+      prompt_(model_.get(), tokenizer_.get(), options_.chat_template),
       vocab_(llama_model_get_vocab(model_.get())) {}
 
 void LlamaReader::release() {

@@ -148,6 +148,9 @@ struct QuerySide {
 Result<QuerySide> fit_query_side(TrainContext& context, const Corpus& corpus, Prepared& prepared,
                                  Adapter& adapter);
 
+// Writes options.dump; docs/formats/adapter.md describes it.
+Status write_dump(const TrainContext& context, const Adapter& adapter, const HeldOut& held_out);
+
 std::string training_record(const TrainContext& context, const TrainOptions& options,
                             const Corpus& corpus, const Prepared& prepared, const QuerySide& query,
                             const TrainReport& report);

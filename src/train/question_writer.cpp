@@ -28,6 +28,17 @@ std::string language_name(const std::string& text) {
     return utf8;
 }
 
+// Where the first question mark of any script ends; npos without one.
+size_t end_of_question(std::string_view text) {
+    size_t end = std::string_view::npos;
+    // Latin, full-width, Arabic, and Greek as Unicode once had it.
+    for (const std::string_view mark : {"?", "\uFF1F", "\u061F", "\u037E"}) {
+        const size_t at = text.find(mark);
+        if (at != std::string_view::npos) end = std::min(end, at + mark.size());
+    }
+    return end;
+}
+
 }  // namespace
 
 std::vector<QuestionTask> question_tasks(std::span<const std::string> paragraphs) {
@@ -48,16 +59,6 @@ std::string question_prompt(const QuestionTask& task) {
            " that the following text answers. Name the people and things "
            "it is about. Reply with the question only.\n\nText: " +
            task.paragraph;
-}
-
-size_t end_of_question(std::string_view text) {
-    size_t end = std::string_view::npos;
-    // Latin, full-width, Arabic, and Greek as Unicode once had it.
-    for (const std::string_view mark : {"?", "\uFF1F", "\u061F", "\u037E"}) {
-        const size_t at = text.find(mark);
-        if (at != std::string_view::npos) end = std::min(end, at + mark.size());
-    }
-    return end;
 }
 
 std::string question_in(const std::string& reply) {

@@ -28,7 +28,4 @@ std::string question_prompt(const QuestionTask& task);
 // The first question in a model's reply: from the begin of its line to the question mark, without
 // marks of a list. Empty when there is none, or when it has fewer than four words.
 std::string question_in(const std::string& reply);
-// Where the first question mark of any script ends; npos without one.
-size_t end_of_question(std::string_view text);
-
 }  // namespace s3attn

@@ -161,6 +161,7 @@ std::string training_record(const TrainContext& context, const TrainOptions& opt
     record["cloze_pairs"] = prepared.cloze.pairs.size();
     record["held_out_pairs"] = prepared.cloze.n_held_out;
     const SaeKeyCounts& keys = prepared.rows.text.counts;
+    record["warnings"] = report.warnings;
     record["sae_tokens"] = keys.total();
     record["sae_keys"] = {{"paragraphs_of_pairs", keys.pairs},
                           {"other_paragraphs", keys.paragraphs},

@@ -82,7 +82,7 @@ Result<std::string> write_question(LocalReader& reader, const QuestionTask& task
     S3ATTN_TRY(const GenerateResult result,
                reader.chat(messages, generate, [&](std::string_view piece) {
                    reply += piece;
-                   return end_of_question(piece) == std::string_view::npos;
+                   return question_in(reply).empty();
                }));
     static_cast<void>(result);
     return question_in(reply);

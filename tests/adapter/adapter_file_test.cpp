@@ -202,6 +202,12 @@ TEST_F(AdapterFile, NamesTheFieldThatIsMissingOrDiffers) {
     EXPECT_THAT(error_with(set("/heads/0/query_head", 5)), HasSubstr("'heads[0].query_head'"));
     EXPECT_THAT(error_with(set("/heads/0/mixture", 1)), HasSubstr("mixture"));
     EXPECT_THAT(error_with(set("/heads/0/temperature", 1e300)), HasSubstr("out of range"));
+    EXPECT_THAT(error_with(set("/heads/0/temperature", 0.001)),
+                AllOf(HasSubstr("heads[0].temperature is 0.001"), HasSubstr("0.1 to 1000")));
+    EXPECT_THAT(error_with(set("/heads/0/temperature", 1e6)), HasSubstr("temperature"));
+    EXPECT_THAT(error_with(set("/evidence_floor", -9e9)),
+                AllOf(HasSubstr("evidence_floor"), HasSubstr("-1 to 1")));
+    EXPECT_THAT(error_with(set("/evidence_floor", 1.5)), HasSubstr("evidence_floor"));
     EXPECT_THAT(error_with(set("/slots/0/layer", 12)), HasSubstr("'slots[0].layer' is 12"));
     EXPECT_THAT(error_with(set("/slots/0/layer", 3)), HasSubstr("files.sae_L3_H1/cfg.json"));
     EXPECT_THAT(error_with(set("/slots/0", "x")), HasSubstr("'slots[0].layer' is missing"));

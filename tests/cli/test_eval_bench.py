@@ -1,9 +1,12 @@
 """A researcher's bench without a model: `eval score` and `eval compare` on files of any program."""
 
+import glob
 import json
+import pathlib
+import sys
 import unittest
 
-from support import ProgramTest, run, run_json
+from support import MODEL, ProgramTest, run, run_json
 
 ROOMS = "Where is Mary?"
 
@@ -90,6 +93,66 @@ class Bench(ProgramTest):
         seeds = [run_json("eval", "compare", one, two, "--seed", seed)["differences"][0]["low"]
                  for seed in (0, 0, 7)]
         self.assertEqual(seeds[0], seeds[1])
+
+    def test_beir_folder_and_trec_files_as_pytrec_eval_reads_them(self):
+        subjects = ("lighthouse", "harbour", "bakery", "ferry", "school", "chapel")
+        corpus = [{"_id": f"d{i}", "title": subjects[i % 6].title(),
+                   "text": f"The {subjects[i % 6]} of Skarv was built in {1800 + i}. "
+                           f"It stands beside the {subjects[(i + i // 6) % 6]}."}
+                  for i in range(36)]
+        self.lines("set/corpus.jsonl", corpus)
+        self.lines("set/queries.jsonl", [{"_id": f"q{i}", "text": f"When was the {name} built?"}
+                                         for i, name in enumerate(subjects)] +
+                   [{"_id": "unjudged", "text": "Who?"}])
+        grades = {(f"q{q}", f"d{d}"): (2 if d % 4 == 0 else 1)
+                  for q in range(6) for d in range(36) if d % 6 == q or (d + d // 6) % 6 == q}
+        grades["q0", "d1"] = 0
+        bare = "".join(f"{q}\t{d}\t{g}\n" for (q, d), g in grades.items())
+        self.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\n" + bare)
+        trec = self.write("judged.qrels",
+                          "".join(f"{q} 0 {d} {g}\n" for (q, d), g in grades.items()))
+        out = self.directory / "out"
+        command = ["eval", "retrieval", "--data", self.directory / "set", "--methods",
+                   "bm25,lead,random", "--out", out]
+        record = run_json(*command)
+        self.assertEqual(record["data"]["questions"], 6)
+        self.assertEqual(record["options"]["format"], "beir")
+        again = run_json(*command[:-1], self.directory / "trec", "--qrels", trec)
+        mean = {(e["method"], e["metric"]): e["mean"] for e in record["summary"]}
+        for entry in again["summary"]:
+            self.assertAlmostEqual(entry["mean"], mean[entry["method"], entry["metric"]])
+        rows = json.loads((out / "run.json").read_text("utf-8"))["rows"]
+        lines = [line.split() for line in (out / "trec/bm25.run").read_text().splitlines()]
+        self.assertEqual([int(line[3]) for line in lines if line[0] == "q0"][:3], [1, 2, 3])
+        self.assert_fails(run(*command[:-1], out, "--haystack", "pooled"), "--haystack")
+        doubled = self.lines("set/corpus.jsonl", corpus + corpus[:1])
+        self.assert_fails(run(*command), "line 37", "d0")
+        self.assertTrue(doubled.exists())
+        sys.path[:0] = glob.glob(str(pathlib.Path(MODEL).parent / "test-python*"))
+        try:
+            import pytrec_eval
+        except ImportError as error:
+            self.skipTest(f"{error}: scripts/setup.sh --test-packages fetches it")
+        qrels = {}
+        for line in (out / "trec/qrels").read_text().splitlines():
+            query, _, document, grade = line.split()
+            qrels.setdefault(query, {})[document] = int(grade)
+        judge = pytrec_eval.RelevanceEvaluator(
+            qrels, {"ndcg_cut_10", "map", "recall_100", "recip_rank"})
+        theirs = {"doc_ndcg10": "ndcg_cut_10", "doc_map": "map", "doc_recall100": "recall_100",
+                  "doc_rr": "recip_rank"}
+        for method in ("bm25", "lead", "random"):
+            ranking = {}
+            for line in (out / f"trec/{method}.run").read_text().splitlines():
+                query, _, document, _, score, _ = line.split()
+                ranking.setdefault(query, {})[document] = float(score)
+            expected = judge.evaluate(ranking)
+            for row in rows:
+                if row["method"] != method:
+                    continue
+                for ours, name in theirs.items():
+                    self.assertAlmostEqual(row["metrics"][ours], expected[row["id"]][name],
+                                           places=6, msg=(method, row["id"], ours))
 
     def a_run(self, name, values, method="s3", adapter="x", question="Who?"):
         rows = [{"id": f"q{i}", "group": "", "question": question, "method": method,

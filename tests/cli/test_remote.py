@@ -142,6 +142,18 @@ class Remote(ProgramTest):
         self.assertFalse(answer["sentences"][0]["supported"])
         self.assertEqual([word["text"] for word in answer["unfounded"]], ["Ada"])
 
+    def test_eval_answers_takes_one_without_likelihoods(self):
+        record = {"document": "\n\n".join(PARAGRAPHS), "question": QUESTION,
+                  "answers": ["Ada Solberg"], "evidence": [[0, 20]]}
+        data = self.write("plain.jsonl", json.dumps(record) + "\n")
+        asked = ("eval", "answers", "--data", data, "--methods", "none,bm25", "--budgets", 200,
+                 "--reader", self.bad.url("good"), "--out", self.directory / "run")
+        self.assert_fails(run(*asked), "--no-likelihood")
+        report = run_json(*asked, "--no-likelihood")
+        self.assertEqual(report["reader"]["name"], "good")
+        rows = json.loads((self.directory / "run/run.json").read_text(encoding="utf-8"))["rows"]
+        self.assertEqual([row["answer"] for row in rows], [GOOD, GOOD])
+
     def test_an_interrupt_closes_the_connection(self):
         child = subprocess.Popen([PROGRAM, "ask", str(self.store), QUESTION, "--reader",
                                   self.bad.url("drip")], stdout=subprocess.PIPE,

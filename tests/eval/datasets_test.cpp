@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "eval/run_record.h"
 #include "temporary_files.h"
@@ -350,6 +351,16 @@ TEST_F(Datasets, EvidenceIsQuotedOrCountedInCharacters) {
     const auto refused = load_dataset(other);
     ASSERT_FALSE(refused.ok());
     EXPECT_NE(refused.error().message.find("--offsets"), std::string::npos);
+}
+
+TEST_F(Datasets, TheSeedOrdersThePool) {
+    DatasetOptions options = from(kHotpot, "dev.json");
+    options.haystack = Haystack::kPooled;
+    std::set<std::string> orders;
+    for (options.seed = 0; options.seed < 8; ++options.seed) {
+        orders.insert(load(options).collections[0].documents[0]);
+    }
+    EXPECT_GT(orders.size(), 1u);
 }
 
 TEST_F(Datasets, AnAnswerOutsideTheEvidenceIsNoted) {

@@ -136,6 +136,32 @@ TEST(TrainOptionsTest, HeadsNHeadsMaxLayerAndChooseDecideTheHeads) {
     EXPECT_EQ(cheap.result->adapter.deepest_layer(), 0u);  // the fake's layers are alike
 }
 
+TEST(TrainOptionsTest, HeadsThatTheRangesExcludeAreRefusedByName) {
+    const auto refused = [](const std::function<void(TrainOptions&)>& change) {
+        TrainOptions options = tiny();
+        change(options);
+        const TrainedRun run = train(options);
+        return run.result.ok() ? std::string("accepted") : run.result.error().message;
+    };
+    const std::string deep = refused([](TrainOptions& o) { o.heads = {{3, 1}}, o.max_layer = 2; });
+    EXPECT_THAT(deep, HasSubstr("3:1"));
+    EXPECT_THAT(deep, HasSubstr("--max-layer"));
+    const std::string many = refused([](TrainOptions& o) { o.n_heads = 64; });
+    EXPECT_THAT(many, HasSubstr("--n-heads"));
+    EXPECT_THAT(many, HasSubstr("have 8"));
+}
+
+TEST(TrainOptionsTest, AnAdapterToDoubtIsWarnedOf) {
+    const TrainedRun bad = changed(
+        [](TrainOptions& o) { o.sae_steps = 1, o.latents = 1024, o.k = 64, o.sae_tokens = 1200; });
+    ASSERT_FALSE(bad.result->report.warnings.empty());
+    EXPECT_THAT(bad.result->report.warnings[0], HasSubstr("FVU"));
+    EXPECT_THAT(bad.result->report.warnings[0], HasSubstr("KV head"));
+    EXPECT_THAT(bad.notes, HasSubstr("warning: "));
+    EXPECT_EQ(bad.record()["warnings"].size(), bad.result->report.warnings.size());
+    EXPECT_TRUE(usual().record()["warnings"].is_array());
+}
+
 TEST(TrainOptionsTest, ClozePairsAreSoMany) {
     EXPECT_EQ(usual().record()["cloze_pairs"], 120);
     EXPECT_EQ(changed([](TrainOptions& o) { o.cloze_pairs = 140; }).record()["cloze_pairs"], 140);

@@ -122,6 +122,7 @@ TEST(Pipeline, TheIndexDoesNotDependOnTheQuerySide) {
 
 TEST(Pipeline, GivenHeadsAreUsed) {
     TrainOptions options = small_options();
+    options.max_layer = -1;  // the heads say how deep
     options.heads = {{3, 1}, {0, 2}};
     const auto result = train(options);
     ASSERT_TRUE(result.ok()) << result.error().message;
