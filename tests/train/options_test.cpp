@@ -206,12 +206,12 @@ TEST(TrainOptionsTest, QueryStepsNegativesAndModelQuestionsTrainTheQuerySide) {
     EXPECT_EQ(hard.record()["query_side"]["negatives"], "bm25");
     EXPECT_NE(hard.record()["query_side"]["last_loss"], plain.record()["query_side"]["last_loss"]);
     int asked = 0;
-    const TrainedRun written =
-        changed([](TrainOptions& o) { o.query_steps = 12, o.model_questions = 5; },
-                [&asked](const std::string&) -> Result<std::string> {
-                    ++asked;
-                    return std::string("Who was it that came there first?");
-                });
+    const TrainedRun written = changed(
+        [](TrainOptions& o) { o.query_steps = 12, o.model_questions = 5; },
+        [&asked](std::span<const QuestionTask> tasks) -> Result<std::vector<std::string>> {
+            asked += static_cast<int>(tasks.size());
+            return std::vector<std::string>(tasks.size(), "Who was it that came there first?");
+        });
     EXPECT_EQ(asked, 5);
     EXPECT_EQ(written.record()["query_side"]["model_questions"], 5);
 }
