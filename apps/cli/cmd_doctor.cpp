@@ -92,7 +92,7 @@ Json scan_json(const GlobalOptions& options, Json& adapters) {
     const auto adapter = open_scan_adapter(request, *model);
     if (!adapter.ok()) return fail_with(adapter.error());
     if (engine.adapter.empty()) {
-        const auto found = find_adapter(engine.adapter_dirs, model->file_hash);
+        const auto found = find_adapter(engine.adapter_dirs, model->file_hash, model->identity);
         if (found.ok()) json["adapter"] = *found;
     } else {
         json["adapter"] = engine.adapter;

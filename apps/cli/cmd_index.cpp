@@ -149,6 +149,17 @@ void add_index_command(Context& context) {
     command->add_flag("--prune", arguments->options.prune,
                       "drop documents of the directories given whose files are gone");
     command
+        ->add_option_function<std::string>(
+            "--embed",
+            [arguments, &context](const std::string& model) {
+                arguments->options.embed = true;
+                if (model != "default") context.options.engine.embedder = model;
+            },
+            "also keep a vector of every passage, made by this embedder (GGUF), for --method "
+            "dense; default: MiniLM, or --embedder. A store that has vectors gets those of new "
+            "documents without this")
+        ->type_name("FILE|default");
+    command
         ->add_option("--commit-tokens", arguments->options.commit_tokens,
                      "a commit point at least every so many tokens (0: 16384; 131072 on a device)")
         ->check(CLI::IsMember({0u}) | CLI::Range(256u, 1u << 24))

@@ -49,6 +49,10 @@ void note_passed_over(const SearchResult& result) {
                  result.passed_over_tokens);
 }
 
+void print_notes(const SearchResult& result) {
+    for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+}
+
 void print_search(const SearchResult& result) {
     if (!result.evidence_found) {
         std::printf("No unit reaches the evidence floor (%.3f < %.3f); the nearest ones:\n\n",
@@ -60,6 +64,7 @@ void print_search(const SearchResult& result) {
                 result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
     print_rerank(result.rerank);
     note_passed_over(result);
+    print_notes(result);
 }
 
 // The engine, and the store that is asked.
@@ -240,6 +245,7 @@ int ask_once(Source& source, const QueryArguments& arguments, const std::string&
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
     print_rerank(result->search.rerank);
     note_passed_over(result->search);
+    print_notes(result->search);
     return 0;
 }
 

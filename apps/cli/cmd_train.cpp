@@ -3,10 +3,13 @@
 
 #include "adapter/adapter_search.h"
 #include "commands.h"
+#include "fit_fusion.h"
 #include "model/llama_model.h"
 #include "output.h"
 #include "progress_bar.h"
+#include "s3attn/reason.h"
 #include "s3attn/trainer.h"
+#include "train/context_stage.h"
 #include "train_report.h"
 
 namespace s3attn::cli {
@@ -21,6 +24,7 @@ struct TrainArguments {
     std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
     bool context_only = false;
+    uint32_t fusion_questions = 0;
     const CLI::App* command = nullptr;  // says which options were given
 
     bool given(const std::string& option) const { return command->count(option) > 0; }
@@ -147,15 +151,44 @@ int show_report(const Result<Report>& report, const std::string& out, bool json)
     return 0;
 }
 
+// The directory that --adapter names, or that fits the model.
+Result<std::string> adapter_of(const GlobalOptions& options) {
+    if (!options.engine.adapter.empty()) return options.engine.adapter;
+    S3ATTN_TRY(const ModelInfo model, read_model_info(options.engine.model));
+    auto found = find_adapter(options.engine.adapter_dirs, model.file_hash, model.identity);
+    if (found.ok()) return found;
+    return make_error(found.error().code, reason::kNoAdapter, options.engine.model,
+                      "no adapter fits " + model.name + " (" + found.error().message + ")");
+}
+
+Result<FusionFit> add_fusion(const std::string& directory, const TrainOptions& train,
+                             uint32_t questions, const GlobalOptions& options, ProgressSink& sink,
+                             const CancelToken& cancel) {
+    S3ATTN_TRY(Adapter adapter, load_adapter(directory));
+    S3ATTN_TRY(const auto others, other_files(directory));
+    EngineOptions engine = options.engine;
+    engine.adapter = directory;
+    S3ATTN_TRY(FusionFit fit,
+               fit_fusion(engine, adapter, train.corpus, questions, train.seed, sink, cancel));
+    adapter.fusion = fit.model;
+    S3ATTN_CHECK(save_adapter(adapter, train.out.empty() ? directory : train.out, others));
+    return fit;
+}
+
+int run_fusion(const TrainOptions& train, uint32_t questions, const GlobalOptions& options,
+               const CancelToken& cancel) {
+    const auto adapter = adapter_of(options);
+    if (!adapter.ok()) return fail(adapter.error());
+    ConsoleProgress progress(options.quiet);
+    const auto fit = add_fusion(*adapter, train, questions, options, progress, cancel);
+    progress.finish();
+    return show_report(fit, train.out.empty() ? *adapter : train.out, options.json);
+}
+
 int run_context_heads(TrainOptions train, const GlobalOptions& options, const CancelToken& cancel) {
-    std::string adapter = options.engine.adapter;
-    if (adapter.empty()) {
-        const auto model = read_model_info(train.model);
-        if (!model.ok()) return fail(model.error());
-        const auto found = find_adapter(options.engine.adapter_dirs, model->file_hash);
-        if (!found.ok()) return fail(found.error());
-        adapter = *found;
-    }
+    const auto found = adapter_of(options);
+    if (!found.ok()) return fail(found.error());
+    const std::string& adapter = *found;
     if (train.context.heads == 0) train.context.heads = kUsualContextHeads;
     ConsoleProgress progress(options.quiet);
     const auto report = add_context_heads(adapter, train, progress, cancel);
@@ -171,6 +204,9 @@ int run_train(const TrainArguments& arguments, const GlobalOptions& options,
     if (!sweep.ok()) {
         fail(sweep.error());
         return 2;
+    }
+    if (arguments.fusion_questions > 0) {
+        return run_fusion(train, arguments.fusion_questions, options, cancel);
     }
     if (arguments.context_only) return run_context_heads(train, options, cancel);
     ConsoleProgress progress(options.quiet);
@@ -280,6 +316,12 @@ void add_context_options(CLI::App& command, TrainArguments& arguments) {
     command.add_flag("--context-heads-only", arguments.context_only,
                      "add them to the adapter that --adapter names, or that fits the model, and "
                      "train nothing (with --out: to a copy of it)");
+    command
+        .add_option("--fusion-questions", arguments.fusion_questions,
+                    "fit how the hybrid weighs attention and words for each question, with so many "
+                    "sentences of the corpus, in that adapter, and train nothing; 400 are good")
+        ->check(CLI::Range(50u, 100000u))
+        ->type_name("N");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "remote/reader_url.h"
@@ -21,7 +22,6 @@ const char* advice_on(const Error& error) {
     };
     static constexpr Advice kAdvice[] = {
         {reason::kNoModel, "pass --model FILE.gguf, or run `make setup` for the default"},
-        {reason::kNoAdapter, "make one with `s3attn train --model MODEL --corpus FILES --out DIR`"},
         {reason::kAdapterMismatch,
          "make one with `s3attn train --model MODEL --corpus FILES --out DIR`"},
         {reason::kBudgetSmall, "pass a larger --budget"},
@@ -40,6 +40,16 @@ const char* advice_on(const Error& error) {
                                             : "pass --model with that model";
 }
 
+// What a model without an adapter is still good for, and how to give it one.
+void print_ways_without_adapter(const std::string& model) {
+    std::string name = std::filesystem::path(model).stem().string();
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    std::fprintf(stderr,
+                 "  answer with it, while the default model finds the evidence: --reader %s\n"
+                 "  or train one: s3attn train --model %s --corpus TEXTS --out %s/adapters/%s\n",
+                 model.c_str(), model.c_str(), default_cache_dir().c_str(), name.c_str());
+}
+
 }  // namespace
 
 void explain_files(std::vector<NamedValue> files) { g_named_files = std::move(files); }
@@ -52,6 +62,10 @@ int fail(const Error& error) {
     const char* advice = advice_on(error);
     std::fprintf(stderr, "error: %s%s%s\n", error.message.c_str(), advice == nullptr ? "" : ": ",
                  advice == nullptr ? "" : advice);
+    if (error.reason == reason::kNoAdapter && !error.subject.empty()) {
+        print_ways_without_adapter(error.subject);
+        return 1;
+    }
     for (const NamedValue& file : g_named_files) {
         if (file.value.empty() || error.message.find(file.value) == std::string::npos) continue;
         std::fprintf(stderr, "note: %s is what %s names\n", file.value.c_str(),

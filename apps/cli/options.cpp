@@ -148,6 +148,11 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                    "window of the answering model in tokens (0: up to 8192; eval answers: 32768)")
         ->envname("S3ATTN_READER_CONTEXT")
         ->capture_default_str();
+    app.add_option("--embedder", engine.embedder,
+                   "GGUF of the embedder of the voice dense (default: MiniLM, where "
+                   "`scripts/setup.sh --embedder` puts it)")
+        ->envname("S3ATTN_EMBEDDER")
+        ->type_name("FILE");
     app.add_option("--cache-dir", engine.cache_dir,
                    "where fast scan copies of models are kept (default: ~/.cache/s3attn)")
         ->envname("S3ATTN_CACHE_DIR")
@@ -160,8 +165,9 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
 void add_search_options(CLI::App& command, SearchOptions& options) {
     command
         .add_option("--method", options.method,
-                    "s3: the model's own attention; bm25: shared words; hybrid: both (default); or "
-                    "a mixture of your own: sum(s3:4,bm25:1), rrf(s3,bm25)")
+                    "s3: the model's own attention; bm25: shared words; dense: an embedder's "
+                    "vectors (index --embed); hybrid: s3 and bm25 (default); or a mixture of your "
+                    "own: sum(s3:4,bm25:1,dense:4), rrf(s3,bm25)")
         ->envname("S3ATTN_METHOD")
         ->check(CLI::Validator(
             [](const std::string& method) {
@@ -284,6 +290,11 @@ void fill_defaults(GlobalOptions& options) {
     options.engine.reader = find_named_model(options.engine.reader);
     if (options.engine.cache_dir.empty()) options.engine.cache_dir = default_cache_dir();
     options.engine.adapter_dirs = default_adapter_dirs();
+    const std::string embedder = options.engine.cache_dir + "/all-MiniLM-L6-v2.F16.gguf";
+    std::error_code ignored;
+    if (options.engine.embedder.empty() && fs::is_regular_file(embedder, ignored)) {
+        options.engine.embedder = embedder;
+    }
 }
 
 }  // namespace s3attn::cli

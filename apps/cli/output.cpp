@@ -61,30 +61,9 @@ Json to_json(const Span& span) {
     return json;
 }
 
-Json to_json(const RerankReport& rerank) {
-    Json json = {{"done", rerank.done}};
-    if (!rerank.model.empty()) json["model"] = rerank.model;
-    if (!rerank.done) {
-        json["why"] = rerank.why.empty() ? "--rerank off" : rerank.why;
-        return json;
-    }
-    json["device"] = rerank.on_device ? "cuda" : "cpu";
-    json["units"] = rerank.units;
-    json["left_out"] = rerank.left_out;
-    json["tokens"] = rerank.tokens;
-    json["milliseconds"] = rerank.milliseconds;
-    json["attention"] = Json::array();
-    for (const RerankReport::UnitShare& unit : rerank.attention) {
-        json["attention"].push_back({{"unit", unit.unit_id.value},
-                                     {"share", unit.share},
-                                     {"first_place", unit.first_place + 1}});
-    }
-    return json;
-}
-
 Json rerank_line(const RerankReport& rerank) {
     Json json = {{"arrow", "units -> read again in context"}};
-    json.update(to_json(rerank));
+    json.update(apps::to_json(rerank));
     if (rerank.links.empty()) return json;
     json["tokens_of_question"] = rerank.question_tokens;
     json["links"] = Json::array();
@@ -121,7 +100,9 @@ Json to_json(const SearchResult& result) {
         json["postings_read_share"] =
             static_cast<double>(result.postings_read) / static_cast<double>(result.postings);
     }
-    json["rerank"] = to_json(result.rerank);
+    json["rerank"] = apps::to_json(result.rerank);
+    if (!result.notes.empty()) json["notes"] = result.notes;
+    for (const VoiceScore& each : result.weights) json["weights"][each.voice] = each.score;
     if (result.quote.found) json["quote"] = apps::quote_json(result);
     json["timings_ms"] = result.timings_ms;
     return json;
@@ -166,6 +147,7 @@ Json to_json(const IndexReport& report) {
     json["tokens"] = report.tokens;
     json["seconds"] = report.seconds;
     json["tokens_per_s"] = report.tokens_per_s;
+    json["vectors"] = report.vectors;
     json["bytes"] = report.bytes;
     json["bytes_per_token"] = report.bytes_per_token;
     json["store_tokens"] = report.store_tokens;

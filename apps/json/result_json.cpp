@@ -91,6 +91,27 @@ void add_document(const DocumentInfo& document, Json& json) {
     json["missing"] = document.missing;
 }
 
+Json to_json(const RerankReport& rerank) {
+    Json json = {{"done", rerank.done}};
+    if (!rerank.model.empty()) json["model"] = rerank.model;
+    if (!rerank.done) {
+        json["why"] = rerank.why.empty() ? "off" : rerank.why;
+        return json;
+    }
+    json["device"] = rerank.on_device ? "cuda" : "cpu";
+    json["units"] = rerank.units;
+    json["left_out"] = rerank.left_out;
+    json["tokens"] = rerank.tokens;
+    json["milliseconds"] = rerank.milliseconds;
+    json["attention"] = Json::array();
+    for (const RerankReport::UnitShare& unit : rerank.attention) {
+        json["attention"].push_back({{"unit", unit.unit_id.value},
+                                     {"share", unit.share},
+                                     {"first_place", unit.first_place + 1}});
+    }
+    return json;
+}
+
 std::string dump(const Json& json, int indent) {
     return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }

@@ -26,6 +26,8 @@ Json quote_json(const SearchResult& result);
 Json sentences_json(const AskResult& result);
 Json unfounded_json(const AskResult& result);
 void add_document(const DocumentInfo& document, Json& json);
+// What the second stage did and what it cost, or why there was none.
+Json to_json(const RerankReport& rerank);
 
 // Of a search with SearchOptions::explain: one line for each arrow; none without.
 std::vector<std::string> explain_lines(const SearchResult& result);

@@ -149,12 +149,29 @@ uint32_t read_most_tokens(Fields& fields, const std::vector<const char*>& names,
     return static_cast<uint32_t>(used);
 }
 
-void read_search_fields(Fields& fields, SearchOptions& options) {
+// "auto", "off", or how many units to read again.
+std::optional<RerankOptions> read_rerank(Fields& fields, const RerankOptions& usual) {
+    const Json* value = fields.find("rerank");
+    if (value == nullptr) return std::nullopt;
+    RerankOptions rerank = usual;
+    if (value->is_number()) {
+        rerank.mode = RerankOptions::Mode::kOn;
+        rerank.units = static_cast<uint32_t>(fields.integer("rerank", 20, 2, 1000));
+    } else if (*value == "auto" || *value == "off") {
+        rerank.mode = *value == "auto" ? RerankOptions::Mode::kAuto : RerankOptions::Mode::kOff;
+    } else {
+        fields.fail("rerank", "must be \"auto\", \"off\" or a number of passages from 2 to 1000");
+    }
+    return rerank;
+}
+
+void read_search_fields(const Service& service, Fields& fields, SearchOptions& options) {
     options.method = fields.one_of("method", {"s3", "bm25", "hybrid"}, "hybrid");
     options.budget_tokens =
         static_cast<uint32_t>(fields.integer("budget_tokens", options.budget_tokens, 1, 1 << 20));
     options.max_spans = static_cast<uint32_t>(fields.integer("max_spans", 0, 0, 10000));
     options.attention = fields.flag("attention");
+    options.rerank = read_rerank(fields, service.questions().rerank());
 }
 
 Outcome<ChatRequest> read_chat_request(const Service& service, const Access& access,
@@ -183,7 +200,7 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Access& acc
 Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, const Access& access,
                                     ChatRequest request) {
     AskOptions& options = request.question.options;
-    read_search_fields(fields, options.search);
+    read_search_fields(service, fields, options.search);
     request.attention = options.search.attention;
     request.evidence = fields.flag("evidence") || request.attention;
     request.stream = fields.flag("stream");

@@ -62,8 +62,8 @@ void add_evidence_fields(const Service& service, const ChatRequest& request,
 std::string new_answer_id(const char* prefix);
 
 // Fields of a search that chat and search requests share: method, budget_tokens, max_spans,
-// attention.
-void read_search_fields(Fields& fields, SearchOptions& options);
+// attention, rerank.
+void read_search_fields(const Service& service, Fields& fields, SearchOptions& options);
 
 // Ends an answer at a stop text of the client, which is not part of it.
 class StopTexts {

@@ -189,7 +189,7 @@ void HttpApi::Routes::search(const Request& request, Response& response) {
     Fields fields(*body);
     const std::string question = fields.required_text("question");
     SearchOptions options;
-    read_search_fields(fields, options);
+    read_search_fields(service_, fields, options);
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return send_failure(response, *fields.failure());
     const auto stores = access_of(request).choose(service_.stores(), names);

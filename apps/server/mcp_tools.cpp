@@ -37,6 +37,27 @@ Json place_properties() {
             {"text", {{"type", "string"}}}};
 }
 
+Json rerank_schema() {
+    return {{"description",
+             "read the best passages again, all in one context with the question: auto (where it "
+             "is quick), off, or how many"},
+            {"anyOf",
+             {{{"enum", {"auto", "off"}}},
+              {{"type", "integer"}, {"minimum", 2}, {"maximum", 1000}}}},
+            {"default", "auto"}};
+}
+Json rerank_report_schema() {
+    return {{"type", "object"},
+            {"properties",
+             {{"done", {{"type", "boolean"}}},
+              {"why", text_schema("where it was not done")},
+              {"model", {{"type", "string"}}},
+              {"units", {{"type", "integer"}}},
+              {"tokens", {{"type", "integer"}}},
+              {"milliseconds", {{"type", "number"}}}}},
+            {"required", Json::array({"done"})}};
+}
+
 Json search_tool() {
     Json input = {
         {"question", text_schema("what you want to know, as a question")},
@@ -47,8 +68,10 @@ Json search_tool() {
           {"default", "hybrid"},
           {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
         {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
-        {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)}};
+        {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)},
+        {"rerank", rerank_schema()}};
     Json output = {{"evidence_found", {{"type", "boolean"}}},
+                   {"rerank", rerank_report_schema()},
                    {"spans", list_of(object_schema(place_properties(), Json::array({"text"})))}};
     return {{"name", "search"},
             {"title", "Search documents"},
@@ -69,11 +92,13 @@ Json ask_tool() {
                   {"max_tokens",
                    {{"type", "integer"},
                     {"minimum", 1},
-                    {"description", "most tokens of the answer (default: what suits the model)"}}}};
+                    {"description", "most tokens of the answer (default: what suits the model)"}}},
+                  {"rerank", rerank_schema()}};
     Json citation = place_properties();
     citation["number"] = {{"type", "integer"}};
     Json output = {{"answer", {{"type", "string"}}},
                    {"evidence_found", {{"type", "boolean"}}},
+                   {"rerank", rerank_report_schema()},
                    {"citations", list_of(object_schema(citation, Json::array({"number"})))}};
     return {
         {"name", "ask"},
@@ -177,7 +202,7 @@ Json search(Service& service, const Json& arguments, const ToolContext& context)
     Fields fields(arguments);
     const std::string question = fields.required_text("question");
     SearchOptions options;
-    read_search_fields(fields, options);
+    read_search_fields(service, fields, options);
     options.attention = false;
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
@@ -231,6 +256,7 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
                      {"sentences", apps::sentences_json(event->result)},
                      {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},
+                     {"rerank", apps::to_json(event->found->result.rerank)},
                      {"citations", citations_json(service, *event->found, event->result)}};
         if (service.question_log().on()) {
             Json entry = {{"key", context.access.name},

@@ -21,6 +21,24 @@ void add_timings(const SearchResult& from, SearchResult& to) {
     for (const auto& [stage, ms] : from.timings_ms) to.timings_ms[stage] += ms;
     to.postings += from.postings;
     to.postings_read += from.postings_read;
+    for (const std::string& note : from.notes) {
+        if (std::find(to.notes.begin(), to.notes.end(), note) == to.notes.end()) {
+            to.notes.push_back(note);
+        }
+    }
+}
+
+// What the second stages of all stores cost together. Unit ids are a store's own.
+void add_rerank(const RerankReport& from, RerankReport& to) {
+    if (!from.done) return;
+    const RerankReport before = to.done ? std::move(to) : RerankReport();
+    to = from;
+    to.units += before.units;
+    to.left_out += before.left_out;
+    to.tokens += before.tokens;
+    to.milliseconds += before.milliseconds;
+    to.attention.clear();
+    to.links.clear();
 }
 
 }  // namespace
@@ -48,12 +66,18 @@ Found merge_found(std::vector<std::pair<size_t, SearchResult>> found, uint32_t b
     merged.result.spans.clear();
     merged.result.attention.spans.clear();
     merged.result.timings_ms.clear();
+    merged.result.notes.clear();
+    merged.result.weights.clear();  // each store has its own
+    merged.result.rerank = {};
+    merged.result.rerank.why = found[0].second.rerank.why;
+    merged.result.rerank.model = found[0].second.rerank.model;
     merged.result.used_tokens = 0;
     merged.result.postings = merged.result.postings_read = 0;
     const bool any = found[0].second.evidence_found;
     size_t ranks = 0;
     for (auto& [store, result] : found) {
         add_timings(result, merged.result);
+        add_rerank(result.rerank, merged.result.rerank);
         if (any && !result.evidence_found) result.spans.clear();
         ranks = std::max(ranks, result.spans.size());
     }

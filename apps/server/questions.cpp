@@ -41,6 +41,9 @@ Failure failure_of_question(const Error& error) {
         failure.param = "budget_tokens";
         failure.message += " (budget_tokens)";
     }
+    if (error.reason == reason::kNoRerank) {
+        failure = {409, "no_second_stage", error.message, "rerank", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
@@ -48,15 +51,19 @@ Failure failure_of_question(const Error& error) {
     return failure;
 }
 
-EngineOptions without_reader(EngineOptions options) {
+// A request names its reader. Passages are read again by the first that is a file, in a search too.
+EngineOptions for_requests(EngineOptions options, const std::vector<std::string>& readers) {
     options.reader.clear();
+    for (const std::string& reader : readers) {
+        if (options.rerank_model.empty() && !is_reader_url(reader)) options.rerank_model = reader;
+    }
     return options;
 }
 
 // Only shares of attention are wanted of it.
 EngineOptions without_second_stage(EngineOptions options) {
     options.rerank.mode = RerankOptions::Mode::kOff;
-    return without_reader(std::move(options));
+    return for_requests(std::move(options), {});
 }
 
 }  // namespace
@@ -82,9 +89,10 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
     : stores_(stores),
       scanning_model_(fs::path(engine.model).stem().string()),
       window_(engine.reader_context > 0 ? engine.reader_context : 8192),
+      rerank_(engine.rerank),
       metrics_(metrics),
-      searches_(1, waiting, without_reader(engine)),
-      answers_(answers, waiting, without_reader(engine)),
+      searches_(1, waiting, for_requests(engine, readers)),
+      answers_(answers, waiting, for_requests(engine, readers)),
       reranks_(1, waiting, without_second_stage(engine)) {
     for (const std::string& file : readers) {
         const std::string name =

@@ -96,6 +96,8 @@ class Questions {
     Outcome<size_t> choose_reader(const std::string& name) const;
     // The window that a reader has where the model allows it, in tokens.
     uint32_t reader_window() const { return window_; }
+    // The second stage of a request that does not ask for another.
+    const RerankOptions& rerank() const { return rerank_; }
 
     // Budgets count in tokens of the scanning model here, of the reader in ask(). Looks at
     // `keep_going` now and then; false ends it.
@@ -133,6 +135,7 @@ class Questions {
     std::vector<NamedReader> readers_;
     const std::string scanning_model_;
     const uint32_t window_;
+    const RerankOptions rerank_;
     Metrics& metrics_;
     InlineStores inline_stores_;
     WorkQueue searches_, answers_, reranks_;

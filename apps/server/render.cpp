@@ -103,7 +103,9 @@ Json found_json(const Service& service, const Found& found, const std::vector<ui
         {"adapter", result.adapter},
         {"quote", apps::quote_json(result)},
         {"spans", Json::array()},
+        {"rerank", apps::to_json(result.rerank)},
         {"timings_ms", result.timings_ms}};
+    if (!result.notes.empty()) json["notes"] = result.notes;
     if (result.quote.found) {
         if (found.inline_store) {
             json["quote"]["name"] = result.spans[result.quote.span_index].path;
@@ -153,7 +155,18 @@ Json attention_json(const Service& service, const Found& found) {
         json["spans"].push_back({{"lexical_share", rounded(span.lexical_share, 1e4)},
                                  {"shared_words", span.shared_words},
                                  {"links", std::move(links)}});
+        if (attention.context_tokens.empty()) continue;
+        Json context = Json::array();
+        for (const RerankReport::Link& link : span.context) {
+            context.push_back({{"question_token", link.question_token},
+                               {"begin", link.byte_begin},
+                               {"end", link.byte_end},
+                               {"attention", rounded(link.attention, 1e8)}});
+        }
+        json["spans"].back()["context_share"] = rounded(span.context_share);
+        json["spans"].back()["context"] = std::move(context);
     }
+    if (!attention.context_tokens.empty()) json["context_tokens"] = attention.context_tokens;
     return json;
 }
 

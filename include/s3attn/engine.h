@@ -57,6 +57,7 @@ struct EngineOptions {
     Device device = Device::kAuto;  // kCuda fails where there is none
     uint32_t reader_context = 0;    // window of the reader in tokens; 0: up to 8192
     RerankOptions rerank;           // of every search
+    std::string embedder;           // GGUF that makes the vectors of the voice "dense"; empty: none
     std::string rerank_model;       // GGUF of the second stage; empty: `reader`
                                     // where that is a file, or `model`
 };

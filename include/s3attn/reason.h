@@ -20,6 +20,8 @@ inline constexpr char kNoModel[] = "model.none";
 inline constexpr char kModelFile[] = "model.file";  // no GGUF file, or a damaged one
 inline constexpr char kNoAdapter[] = "adapter.none_for_model";
 inline constexpr char kAdapterMismatch[] = "adapter.mismatch";
+inline constexpr char kNoVectors[] = "store.no_vectors";  // for the voice "dense"
+inline constexpr char kNoRerank[] = "rerank.none";  // no context heads for a second stage
 inline constexpr char kNoDevice[] = "device.none";
 
 // Questions; the subject is the option.

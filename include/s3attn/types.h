@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,7 @@ struct VoiceScore {
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
 struct Span {
+    UnitId unit_id;
     DocumentId doc_id;
     std::string path;
     OffsetSpace offsets = OffsetSpace::kSource;
@@ -112,7 +114,8 @@ struct RerankReport {
         uint32_t first_place = 0;  // 0-based, before the second stage
     };
     std::vector<UnitShare> attention;  // in the new order
-    // With SearchOptions::explain: which question token looked where, the largest first.
+    // With SearchOptions::explain or attention: which question token looked where, the largest
+    // first.
     struct Link {
         uint32_t question_token = 0;
         UnitId unit_id;
@@ -142,6 +145,8 @@ struct SearchOptions {
     double round_weight = 0.5;  // of a further round's scores; the first round's count 1
     bool explain = false;       // fill SearchResult::explanation
     bool attention = false;     // fill SearchResult::attention
+    // The second stage of this search; empty: as EngineOptions::rerank says.
+    std::optional<RerankOptions> rerank = std::nullopt;
     bool quote = false;         // fill SearchResult::quote; ask() always does
     // Which documents may be found; empty: all. Attention is scored as if the store held no others.
     std::function<bool(const DocumentInfo&)> documents = {};
@@ -172,9 +177,14 @@ struct SpanAttention {
     std::vector<std::string> shared_words;  // stems that question and span have in common
     std::vector<AttentionLink> links;       // the 64 of largest mass, that first; all would add up
                                             // to score_s3
+    // Where the second stage ran: what this span got of the question's attention in context, and
+    // which question token (into Attention::context_tokens) looked where, the largest first.
+    double context_share = 0;
+    std::vector<RerankReport::Link> context;
 };
 struct Attention {
     std::vector<std::string> question_tokens;
+    std::vector<std::string> context_tokens;  // likewise, as the second stage's model cuts them
     std::vector<AttentionHead> heads;  // none where the method did not use them
     std::vector<UnitAttention> units;  // every unit of the store, in order of document and place
     std::vector<SpanAttention> spans;  // of SearchResult::spans, in that order
@@ -245,6 +255,8 @@ struct SearchResult {
     uint64_t postings_read = 0;  // of these, each counted once
     std::map<std::string, double> timings_ms;  // stage -> milliseconds
     RerankReport rerank;
+    std::vector<VoiceScore> weights;  // of each voice in a "hybrid" of this question; else empty
+    std::vector<std::string> notes;   // what a person should know about how it was searched
     Quote quote;              // with SearchOptions::quote
     Explanation explanation;  // with SearchOptions::explain
     Attention attention;      // with SearchOptions::attention
@@ -331,6 +343,9 @@ struct IndexOptions {
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
     bool prune = false;  // drop the documents of IndexReport::gone
+    // Keep a vector of every unit beside the codes, made by EngineOptions::embedder: the voice
+    // "dense". A store that has vectors gets them for new documents with or without this.
+    bool embed = false;
 };
 
 // What of a document is not in the store as it stands in the source. Nothing is left out silently.
@@ -390,6 +405,7 @@ struct IndexReport {
     double bytes_per_token = 0;  // bytes / all live tokens of the store
     uint64_t store_tokens = 0;   // all live tokens of the store
     uint64_t peak_rss_bytes = 0;
+    uint64_t vectors = 0;  // made in this run, of units that had none; IndexOptions::embed
     std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
     bool cancelled = false;                    // stopped by the CancelToken; committed work is kept
     // On a CUDA device: the share of the time in which forward passes ran, and what the driver says

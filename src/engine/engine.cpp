@@ -12,6 +12,7 @@
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "engine/context_rerank.h"
+#include "engine/dense_voice.h"
 #include "engine/device_monitor.h"
 #include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
@@ -42,16 +43,27 @@ uint64_t size_of(const std::string& path) {
     return ignored ? 0 : size;
 }
 
+// What a store was made with; empty where there is none yet.
+Fingerprint fingerprint_of(const std::string& directory) {
+    const auto reader = StoreReader::open(directory, nullptr);
+    return reader.ok() ? (*reader)->fingerprint() : Fingerprint();
+}
+
 // The chunk size a store was made with, if there is such a store.
-std::optional<uint32_t> chunk_tokens_of(const std::string& directory) {
-    auto reader = StoreReader::open(directory, nullptr);
-    if (!reader.ok()) return std::nullopt;
-    const auto& fields = (*reader)->fingerprint().fields;
-    const auto found = fields.find("chunk_tokens");
-    if (found == fields.end()) return std::nullopt;
+std::optional<uint32_t> chunk_tokens_of(const Fingerprint& store) {
+    const auto found = store.fields.find("chunk_tokens");
+    if (found == store.fields.end()) return std::nullopt;
     const long value = std::strtol(found->second.c_str(), nullptr, 10);
     if (value <= 0) return std::nullopt;
     return static_cast<uint32_t>(value);
+}
+
+// Codes of two quantisations in one store would make an index that depends on the order of runs.
+Error refuse_other_quantisation(const std::string& store, const std::string& model) {
+    return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, "model_hash",
+                      "store '" + store + "' was made with another quantisation than " + model +
+                          ": this one can search it, not add to it; index with the file that made "
+                          "it, or into a new store");
 }
 
 class EngineImpl final : public Engine {
@@ -88,6 +100,10 @@ class EngineImpl final : public Engine {
                                   const CancelToken& cancel);
     Result<SearchResult> search_for(const Store& store, const std::string& question,
                                     const SearchOptions& options, const Reader* reader);
+    // The voice "dense" where the method asks it; null where it does not.
+    Result<std::unique_ptr<DenseVoice>> dense_voice(Snapshot& snapshot,
+                                                    const SearchOptions& options,
+                                                    std::vector<std::string>& notes);
     Result<AskResult> ask_now(const Store& store, const std::string& question,
                               const AskOptions& options, const OnPiece& on_piece,
                               const OnEvidence& on_evidence);
@@ -101,6 +117,7 @@ class EngineImpl final : public Engine {
     ScannerSlot scanners_{parts_};
     ReaderSlot readers_{parts_};
     StageSlot stages_{parts_};
+    EmbedderSlot embedder_{parts_.open_embedder};
     StoreSlot stores_;
     std::timed_mutex index_mutex_;
     std::shared_ptr<Scanner> coder_scanner_;  // of coder_
@@ -176,7 +193,11 @@ Result<IndexReport> EngineImpl::index_now(Store& store, const std::vector<std::s
     }
     S3ATTN_TRY(const CancellableLock one_at_a_time, lock_unless(index_mutex_, &cancel));
     uint32_t chunk = parts_.chunk_tokens;
-    if (chunk == 0) chunk = chunk_tokens_of(store.directory()).value_or(kDefaultChunkTokens);
+    const Fingerprint made = fingerprint_of(store.directory());
+    if (chunk == 0) chunk = chunk_tokens_of(made).value_or(kDefaultChunkTokens);
+    if (is_other_quantisation(made, fingerprint_, *parts_.adapter)) {
+        return refuse_other_quantisation(store.directory(), parts_.model.name);
+    }
     InputList found = expand_inputs(inputs, options.recursive);
     const std::vector<PlacedFile> files =
         choose_shard(std::move(found.files), options.shard, options.shards);
@@ -195,6 +216,12 @@ Result<IndexReport> EngineImpl::index_now(Store& store, const std::vector<std::s
                                   shape, {uint64_t{options.memory_mib} << 20}, cancel));
     std::optional<HandleWriter> writer(std::move(opened));
 
+    S3ATTN_TRY(const auto stored_embedder, (*writer)->embedder());
+    const bool embed = options.embed || stored_embedder.has_value();
+    if (embed) {  // said before anything is scanned
+        S3ATTN_TRY(const EmbedderInfo info, embedder_.info(stored_embedder));
+        S3ATTN_CHECK((*writer)->use_embedder(info));
+    }
     const Stopwatch watch;
     IndexReport report;
     report.notes = std::move(found.notes);
@@ -202,14 +229,20 @@ Result<IndexReport> EngineImpl::index_now(Store& store, const std::vector<std::s
     const auto before = coder_->timings_ms();
     DeviceMonitor monitor(parts_.device == Device::kCuda);
     Indexer indexer(*scanner, *coder_, **writer, own, sink, cancel);
-    const Status status = guarded([&]() -> Status {
+    Status status = guarded([&]() -> Status {
         S3ATTN_CHECK(index_files(files, indexer, cancel, report));
         return find_gone(store, inputs, options.prune, **writer, report);
     });
     const double seconds = watch.seconds();
     monitor.stop();
+    const Stopwatch embed_watch;
+    if (status.ok() && embed) {
+        status =
+            guarded([&] { return embed_units(**writer, embedder_, sink, cancel, report.vectors); });
+    }
     report.tokens = indexer.tokens_scanned();
     report.timings_ms = indexer.timings_ms();
+    if (embed) report.timings_ms["embed"] = embed_watch.milliseconds();
     if (!status.ok()) coder_.reset();  // it may hold codes of what was given up
     for (const auto& [stage, ms] : before) report.timings_ms[stage] -= ms;
     report.device = name_of(parts_.device);
@@ -238,11 +271,37 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
     return {};
 }
 
+Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
+                                                            const SearchOptions& options,
+                                                            std::vector<std::string>& notes) {
+    S3ATTN_TRY(const Mix mix, mix_of(options, *parts_.adapter));
+    const std::vector<std::string> voices = voices_of(mix);
+    if (std::find(voices.begin(), voices.end(), "dense") == voices.end()) {
+        return std::unique_ptr<DenseVoice>();
+    }
+    S3ATTN_TRY(const auto stored, snapshot.store->embedder());
+    if (!stored) {
+        return make_error(ErrorCode::kNotFound, reason::kNoVectors, "method",
+                          "the store has no vectors, which the method '" + options.method +
+                              "' asks for: `s3attn index STORE FILES --embed MODEL` makes them");
+    }
+    S3ATTN_TRY([[maybe_unused]] const EmbedderInfo info, embedder_.info(stored));
+    std::call_once(snapshot.vectors_read, [&] { snapshot.vectors = snapshot.store->vectors(); });
+    if (!snapshot.vectors.ok()) return snapshot.vectors.error();
+    const std::vector<float>& scales = snapshot.vectors->scales;
+    const auto without = std::count(scales.begin(), scales.end(), 0.0f);
+    if (without > 0) {
+        notes.push_back(std::to_string(without) + " of " + std::to_string(scales.size()) +
+                        " passages have no vector yet; the next `s3attn index` makes them");
+    }
+    return std::make_unique<DenseVoice>(embedder_, *snapshot.vectors);
+}
+
 // `reader`: in whose tokens the budget counts; null: the scanning model's.
 Result<SearchResult> EngineImpl::search_for(const Store& store, const std::string& question,
                                             const SearchOptions& options, const Reader* reader) {
     S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot,
-               stores_.get(store.directory(), fingerprint_));
+               stores_.get(store.directory(), fingerprint_, *parts_.adapter));
     S3ATTN_TRY(const std::shared_ptr<Scanner> scanner,
                scanners_.get(parts_.chunk_tokens, nullptr, options.cancel));
     const auto count = [&](std::string_view text) {
@@ -254,14 +313,23 @@ Result<SearchResult> EngineImpl::search_for(const Store& store, const std::strin
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
-    if (parts_.rerank.mode == RerankOptions::Mode::kOff) return searcher.search(question, options);
+    std::vector<std::string> notes;
+    if (!snapshot->note.empty()) notes.push_back(snapshot->note);
+    S3ATTN_TRY(const std::unique_ptr<DenseVoice> dense, dense_voice(*snapshot, options, notes));
+    if (dense) searcher.more.push_back(dense.get());
+    const RerankOptions how = options.rerank.value_or(parts_.rerank);
     RerankReport report;
     std::string why;
-    ContextStage* stage = stages_.get(why);
-    ContextRerank rerank(parts_.rerank, stage, why, options.explain, report);
-    searcher.second_stage = &rerank;
+    std::optional<ContextRerank> rerank;
+    if (how.mode != RerankOptions::Mode::kOff) {
+        ContextStage* stage = stages_.get(why);
+        rerank.emplace(how, stage, why, options.explain || options.attention, report);
+        searcher.second_stage = &*rerank;
+    }
     S3ATTN_TRY(SearchResult result, searcher.search(question, options));
     result.rerank = std::move(report);
+    if (options.attention) add_context_attention(result);
+    result.notes = std::move(notes);
     result.quote.in_context = result.quote.found && result.rerank.done;
     return result;
 }
@@ -270,7 +338,8 @@ Result<AskResult> EngineImpl::ask_now(const Store& store, const std::string& que
                                       const AskOptions& options, const OnPiece& on_piece,
                                       const OnEvidence& on_evidence) {
     // A wrong store is reported before a large reader is loaded.
-    S3ATTN_TRY([[maybe_unused]] const auto checked, stores_.get(store.directory(), fingerprint_));
+    S3ATTN_TRY([[maybe_unused]] const auto checked,
+               stores_.get(store.directory(), fingerprint_, *parts_.adapter));
     S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
     const uint32_t window = held.reader->info().window_tokens;
     if (options.search.budget_tokens >= window) {

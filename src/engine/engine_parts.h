@@ -10,6 +10,7 @@
 #include "adapter/adapter.h"
 #include "base/cancellable_lock.h"
 #include "engine/context_stage.h"
+#include "engine/dense_voice.h"
 #include "model/language_model.h"
 #include "s3attn/engine.h"
 #include "s3attn/reader.h"
@@ -31,6 +32,7 @@ struct EngineParts {
     RerankOptions rerank;
     // The second stage; null: none.
     std::function<Result<std::unique_ptr<ContextStage>>()> open_stage;
+    OpenEmbedder open_embedder;  // of the voice "dense"; null: none
 };
 
 std::unique_ptr<Engine> make_engine(EngineParts parts);

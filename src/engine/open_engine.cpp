@@ -1,4 +1,7 @@
 // Engine::open(): the parts of an engine from files.
+#include <filesystem>
+
+#include "base/files.h"
 #include "base/guarded.h"
 #include "engine/engine_parts.h"
 #include "model/llama_model.h"
@@ -38,6 +41,18 @@ void add_reader(const EngineOptions& options, EngineParts& parts) {
     };
 }
 
+Result<OpenedEmbedder> open_embedder(const std::string& path, uint32_t threads) {
+    OpenedEmbedder opened;
+    EmbedderOptions options;
+    options.model_path = path;
+    options.threads = threads;
+    S3ATTN_TRY(opened.model, open_llama_embedder(options));
+    opened.info.name = std::filesystem::path(path).filename().string();
+    opened.info.dimension = opened.model->dimension();
+    S3ATTN_TRY(opened.info.hash, hash_file(path));
+    return opened;
+}
+
 Result<std::unique_ptr<Engine>> open_parts(const EngineOptions& options) {
     ScanRequest request{options.model,     options.adapter, options.adapter_dirs,
                         options.cache_dir, options.threads, options.device};
@@ -73,6 +88,11 @@ Result<std::unique_ptr<Engine>> open_parts(const EngineOptions& options) {
     stage.threads = options.threads;
     stage.device = options.device;
     if (stage.model == options.model) stage.loaded = parts.adapter;
+    if (!options.embedder.empty()) {
+        parts.open_embedder = [path = options.embedder, threads = options.threads] {
+            return open_embedder(path, threads);
+        };
+    }
     parts.open_stage = [stage] { return open_context_stage(stage); };
     return make_engine(std::move(parts));
 }

@@ -302,7 +302,8 @@ void add_lanes(const S3Scores& scores, const std::vector<float>& lanes, size_t f
 Result<LaneScores> ProbeImpl::lane_scores(const Store& store, const std::string& question,
                                           const CancelToken* cancel) {
     return guarded([&]() -> Result<LaneScores> {
-        S3ATTN_TRY(const auto snapshot, stores_.get(store.directory(), fingerprint_));
+        S3ATTN_TRY(const auto snapshot,
+                   stores_.get(store.directory(), fingerprint_, *parts_.adapter));
         S3ATTN_TRY(const auto scanner, this->scanner(0, cancel));
         S3ATTN_TRY(Tokens tokens, question_tokens(scanner->tokenizer(), question));
         S3ATTN_TRY(const QuestionCodes codes, QuestionCodes::make(*scanner, *parts_.adapter, tokens,

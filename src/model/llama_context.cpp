@@ -11,6 +11,7 @@
 #include "model/llama_model.h"
 #include "model/llama_support.h"
 #include "model/llama_tokenizer.h"
+#include "model/model_identity.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
 #include "s3attn/reason.h"
@@ -279,6 +280,7 @@ Result<std::unique_ptr<ContextModel>> open_context_model(const ContextModelOptio
         options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
     S3ATTN_CHECK(check_has_keys(header, layers));
     S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
+    S3ATTN_TRY(info.identity, model_identity(header));
     const std::string weights = weights_for(options, header, info, layers, sink);
     auto model = std::make_unique<LlamaContextModel>(options, info);
     S3ATTN_CHECK(model->count_operations(header));

@@ -7,6 +7,7 @@
 #include "model/key_tap.h"
 #include "model/llama_support.h"
 #include "model/llama_tokenizer.h"
+#include "model/model_identity.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
 
@@ -325,6 +326,7 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
         options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
     S3ATTN_CHECK(check_has_keys(header, layers));
     S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
+    S3ATTN_TRY(info.identity, model_identity(header));
 
     if (!options.cache_dir.empty()) {
         const ScanCopyRequest request{options.cache_dir, info.file_hash, layers,

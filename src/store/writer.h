@@ -1,5 +1,5 @@
 // The writer behind StoreWriter. writer.cpp: documents, units and codes; writer_commit.cpp: commits
-// and the joining of segments; writer_open.cpp: how one comes to be.
+// and the joining of segments; writer_vectors.cpp: vectors; writer_open.cpp: how one comes to be.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,12 @@ class Writer final : public StoreWriter {
     Result<std::string> recognise(DocumentHeader& header) override;
     Result<DocumentInfo> remove_document(DocumentId doc_id) override;
     Status drop_interrupted(const std::string& path) override;
+    Result<std::optional<EmbedderInfo>> embedder() override;
+    Status use_embedder(const EmbedderInfo& embedder) override;
+    Result<std::vector<UnitToEmbed>> units_to_embed(UnitId after, uint32_t limit) override;
+    Result<uint64_t> count_units_to_embed() override;
+    Status add_vectors(const std::vector<UnitToEmbed>& units,
+                       const std::vector<std::vector<float>>& vectors) override;
 
   private:
     struct Current {
@@ -54,6 +60,7 @@ class Writer final : public StoreWriter {
     };
 
     Status drop(const DocumentRow& row);
+    Status need_committed(const char* before) const;
     Status remove_orphans();
     Status begin_transaction();
     Status store_counts();

@@ -30,6 +30,7 @@ inline Adapter fake_adapter(const FakeOptions& model) {
     a.name = "fake adapter";
     a.model_name = info.name;
     a.model_hash = info.file_hash;
+    a.model_identity = info.identity;
     a.tokenizer_hash = info.tokenizer_hash;
     a.architecture = info.architecture;
     a.n_layer = info.n_layer;

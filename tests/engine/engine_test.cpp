@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "engine/fingerprint.h"
 #include "engine_fixture.h"
 #include "s3attn/reason.h"
 
@@ -52,11 +53,11 @@ TEST_F(EngineTest, IndexesSearchesAndAnswers) {
 TEST_F(EngineTest, AnUnknownMethodIsNamed) {
     index({file("a.txt", kLighthouse)});
     SearchOptions options;
-    options.method = "rrf(s3,dense)";
+    options.method = "rrf(s3,loud)";
     const auto found = engine().search(store(), "Varn?", options);
     ASSERT_FALSE(found.ok());
     EXPECT_EQ(found.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_NE(found.error().message.find("dense"), std::string::npos);
+    EXPECT_NE(found.error().message.find("loud"), std::string::npos);
 }
 
 TEST_F(EngineTest, UnchangedDocumentsAreNotScannedAgain) {
@@ -200,6 +201,43 @@ TEST_F(EngineTest, AStoreOfAnotherModelIsNamed) {
     EXPECT_EQ(found.error().code, ErrorCode::kMismatch);
     EXPECT_NE(found.error().message.find("model_hash"), std::string::npos);
     EXPECT_EQ(scanners_opened_, 1);  // the wrong store is seen before anything is loaded
+}
+
+TEST_F(EngineTest, AStoreOfAnotherQuantisationIsSearchedWithANote) {
+    index({file("a.txt", kLighthouse)});
+    EXPECT_TRUE(engine().search(store(), "Who built it?", {})->notes.empty());
+    engine_.reset();
+    model_.quantisation = scanned_by_.quantisation = "Q8_0";  // the adapter stays that of the other
+    const auto found = engine().search(store(), "Who built it?", {});
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    ASSERT_EQ(found->notes.size(), 1u);
+    EXPECT_NE(found->notes[0].find("another quantisation"), std::string::npos);
+    Store writable = writing();
+    const auto added = engine().index(writable, {file("b.txt", kMill)}, {}, sink_, cancel_);
+    ASSERT_FALSE(added.ok());
+    EXPECT_EQ(added.error().code, ErrorCode::kMismatch);
+    EXPECT_NE(added.error().message.find("another quantisation"), std::string::npos);
+}
+
+// Stores of programs that knew no identity name the file that made them, and so does the adapter.
+TEST_F(EngineTest, AnOlderStoreOfTheAdaptersOwnFileIsKnownToo) {
+    Fingerprint store_made, now;
+    store_made.fields = {{"model_hash", "q4"}, {"key_side_hash", "k"}, {"tokenizer_hash", "t"}};
+    now.fields = {{"model_hash", "q8"},
+                  {"key_side_hash", "k"},
+                  {"tokenizer_hash", "u"},
+                  {kModelIdentityField, "same"}};
+    Adapter adapter;
+    adapter.model_hash = "q4";
+    adapter.model_identity = "same";
+    EXPECT_TRUE(is_other_quantisation(store_made, now, adapter));
+    EXPECT_TRUE(check_searchable(store_made, now, adapter, "s").ok());
+    adapter.model_hash = "another file";
+    EXPECT_FALSE(is_other_quantisation(store_made, now, adapter));
+    EXPECT_FALSE(check_searchable(store_made, now, adapter, "s").ok());
+    adapter.model_hash = "q4";
+    store_made.fields["key_side_hash"] = "other";
+    EXPECT_FALSE(check_searchable(store_made, now, adapter, "s").ok());
 }
 
 // A search has no use for the reader, and does not load it to count; an answer counts as it does.
