@@ -109,15 +109,16 @@ bool looks_english(std::string_view question) {
 }  // namespace
 
 std::string question_language(std::string_view question) {
+    // Few words of Cyrillic are taken for any of its languages. Belarusian has the first three
+    // letters too, and one that Russian has not.
+    const auto has = [&](std::string_view letter) {
+        return question.find(letter) != std::string_view::npos;
+    };
+    if (std::any_of(kRussianLetters.begin(), kRussianLetters.end(), has) && !has("і")) return "ru";
     std::string sure = text::detect_language(question);
-    if (!sure.empty()) return sure;
-    std::string guess = text::guess_language(question);
-    // Few words of Cyrillic are taken for any of its languages; these letters are Russian alone.
-    const bool russian = std::any_of(kRussianLetters.begin(), kRussianLetters.end(), [&](auto c) {
-        return question.find(c) != std::string_view::npos;
-    });
-    if (russian || (is_cyrillic(question) && !has_phrases(guess))) guess = "ru";
-    if (guess.empty() || !has_phrases(guess)) return "en";
+    if (has_phrases(sure)) return sure;
+    const std::string guess = sure.empty() ? text::guess_language(question) : sure;
+    if (!has_phrases(guess)) return is_cyrillic(question) ? "ru" : "en";
     const bool plain = std::all_of(question.begin(), question.end(),
                                    [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     return plain && looks_english(question) ? "en" : guess;
