@@ -267,7 +267,7 @@ int run_quote(const QueryArguments& arguments, const GlobalOptions& options,
     } else if (found->quote.found) {
         print_quote(*found);
     } else {
-        std::printf("%s\n", std::string(kNoEvidenceAnswer).c_str());
+        std::printf("%s\n", std::string(no_evidence_answer(found->question)).c_str());
     }
     return 0;
 }

@@ -52,6 +52,30 @@ std::vector<std::string> default_adapter_dirs() {
 
 }  // namespace
 
+// "qwen2.5-coder-0.5b-instruct", or the file's own name: a model in the cache directory. A path
+// that exists stays one; what is neither stays as it is, for the error to name.
+std::string find_named_model(const std::string& given) {
+    std::error_code ignored;
+    if (given.empty() || given.find('/') != std::string::npos || fs::exists(given, ignored)) {
+        return given;
+    }
+    const auto lower = [](std::string text) {
+        for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        return text;
+    };
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(default_cache_dir(), ignored)) {
+        const std::string file = lower(entry.path().filename().string());
+        const bool copy = file.starts_with("scan-");  // of a model, made by a scan
+        if (copy || entry.path().extension() != ".gguf") continue;
+        if (file == lower(given) || file.starts_with(lower(given) + ".")) {
+            found.push_back(entry.path().string());
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found.empty() ? given : found.front();
+}
+
 std::string find_default_reader() { return find_in_cache(kDefaultReader); }
 
 std::string home_dir() {
@@ -70,9 +94,11 @@ std::string default_cache_dir() {
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
     EngineOptions& engine = options.engine;
-    app.add_option("--model", engine.model,
-                   "GGUF file that reads documents and finds evidence (default: the model that "
-                   "`make setup` fetched)")
+    app.add_option(
+           "--model", engine.model,
+           "GGUF file that reads documents and finds evidence, or the name of a model in the "
+           "cache directory, such as qwen2.5-coder-0.5b-instruct (default: the model that "
+           "`make setup` fetched)")
         ->envname("S3ATTN_MODEL")
         ->type_name("FILE");
     app.add_option(
@@ -260,6 +286,8 @@ void check_numbers(CLI::App& app) {
 void fill_defaults(GlobalOptions& options) {
     options.default_model = options.engine.model.empty();
     if (options.default_model) options.engine.model = find_in_cache(kDefaultModel);
+    options.engine.model = find_named_model(options.engine.model);
+    options.engine.reader = find_named_model(options.engine.reader);
     if (options.engine.cache_dir.empty()) options.engine.cache_dir = default_cache_dir();
     options.engine.adapter_dirs = default_adapter_dirs();
     const std::string embedder = options.engine.cache_dir + "/all-MiniLM-L6-v2.F16.gguf";

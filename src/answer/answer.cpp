@@ -71,8 +71,8 @@ Result<AskResult> generate_answer(Reader& reader, SearchResult search, const Ask
                                   const std::function<bool(std::string_view)>& on_piece) {
     const Stopwatch watch;
     if (!search.evidence_found || search.spans.empty()) {
-        AskResult none =
-            fixed_answer(std::move(search), kNoEvidenceAnswer, watch.milliseconds(), on_piece);
+        const std::string_view said = no_evidence_answer(search.question);
+        AskResult none = fixed_answer(std::move(search), said, watch.milliseconds(), on_piece);
         none.answerable = 0;
         return none;
     }

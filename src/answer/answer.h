@@ -14,8 +14,8 @@
 namespace s3attn {
 
 // The answer when nothing above the evidence floor was found; the reader is not asked then.
-inline constexpr std::string_view kNoEvidenceAnswer =
-    "The indexed documents do not contain evidence for this question.";
+// In the language of the question, where there is a sentence for it.
+std::string_view no_evidence_answer(std::string_view question);
 // The answer where something was found that does not seem to answer (answerable.h); the reader is
 // not asked then either.
 inline constexpr std::string_view kWithheldAnswer =

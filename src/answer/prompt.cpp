@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "answer/answer.h"
+#include "answer/question_language.h"
 
 namespace s3attn {
 
@@ -34,14 +35,18 @@ Prompt build_prompt(const std::string& question, const std::vector<Span>& spans,
     std::vector<size_t> order = by_place(spans);
     Prompt prompt;
     prompt.numbers = document_order(spans);
-    std::string user = "Evidence:\n\n";
+    // In the question's language, or a small model answers in English.
+    const Phrases& phrases = phrases_for(question);
+    std::string user = std::string(phrases.evidence) + "\n\n";
     if (reader.best_last) {
         std::iota(order.rbegin(), order.rend(), size_t{0});
     }
     for (const size_t i : order) {
         user += "[" + std::to_string(prompt.numbers[i]) + "] " + spans[i].text + "\n\n";
     }
-    user += "Question: " + question + "\n\n" + std::string(reader.instruction);
+    const bool english = phrases.language == "en";
+    user += std::string(phrases.question) + " " + question + "\n\n" +
+            std::string(english ? reader.instruction : phrases.instruction);
     prompt.messages = {{"user", std::move(user)}};
     return prompt;
 }

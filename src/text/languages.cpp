@@ -38,24 +38,37 @@ bool is_written_in(std::string_view language, Script script) {
     return U_SUCCESS(error) && std::find(codes, codes + n, icu_script(script)) != codes + n;
 }
 
-}  // namespace
+struct Detected {
+    std::string code;
+    int percent = 0;  // of the text
+    bool reliable = false;
+};
 
-std::string detect_language(std::string_view text) {
+Detected detect(std::string_view text) {
     const auto length = static_cast<int>(std::min(text.size(), kMostBytes));
     const CLD2::CLDHints hints{nullptr, nullptr, CLD2::UNKNOWN_ENCODING, CLD2::UNKNOWN_LANGUAGE};
     CLD2::Language languages[3];
     int percents[3], text_bytes = 0, valid_bytes = 0;
     double scores[3];
-    bool reliable = false;
+    Detected found;
     CLD2::ExtDetectLanguageSummaryCheckUTF8(text.data(), length, true, &hints, 0, languages,
-                                            percents, scores, nullptr, &text_bytes, &reliable,
+                                            percents, scores, nullptr, &text_bytes, &found.reliable,
                                             &valid_bytes);
-    if (!reliable || percents[0] < kSurePercent || languages[0] == CLD2::UNKNOWN_LANGUAGE) {
-        return {};
-    }
+    if (languages[0] == CLD2::UNKNOWN_LANGUAGE) return {};
     const std::string_view code = CLD2::LanguageCode(languages[0]);
-    return std::string(code.substr(0, code.find('-')));
+    found.code = code.substr(0, code.find('-'));
+    found.percent = percents[0];
+    return found;
 }
+
+}  // namespace
+
+std::string detect_language(std::string_view text) {
+    const Detected found = detect(text);
+    return found.reliable && found.percent >= kSurePercent ? found.code : std::string();
+}
+
+std::string guess_language(std::string_view text) { return detect(text).code; }
 
 std::string_view default_language(Script script) {
     switch (script) {

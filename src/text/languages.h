@@ -16,6 +16,9 @@ namespace s3attn::text {
 // always give the same answer.
 std::string detect_language(std::string_view text);
 
+// Likewise, the likeliest language of a short text, a question say; empty only without a guess.
+std::string guess_language(std::string_view text);
+
 // What a word of this script is taken for where the text does not say: English for Latin letters,
 // Russian for Cyrillic ones; empty where there is no stemmer for any language of the script.
 std::string_view default_language(Script script);

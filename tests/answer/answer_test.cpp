@@ -95,7 +95,7 @@ TEST(GenerateAnswer, NeverAsksTheReaderWithoutEvidence) {
             return true;
         });
         ASSERT_TRUE(result.ok());
-        EXPECT_EQ(result->answer, kNoEvidenceAnswer);
+        EXPECT_EQ(result->answer, no_evidence_answer(result->search.question));
         EXPECT_EQ(streamed, result->answer);
         EXPECT_TRUE(result->citations.empty());
     }

@@ -31,6 +31,31 @@ TEST(Prompt, TheLastTurnIsTheUsersAndEndsWithTheQuestion) {
     EXPECT_LT(text.find("Solberg built it."), text.find("Who built it?"));
 }
 
+TEST(Prompt, IsInTheQuestionsLanguage) {
+    const auto prompt = [](const std::string& question) {
+        return build_prompt(question, {make_span(0, "Solberg.")}, class_of({})).messages[0].text;
+    };
+    EXPECT_NE(prompt("Wer hat den Leuchtturm gebaut und wann?").find("auf Deutsch"),
+              std::string::npos);
+    EXPECT_NE(prompt("Кто построил этот маяк на острове?").find("по-русски"), std::string::npos);
+    EXPECT_NE(prompt("谁建造了这座灯塔？").find("用中文"), std::string::npos);
+    EXPECT_NE(prompt("Quand le phare a-t-il été construit par les pêcheurs ?").find("en français"),
+              std::string::npos);
+    EXPECT_NE(prompt("من بنى المنارة على الجزيرة؟").find("بالعربية"), std::string::npos);
+    for (const char* english : {"Who built it?", "When did Müller arrive?", "Varn"}) {
+        EXPECT_TRUE(prompt(english).starts_with("Evidence:\n\n")) << english;
+        EXPECT_NE(prompt(english).find("from the evidence."), std::string::npos) << english;
+    }
+}
+
+TEST(Prompt, TheSentenceWithoutEvidenceIsInTheQuestionsLanguage) {
+    EXPECT_EQ(no_evidence_answer("Who built it?"),
+              "The indexed documents do not contain evidence for this question.");
+    EXPECT_NE(no_evidence_answer("Wer hat den Leuchtturm gebaut und wann?").find("keinen Beleg"),
+              std::string_view::npos);
+    EXPECT_NE(no_evidence_answer("谁建造了这座灯塔？").find("证据"), std::string_view::npos);
+}
+
 RC_GTEST_PROP(PromptProperty, EvidenceIsVerbatimAndNumberedInOriginalOrder, ()) {
     const auto texts =
         *rc::gen::container<std::vector<std::string>>(rc::gen::arbitrary<std::string>());
