@@ -16,8 +16,8 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-all tsan fuzz bench bench-gpu bench-index \
-        bench-serve bench-training eval-smoke docs clean help
+.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-python wheel wheel-test test-all tsan fuzz bench bench-gpu bench-index \
+        bench-serve bench-python bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -55,6 +55,15 @@ test: everything  ## all tests, then the unit tests under ASan and UBSan
 test-quick: everything  ## all tests, without the sanitizer build
 	@scripts/test.sh --quick
 
+test-python: all  ## all tests of the Python package, the frameworks' included
+	@scripts/python.sh test
+
+wheel:  ## a Python wheel with everything inside, in BUILD/wheel (CUDA=1: for cards)
+	@scripts/python.sh wheel
+
+wheel-test: wheel  ## installs it where there is no compiler, and asks a question
+	@scripts/python.sh wheel-test
+
 test-all: test  ## `make test`, then the demo, a sample of every evaluation, the measurements
 	@scripts/demo.sh
 	@scripts/eval_smoke.sh
@@ -80,6 +89,9 @@ bench-index: everything  ## measures the index at 100K, 1M and 10M tokens (some 
 
 bench-serve: everything  ## what the server adds to the engine, eight clients at once, the page's load
 	@PYTHONPATH="$$(scripts/setup.sh --print-test-packages)" python3 bench/serve.py
+
+bench-python:  ## what the Python package costs over the library
+	@scripts/python.sh bench
 
 bench-gpu:  ## builds with CUDA, checks and measures it on a card of 80 GB (docs/gpu.md)
 	@python3 bench/gpu.py

@@ -20,6 +20,7 @@
 #include "model/full_kv.h"
 #include "model/llama_model.h"
 #include "s3attn/engine.h"
+#include "s3attn/model_log.h"
 #include "store/store.h"
 
 namespace {
@@ -133,7 +134,8 @@ Result<IndexReport> Bench::index(Engine& engine, const std::string& name, uint32
     const std::string store = options_.work + "/" + name + ".s3";
     std::error_code ignored;
     fs::remove_all(store, ignored);
-    return engine.index(store, {text_of(thousands)}, {}, sink_, cancel_);
+    S3ATTN_TRY(Store made, Store::open(store, Store::Access::kCreate));
+    return engine.index(made, {text_of(thousands)}, {}, sink_, cancel_);
 }
 
 // The write path over an open scanner, as Engine::index() runs it.
@@ -212,7 +214,6 @@ double Bench::arithmetic_limit() const {
 
 Status Bench::ask(Engine& engine, uint32_t thousands) {
     const std::string name = "ask_" + length_name(thousands);
-    const std::string store = options_.work + "/" + name + ".s3";
     AskOptions ask;
     ask.max_answer_tokens = 64;
     ask.temperature = 1.0f;  // random weights repeat themselves otherwise
@@ -220,6 +221,7 @@ Status Bench::ask(Engine& engine, uint32_t thousands) {
     const Stopwatch watch;
     S3ATTN_TRY(const IndexReport report, index(engine, name, thousands));
     const double indexed = watch.seconds();
+    S3ATTN_TRY(const Store store, Store::open(options_.work + "/" + name + ".s3"));
     S3ATTN_TRY(const AskResult first,
                engine.ask(store, "Who lives below the opera house?", ask, on_piece, nullptr));
     const double seconds = watch.seconds();
@@ -311,8 +313,8 @@ Status Bench::run() {
         warm.max_answer_tokens = 4;
         warm.temperature = 1.0f;
         const auto on_piece = [](std::string_view) { return true; };
-        S3ATTN_TRY(const AskResult ignored,
-                   engine->ask(options_.work + "/memory.s3", "Who?", warm, on_piece, nullptr));
+        S3ATTN_TRY(const Store store, Store::open(options_.work + "/memory.s3"));
+        S3ATTN_TRY(const AskResult ignored, engine->ask(store, "Who?", warm, on_piece, nullptr));
         static_cast<void>(ignored);
     }
     for (const uint32_t thousands : options_.lengths) S3ATTN_CHECK(ask(*engine, thousands));
@@ -331,6 +333,7 @@ int usage() {
 }  // namespace
 
 int main(int argc, char** argv) {
+    s3attn::set_model_log(nullptr);
     if (argc < 6) return usage();
     Options options;
     options.model = argv[1];

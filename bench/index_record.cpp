@@ -15,6 +15,7 @@
 #include "model/llama_model.h"
 #include "recording.h"
 #include "s3attn/engine.h"
+#include "s3attn/model_log.h"
 
 namespace {
 
@@ -106,7 +107,8 @@ Status scan_texts(const EngineOptions& options, const std::string& store,
     S3ATTN_TRY(const auto engine, Engine::open(options));
     Silent silent;
     CancelToken cancel;
-    S3ATTN_TRY(const IndexReport report, engine->index(store, texts, {}, silent, cancel));
+    S3ATTN_TRY(Store made, Store::open(store, Store::Access::kCreate));
+    S3ATTN_TRY(const IndexReport report, engine->index(made, texts, {}, silent, cancel));
     std::printf("recorded %llu tokens in %.0f s (%.0f tokens/s)\n",
                 static_cast<unsigned long long>(report.tokens), report.seconds,
                 report.tokens_per_s);
@@ -149,6 +151,7 @@ Status record(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    s3attn::set_model_log(nullptr);
     if (argc < 7) {
         std::fprintf(stderr,
                      "usage: index_record MODEL.gguf MODELS_DIR CACHE_DIR OUT_DIR "

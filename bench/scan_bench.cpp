@@ -15,6 +15,7 @@
 #include "model/llama_model.h"
 #include "model/prefill.h"
 #include "s3attn/engine.h"
+#include "s3attn/model_log.h"
 
 namespace {
 
@@ -72,7 +73,8 @@ Status run(const std::string& model, const std::string& models_dir, const std::s
     CancelToken cancel;
     for (uint32_t round = 0; round < rounds; ++round) {
         const std::string name = store + "/" + std::to_string(round) + ".s3";
-        S3ATTN_TRY(const IndexReport report, engine->index(name, {text_path}, {}, silent, cancel));
+        S3ATTN_TRY(Store made, Store::open(name, Store::Access::kCreate));
+        S3ATTN_TRY(const IndexReport report, engine->index(made, {text_path}, {}, silent, cancel));
         index_rates.push_back(report.tokens_per_s);
         S3ATTN_TRY(const double plain, plain_rate(*scanner, tokens, adapter.deepest_layer()));
         plain_rates.push_back(plain);
@@ -92,6 +94,7 @@ Status run(const std::string& model, const std::string& models_dir, const std::s
 }  // namespace
 
 int main(int argc, char** argv) {
+    s3attn::set_model_log(nullptr);
     if (argc != 6) {
         std::fprintf(stderr, "usage: scan_bench MODEL.gguf MODELS_DIR TEXT CACHE_DIR ROUNDS\n");
         return 2;

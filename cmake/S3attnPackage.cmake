@@ -42,7 +42,7 @@ target_link_options(s3attn_shared PRIVATE LINKER:--no-undefined LINKER:--exclude
 
 # The static library's own dependencies, by name: whoever links it has their packages installed.
 set(static_names icuuc icui18n icudata stemmer uchardet gumbo zip cmark-gfm-extensions cmark-gfm
-    pugixml hunspell-1.7 cld2 expat gmime-3.0 gio-2.0 gobject-2.0 glib-2.0 xxhash sqlite3 dl pthread)
+    pugixml hunspell-1.7 cld2 expat gmime-3.0 gio-2.0 gobject-2.0 glib-2.0 xxhash sqlite3 curl dl pthread)
 set(runtime_names llama ggml ggml-cpu ggml-base)
 add_library(s3attn_static STATIC ${objects})
 s3attn_public(s3attn_static)

@@ -8,7 +8,8 @@ namespace s3attn::eval {
 
 // Everything that decides the rows; threads, folders and how many questions run at once do not.
 Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
-                             const MethodContext& context, uint32_t window) {
+                             const MethodContext& context,
+                             const LocalReaderOptions& reader_options) {
     const EngineOptions& engine = context.engine;
     S3ATTN_TRY(const Json model, model_json(engine.model));
     S3ATTN_TRY(const Json reader, model_json(engine.reader.empty() ? engine.model : engine.reader));
@@ -24,6 +25,7 @@ Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
         {"data", std::filesystem::path(set.path).filename().string()},
         {"data_hash", set.hash},
         {"tasks", tasks},
+        {"offsets", set.chars ? "chars" : "bytes"},
         {"limit", options.limit},
         {"seed", options.seed},
         {"methods", options.methods},
@@ -31,7 +33,8 @@ Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
         {"budgets", options.budgets},
         {"model", model["hash"]},
         {"reader", reader["hash"]},
-        {"reader_context", window},
+        {"reader_context", reader_options.context_tokens},
+        {"chat_template", to_string(reader_options.chat_template)},
         {"adapter", adapter},
         {"chunk", engine.chunk_tokens == 0 ? 256 : engine.chunk_tokens},
         {"scoring", scoring_name(context.search.scoring)},

@@ -113,9 +113,9 @@ bool declines(std::string_view answer) {
 }
 
 bool contains_answer(std::string_view text, const std::vector<std::string>& answers) {
-    const auto words = normalized_words(text);
+    const auto words = cut_words(text);
     return std::any_of(answers.begin(), answers.end(), [&](const std::string& answer) {
-        const auto wanted = normalized_words(answer);
+        const auto wanted = cut_words(answer);
         return !wanted.empty() &&
                std::search(words.begin(), words.end(), wanted.begin(), wanted.end()) != words.end();
     });

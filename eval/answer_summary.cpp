@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "eval/report_figures.h"
+#include "train/bootstrap.h"
 
 namespace s3attn::eval {
 namespace {
@@ -27,6 +28,11 @@ struct Figures {
     double ratio = 0, ratio_low = 0, ratio_high = 0;  // of a to b
     size_t n = 0;
 };
+
+// An end of an interval, or null where there are too few questions for one.
+Json end_of(const Figures& figures, double end) {
+    return figures.n < kFewestForInterval ? Json() : Json(end);
+}
 
 double middle(std::vector<double>& sorted, double share) {
     return sorted[std::min(static_cast<size_t>(share * static_cast<double>(sorted.size())),
@@ -201,8 +207,8 @@ AnswerSummary summarize_answers(const std::vector<Json>& rows, const std::string
                                {"metric", key.metric},
                                {"budget", budget_json(key.budget)},
                                {"mean", figures.mean},
-                               {"low", figures.low},
-                               {"high", figures.high},
+                               {"low", end_of(figures, figures.low)},
+                               {"high", end_of(figures, figures.high)},
                                {"n", figures.n}});
         if (key.method == baseline) continue;
         // At its own budget where the baseline has one, else at none.
@@ -219,11 +225,11 @@ AnswerSummary summarize_answers(const std::vector<Json>& rows, const std::string
                               {"metric", key.metric},
                               {"budget", budget_json(key.budget)},
                               {"difference", paired.mean},
-                              {"low", paired.low},
-                              {"high", paired.high},
+                              {"low", end_of(paired, paired.low)},
+                              {"high", end_of(paired, paired.high)},
                               {"ratio", paired.ratio},
-                              {"ratio_low", paired.ratio_low},
-                              {"ratio_high", paired.ratio_high},
+                              {"ratio_low", end_of(paired, paired.ratio_low)},
+                              {"ratio_high", end_of(paired, paired.ratio_high)},
                               {"n", paired.n}});
     }
     out.counts = counts_of(rows);

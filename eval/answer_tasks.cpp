@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <random>
-#include <set>
 
 #include "base/files.h"
 #include "eval/json_text.h"
@@ -123,10 +123,8 @@ Result<AnswerQuestion> longbench_question(const Record& record, size_t number,
     S3ATTN_TRY(context, string_field(record, record.json, "context"));
     S3ATTN_TRY(question.answers, strings(record, "answers"));
     S3ATTN_TRY(question.classes, strings(record, "all_classes"));
-    if (question.answers.empty()) return bad_record(record, "\"answers\" is empty");
-    if (task.metric == Metric::kClassification && question.classes.empty()) {
-        return bad_record(record, "\"all_classes\" is empty");
-    }
+    const std::string fault = reference_fault(task.metric, question.answers, question.classes);
+    if (!fault.empty()) return bad_record(record, fault);
     question.id = record.json.contains("_id") && record.json["_id"].is_string()
                       ? record.json["_id"].get<std::string>()
                       : std::to_string(number);
@@ -189,13 +187,16 @@ Status add_longbench_task(const std::string& directory, const std::string& name,
     task.metric = *metric;
     std::string hash;
     S3ATTN_TRY(const std::vector<Record> records, read_records(path, hash));
-    std::set<std::string> ids;
+    std::map<std::string, std::string> ids;  // to the place of the record
     for (size_t i = 0; i < records.size(); ++i) {
         std::string context;
         S3ATTN_TRY(AnswerQuestion question, longbench_question(records[i], i, task, context));
         // Rows are told apart by their ids.
-        if (!ids.insert(question.id).second) question.id += "#" + std::to_string(i);
-        ids.insert(question.id);
+        const auto [first, added] = ids.emplace(question.id, records[i].place);
+        if (!added) {
+            return bad_record(records[i],
+                              "the id \"" + question.id + "\" is that of " + first->second);
+        }
         question.task = set.tasks.size();
         question.collection = set.collections.size();
         set.collections.push_back(make_collection({std::move(context)}));
@@ -239,6 +240,8 @@ Status add_dataset_task(const DatasetOptions& options, uint32_t max_tokens, bool
     set.tasks.push_back(std::move(task));
     set.path = options.path;
     set.hash = data.hash;
+    set.notes = std::move(data.notes);
+    set.chars = options.offsets == Offsets::kChars;
     return {};
 }
 

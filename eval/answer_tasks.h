@@ -8,6 +8,7 @@
 
 #include "eval/datasets.h"
 #include "eval/metrics/metrics.h"
+#include "eval/run_record.h"
 #include "s3attn/result.h"
 
 namespace s3attn::eval {
@@ -20,6 +21,7 @@ struct AnswerTask {
     bool one_line = false;        // samsum: the answer ends with its first line
     bool line_spans = false;      // examples and code: spans are joined by a newline, not by two
     bool longbench = false;
+    std::string suite;  // task of metrics/suites.h ("ruler/vt"), whose metric scores it
     Metric metric = Metric::kQaF1;
 };
 
@@ -35,6 +37,8 @@ struct AnswerQuestion {
     // every prompt; the context's size where there is nothing of the kind.
     uint64_t tail_begin = 0;
     std::vector<std::string> answers, classes;
+    std::string prefix;  // of the prompt, in front of the template
+    Json reference;      // of a suite's task: the row that its metric reads, but for the answer
     std::vector<Gold> gold;
     size_t gold_missing = 0;
 };
@@ -44,6 +48,8 @@ struct AnswerSet {
     std::vector<AnswerTask> tasks;
     std::vector<Collection> collections;
     std::vector<AnswerQuestion> questions;
+    std::vector<std::string> notes;  // what a reader of the figures should know about the data
+    bool chars = false;              // offsets of plain records counted characters
 };
 
 // Reads `task`.jsonl from `directory` or its "data", "mini" or parent's like-named folder, and
@@ -55,6 +61,10 @@ Status add_longbench_task(const std::string& directory, const std::string& task,
 // for "unanswerable" where the passages hold no answer, in the words of LongBench's qasper.
 Status add_dataset_task(const DatasetOptions& options, uint32_t max_tokens, bool may_withhold,
                         AnswerSet& set);
+
+// A task of RULER, BABILong or InfiniteBench from its published records: the file `path`, or, of a
+// folder, TASK.jsonl or TASK/validation.jsonl there. kCorrupt names the line.
+Status add_suite_task(const std::string& path, const std::string& task, AnswerSet& set);
 
 // Keeps `limit` questions of each task: the first ones with seed 0, else drawn with the seed.
 void keep_some(AnswerSet& set, size_t limit, uint64_t seed);

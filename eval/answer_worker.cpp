@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "base/timing.h"
+#include "eval/answer_summary.h"
+#include "eval/metrics/suites.h"
 
 namespace s3attn::eval {
 namespace {
@@ -174,8 +176,14 @@ Result<AnswerWorker::Evidence> AnswerWorker::evidence(const AnswerQuestion& ques
             return reader_->tokenizer().count(text);
         };
         S3ATTN_TRY(
-            out.spans,
+            Selection selected,
             units_->select(ranked, static_cast<uint32_t>(job.budget) - tail_tokens, 0, count));
+        for (const UnitNumber unit : selected.units) {
+            const auto at = std::find_if(ranked.begin(), ranked.end(),
+                                         [&](const RankedUnit& each) { return each.unit == unit; });
+            out.ranks.push_back(static_cast<size_t>(at - ranked.begin()) + 1);
+        }
+        out.spans = std::move(selected.spans);
         out.seconds = rank_seconds_ + watch.seconds();
         out.withheld = withheld_;
         for (const Span& span : out.spans) {
@@ -202,12 +210,13 @@ Result<FittedPrompt> AnswerWorker::prompt_of(const AnswerQuestion& question,
                               " tokens: use a larger --reader-context than " +
                               std::to_string(window));
     }
-    return fit_prompt(fill_template(task.prompt_template,
-                                    passages_text(set_.collections[question.collection], passages,
-                                                  task.line_spans),
-                                    question.input),
-                      task.chat, window - task.max_tokens, reader_->tokenizer(),
-                      [this](const ReaderPrompt& prompt) { return reader_->count_prompt(prompt); });
+    return fit_prompt(
+        question.prefix + fill_template(task.prompt_template,
+                                        passages_text(set_.collections[question.collection],
+                                                      passages, task.line_spans),
+                                        question.input),
+        task.chat, window - task.max_tokens, reader_->tokenizer(),
+        [this](const ReaderPrompt& prompt) { return reader_->count_prompt(prompt); });
 }
 
 Status AnswerWorker::measure_likelihood(const AnswerQuestion& question, const AnswerJob& job,
@@ -250,13 +259,24 @@ Status AnswerWorker::read(const AnswerQuestion& question, const AnswerJob& job,
                       {"decode", answer.decode_seconds}};
 
     Json metrics;
-    const double f1 = metric_score(Metric::kQaF1, answer.text, question.answers, {});
+    double f1 = metric_score(Metric::kQaF1, answer.text, question.answers, {});
+    if (!task.longbench) {
+        for (const std::string& each : question.answers)
+            f1 = std::max(f1, cut_f1(answer.text, each));
+    }
     metrics["score"] =
         task.longbench ? longbench_score(task.name, answer.text, question.answers, question.classes)
                        : f1;
+    if (!task.suite.empty()) {
+        Json scored = question.reference;
+        scored["pred"] = answer.text;
+        const auto scorer = suite_scorer(task.suite);
+        if (!scorer) return make_error(ErrorCode::kInternal, "no metric for " + task.suite);
+        S3ATTN_TRY(metrics["score"], (*scorer)(scored));
+    }
     metrics["f1"] = f1;
     metrics["in_context"] = contains_answer(prompt.prompt.text, question.answers) ? 1 : 0;
-    if (!task.longbench) {
+    if (!task.longbench && task.suite.empty()) {
         const bool right = f1 >= kRightF1 || names_answer(answer.text, question.answers);
         metrics["right"] = right ? 1 : 0;
         metrics["withheld"] = withheld && !right ? 1 : 0;
@@ -287,7 +307,7 @@ void AnswerWorker::add_evidence(const AnswerQuestion& question, const Evidence& 
         const Passage passage{units_->document_of(span.doc_id), span.byte_begin, span.byte_end};
         const bool gold = std::any_of(question.gold.begin(), question.gold.end(),
                                       [&](const Gold& g) { return overlaps(g, passage); });
-        row["evidence"].push_back({{"rank", i + 1},
+        row["evidence"].push_back({{"rank", evidence.ranks[i]},
                                    {"document", passage.document},
                                    {"begin", passage.begin},
                                    {"end", passage.end},

@@ -50,7 +50,8 @@ class AnswerWorker {
   private:
     struct Evidence {
         std::vector<Passage> passages;
-        std::vector<Span> spans;  // best first; empty for full, none and gold
+        std::vector<Span> spans;    // best first; empty for full, none and gold
+        std::vector<size_t> ranks;  // of the spans, in the method's ranking
         uint32_t tokens = 0;
         double seconds = 0;
         bool withheld = false;

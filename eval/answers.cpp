@@ -12,8 +12,10 @@
 #include "eval/answer_summary.h"
 #include "eval/answer_worker.h"
 #include "eval/index_lock.h"
+#include "eval/json_text.h"
 #include "eval/reader_pool.h"
 #include "eval/report.h"
+#include "eval/report_figures.h"
 
 namespace s3attn::eval {
 namespace {
@@ -102,8 +104,7 @@ Status AnswerRun::make_methods() {
 }
 
 Status AnswerRun::open_record() {
-    S3ATTN_TRY(settings_,
-               answer_settings(options_, set_, context_, readers_.options().context_tokens));
+    S3ATTN_TRY(settings_, answer_settings(options_, set_, context_, readers_.options()));
     std::string& out = report_.directory;
     out = options_.out;
     if (out.empty()) {
@@ -311,8 +312,9 @@ Result<AnswerReport> AnswerRun::run() {
     if (set_.questions.empty()) {
         return make_error(ErrorCode::kInvalidArgument, "there is no question to answer");
     }
+    for (const std::string& note : set_.notes) report_.notes.push_back(note);
     S3ATTN_CHECK(make_methods());
-    S3ATTN_CHECK(readers_.choose(options_.context.engine));
+    S3ATTN_CHECK(readers_.choose(options_.context.engine, options_.chat_template));
     S3ATTN_CHECK(open_record());
     S3ATTN_CHECK(plan());
     if (record_->finished() && done_ == wanted_) return finished_run();
@@ -333,10 +335,25 @@ Result<AnswerReport> AnswerRun::run() {
     return std::move(report_);
 }
 
+// Rows carry the name of their task: that of the file when the run began.
+void take_recorded_name(const std::string& directory, AnswerSet& set) {
+    std::error_code ignored;
+    const std::string path = directory + "/options.json";
+    if (set.tasks.size() != 1 || set.tasks[0].longbench || !fs::exists(path, ignored)) return;
+    const auto bytes = read_file(path, 16u << 20);
+    const auto saved = bytes.ok() ? parse_json(*bytes) : Result<Json>(bytes.error());
+    if (!saved.ok() || !saved->is_object() || !saved->contains("options")) return;
+    const Json& options = (*saved)["options"];
+    const Json& tasks = list_of(options, "tasks");
+    if (text_field(options, "data_hash") != set.hash || tasks.size() != 1) return;
+    if (tasks[0].is_string()) set.tasks[0].name = tasks[0].get<std::string>();
+}
+
 }  // namespace
 
-Result<AnswerReport> run_answers(const AnswerOptions& options, const AnswerSet& set,
-                                 ProgressSink& sink, const CancelToken& cancel) {
+Result<AnswerReport> run_answers(const AnswerOptions& options, AnswerSet& set, ProgressSink& sink,
+                                 const CancelToken& cancel) {
+    take_recorded_name(options.out, set);
     return AnswerRun(options, set, sink, cancel).run();
 }
 

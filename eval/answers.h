@@ -13,6 +13,7 @@
 #include "eval/answer_tasks.h"
 #include "eval/methods.h"
 #include "eval/run_record.h"
+#include "model/reader.h"
 #include "s3attn/engine.h"
 #include "s3attn/progress.h"
 
@@ -27,9 +28,10 @@ struct AnswerOptions {
     std::string baseline;              // of the paired comparison; empty: "full", else the first
     uint32_t parallel = 1;             // questions at once; 0: as many as cores and memory allow
     uint32_t rerank = 20;              // units that the reader re-ranks
-    bool likelihood = true;            // also NLL of the first gold answer, KL to full context
-    bool may_withhold = false;         // a method that sees no evidence withholds, and is not asked
-    size_t limit = 0;                  // as keep_some() was told, for the record
+    ChatTemplate chat_template = ChatTemplate::kAuto;
+    bool likelihood = true;     // also NLL of the first gold answer, KL to full context
+    bool may_withhold = false;  // a method that sees no evidence withholds, and is not asked
+    size_t limit = 0;           // as keep_some() was told, for the record
     uint64_t seed = 0;
     MethodContext context;  // engine, embedder, search options
 };
@@ -42,12 +44,14 @@ struct AnswerReport {
 };
 
 // A run that was killed goes on; one that is finished is only summed up again.
-Result<AnswerReport> run_answers(const AnswerOptions& options, const AnswerSet& set,
-                                 ProgressSink& sink, const CancelToken& cancel);
+// The task of a file of questions is called what the run found there calls it, whatever the file is
+// called now.
+Result<AnswerReport> run_answers(const AnswerOptions& options, AnswerSet& set, ProgressSink& sink,
+                                 const CancelToken& cancel);
 
 // The "options" of the record: what decides the rows. A run goes on only with the same.
 Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
-                             const MethodContext& context, uint32_t window);
+                             const MethodContext& context, const LocalReaderOptions& reader);
 // The "adapter" of the record; null where no method has loaded one.
 Json answer_adapter(const MethodContext& context);
 

@@ -29,7 +29,8 @@ std::string detect(const Json& record) {
     return "";
 }
 
-Status add_record(const Record& record, const std::string& path, RawDataset& dataset) {
+Status add_record(const Record& record, const std::string& path, Offsets offsets,
+                  RawDataset& dataset) {
     if (dataset.format == "squad" && record.json.contains("data")) {
         S3ATTN_TRY(auto questions, read_squad(record, dataset.loose));
         for (RawQuestion& question : questions) dataset.questions.push_back(std::move(question));
@@ -38,7 +39,7 @@ Status add_record(const Record& record, const std::string& path, RawDataset& dat
     const auto read = [&]() -> Result<RawQuestion> {
         if (dataset.format == "kv") return read_kv(record);
         if (dataset.format == "ruler") return read_ruler(record);
-        if (dataset.format == "plain") return read_plain(record, path, dataset.files);
+        if (dataset.format == "plain") return read_plain(record, path, offsets, dataset.files);
         if (dataset.format == "musique") return read_musique(record);
         if (dataset.format == "squad") return read_flat_squad(record);
         return read_hotpot(record);
@@ -55,8 +56,8 @@ Status add_record(const Record& record, const std::string& path, RawDataset& dat
 }  // namespace
 
 const std::vector<std::string>& dataset_formats() {
-    static const std::vector<std::string> names{
-        "hotpotqa", "musique", "2wikimultihopqa", "squad", "ruler", "kv", "plain"};
+    static const std::vector<std::string> names{"hotpotqa", "musique", "2wikimultihopqa", "squad",
+                                                "ruler",    "kv",      "plain",           "beir"};
     return names;
 }
 
@@ -71,7 +72,17 @@ Block paragraph_block(const std::string& title, const std::string& text, bool go
     return block;
 }
 
-Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& format) {
+size_t byte_of_code_point(std::string_view text, uint64_t offset) {
+    size_t i = 0;
+    for (; i < text.size(); ++i) {
+        if ((static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) continue;
+        if (offset-- == 0) return i;
+    }
+    return offset == 0 ? i : std::string::npos;
+}
+
+Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& format,
+                                    Offsets offsets) {
     const auto& known = dataset_formats();
     if (format != "auto" && std::find(known.begin(), known.end(), format) == known.end()) {
         return make_error(ErrorCode::kInvalidArgument, "there is no format '" + format + "'");
@@ -85,10 +96,15 @@ Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& 
                           "ruler, kv, plain); name one with --format, or write lines of "
                           "{\"document\", \"question\", \"evidence\": [[begin, end]]}");
     }
+    if (offsets == Offsets::kChars && dataset.format != "plain") {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--offsets chars is for plain records, and " + path +
+                              " is of the format " + dataset.format + ", which has its own");
+    }
     if (dataset.format == "2wikimultihopqa") dataset.format = "hotpotqa";  // the same shape
     dataset.paragraphs =
         dataset.format != "kv" && dataset.format != "ruler" && dataset.format != "plain";
-    for (const Record& record : records) S3ATTN_CHECK(add_record(record, path, dataset));
+    for (const Record& record : records) S3ATTN_CHECK(add_record(record, path, offsets, dataset));
     if (dataset.questions.empty()) {
         return make_error(ErrorCode::kCorrupt, path + " holds no questions");
     }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "eval/datasets.h"
 #include "eval/records.h"
 #include "s3attn/result.h"
 
@@ -29,6 +30,10 @@ struct RawQuestion {
     std::vector<Block> blocks;
     size_t gold_missing = 0;  // pieces of evidence that no block holds
     std::string place;
+    // An answer stands in the documents, but in no piece of evidence ...
+    bool answer_outside = false;
+    // ... where it would stand if the offsets counted characters.
+    bool inside_as_chars = false;
 };
 
 struct RawDataset {
@@ -40,8 +45,9 @@ struct RawDataset {
     std::string hash;  // of the file of questions
 };
 
-// `format`: "auto" or a name of dataset_formats().
-Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& format);
+// `format`: "auto" or a name of dataset_formats(). `offsets` is for the plain format alone.
+Result<RawDataset> read_raw_dataset(const std::string& path, const std::string& format,
+                                    Offsets offsets = Offsets::kBytes);
 
 // One record -> one question. In dataset_qa.cpp and dataset_needles.cpp.
 Result<RawQuestion> read_hotpot(const Record& record);  // also 2WikiMultihopQA
@@ -50,7 +56,11 @@ Result<RawQuestion> read_flat_squad(const Record& record);
 Result<std::vector<RawQuestion>> read_squad(const Record& record, std::vector<std::string>& loose);
 Result<RawQuestion> read_ruler(const Record& record);
 Result<RawQuestion> read_kv(const Record& record);
-Result<RawQuestion> read_plain(const Record& record, const std::string& path, DocumentFiles& files);
+Result<RawQuestion> read_plain(const Record& record, const std::string& path, Offsets offsets,
+                               DocumentFiles& files);
+
+// Byte offset of the code point number `offset`; npos when the text is shorter.
+size_t byte_of_code_point(std::string_view text, uint64_t offset);
 
 // The text and its range without white space at either end, under a title (which may be empty).
 Block paragraph_block(const std::string& title, const std::string& text, bool gold);

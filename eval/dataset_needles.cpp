@@ -1,17 +1,11 @@
-// Whole documents with marked places: RULER's needles, key-value retrieval, and the plain format
-// for texts of one's own.
+// Whole documents with marked places: RULER's needles and key-value retrieval.
 #include <cctype>
-#include <filesystem>
 #include <optional>
 
-#include "base/files.h"
 #include "eval/dataset_formats.h"
-#include "eval/json_text.h"
 
 namespace s3attn::eval {
 namespace {
-
-constexpr uint64_t kMaxDocumentBytes = 1ull << 30;
 
 std::string id_of(const Json& record, std::initializer_list<const char*> names) {
     for (const char* name : names) {
@@ -81,43 +75,6 @@ std::optional<std::pair<uint64_t, uint64_t>> find_needle(const std::string& text
                                          end < text.size() && text[end] == '.' ? end + 1 : end};
 }
 
-bool on_border(const std::string& text, uint64_t at) {
-    return at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
-}
-
-Status add_range(const Record& record, const Json& entry, std::vector<Block>& documents) {
-    const size_t n = entry.is_array() ? entry.size() : 0;
-    const std::string shown = "evidence " + shortened(dump_json(entry), 80);
-    if ((n != 2 && n != 3) || (n == 2 && documents.size() > 1)) {
-        return bad_record(record, documents.size() > 1
-                                      ? "a piece of evidence is not [document, begin, end]"
-                                      : "a piece of evidence is not [begin, end]");
-    }
-    for (const Json& number : entry) {
-        if (!number.is_number_unsigned()) {
-            return bad_record(record, shown + ": not whole numbers");
-        }
-    }
-    const size_t document = n == 3 ? entry[0].get<size_t>() : 0;
-    const auto begin = entry[n - 2].get<uint64_t>(), end = entry[n - 1].get<uint64_t>();
-    if (document >= documents.size()) {
-        return bad_record(record, shown + ": there are " + std::to_string(documents.size()) +
-                                      " documents, counted from 0");
-    }
-    const std::string& text = documents[document].text();
-    if (begin >= end || end > text.size()) {
-        return bad_record(record, shown + " is no byte range of a " + "document of " +
-                                      std::to_string(text.size()) + " bytes");
-    }
-    if (!on_border(text, begin) || !on_border(text, end)) {
-        return bad_record(record, "evidence " + dump_json(entry) +
-                                      " begins or ends inside a character (offsets are bytes of "
-                                      "the UTF-8 text)");
-    }
-    documents[document].gold.emplace_back(begin, end);
-    return {};
-}
-
 }  // namespace
 
 // "<instruction>\n<haystack>\nWhat is the special magic number for X mentioned in the provided
@@ -183,51 +140,6 @@ Result<RawQuestion> read_kv(const Record& record) {
     if (block.gold.empty()) return bad_record(record, "no record has the key \"" + key + "\"");
     question.question = "Key: \"" + key + "\"\nCorresponding value:";
     question.blocks.push_back(std::move(block));
-    return question;
-}
-
-Result<RawQuestion> read_plain(const Record& record, const std::string& path,
-                               DocumentFiles& files) {
-    const Json& json = record.json;
-    RawQuestion question;
-    question.id = id_of(json, {"id"});
-    if (json.contains("group") && json["group"].is_string()) {
-        question.group = json["group"].get<std::string>();
-    }
-    S3ATTN_TRY(question.question, string_field(record, json, "question"));
-    if (json.contains("document_file")) {
-        S3ATTN_TRY(const std::string name, string_field(record, json, "document_file"));
-        const auto file = (std::filesystem::path(path).parent_path() / name).string();
-        auto& known = files[file];
-        if (known == nullptr) {
-            auto text = read_file(file, kMaxDocumentBytes);
-            if (!text.ok()) return bad_record(record, text.error().message);
-            known = std::make_shared<const std::string>(*std::move(text));
-        }
-        question.blocks.push_back({"", {}, known});
-    } else if (json.contains("documents")) {
-        if (!json["documents"].is_array() || json["documents"].empty()) {
-            return bad_record(record, "\"documents\" is no list of texts");
-        }
-        for (const Json& document : json["documents"]) {
-            if (!document.is_string()) return bad_record(record, "a document is no string");
-            question.blocks.push_back({document.get<std::string>(), {}});
-        }
-    } else {
-        S3ATTN_TRY(std::string document, string_field(record, json, "document"));
-        question.blocks.push_back({std::move(document), {}});
-    }
-    const Json& evidence = json.value("evidence", Json());
-    if (!evidence.is_array()) return bad_record(record, "no list \"evidence\" of byte ranges");
-    for (const Json& entry : evidence) S3ATTN_CHECK(add_range(record, entry, question.blocks));
-    const Json& answers = json.value("answers", json.value("answer", Json::array()));
-    if (answers.is_string()) question.answers.push_back(answers.get<std::string>());
-    if (answers.is_array()) {
-        for (const Json& answer : answers) {
-            if (!answer.is_string()) return bad_record(record, "an answer is no string");
-            question.answers.push_back(answer.get<std::string>());
-        }
-    }
     return question;
 }
 

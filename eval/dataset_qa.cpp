@@ -99,16 +99,6 @@ Result<std::set<std::string>> supporting_titles(const Record& record) {
     return titles;
 }
 
-// Byte offset of the code point number `offset`; npos when the text is shorter.
-size_t byte_of_code_point(const std::string& text, uint64_t offset) {
-    size_t i = 0;
-    for (; i < text.size(); ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) continue;
-        if (offset-- == 0) return i;
-    }
-    return offset == 0 ? i : std::string::npos;
-}
-
 // The answer's bytes in the context are the evidence.
 Status mark_answer(const Record& record, const std::string& id, const Json& start,
                    const std::string& answer, Block& block) {

@@ -1,6 +1,7 @@
 #include "eval/datasets.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <numeric>
 
@@ -177,6 +178,26 @@ Status check_documents(const RawDataset& raw, const Dataset& dataset) {
     return {};
 }
 
+void note_answers_outside(const RawDataset& raw, std::vector<std::string>& notes) {
+    const auto count = [&](bool RawQuestion::*what) {
+        return static_cast<size_t>(
+            std::count_if(raw.questions.begin(), raw.questions.end(),
+                          [what](const RawQuestion& question) { return question.*what; }));
+    };
+    const size_t outside = count(&RawQuestion::answer_outside);
+    if (outside == 0) return;
+    std::string note = "in " + std::to_string(outside) + " of " +
+                       std::to_string(raw.questions.size()) +
+                       " questions the answer stands in the document, but not in the marked "
+                       "evidence";
+    const size_t as_chars = count(&RawQuestion::inside_as_chars);
+    if (as_chars > 0) {
+        note += "; in " + std::to_string(as_chars) +
+                " of them it would if the offsets counted characters: --offsets chars";
+    }
+    notes.push_back(std::move(note));
+}
+
 }  // namespace
 
 Collection make_collection(std::vector<std::string> documents) {
@@ -188,7 +209,16 @@ Collection make_collection(std::vector<std::string> documents) {
 }
 
 Result<Dataset> load_dataset(const DatasetOptions& options) {
-    S3ATTN_TRY(RawDataset raw, read_raw_dataset(options.path, options.format));
+    std::error_code ignored;
+    if (options.format == "beir" ||
+        (options.format == "auto" && std::filesystem::is_directory(options.path, ignored))) {
+        return load_beir(options);
+    }
+    if (!options.qrels.empty()) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--qrels judges the documents of a BEIR folder (--format beir)");
+    }
+    S3ATTN_TRY(RawDataset raw, read_raw_dataset(options.path, options.format, options.offsets));
     std::string hashes = raw.hash;
     std::vector<RawDataset> extra;
     for (const std::string& path : options.extra) {
@@ -215,6 +245,7 @@ Result<Dataset> load_dataset(const DatasetOptions& options) {
     S3ATTN_CHECK(check_ids(raw, dataset));
     S3ATTN_CHECK(check_documents(raw, dataset));
     set_groups(raw, dataset.questions);
+    note_answers_outside(raw, dataset.notes);
     if (options.limit > 0 && options.limit < dataset.questions.size()) {
         dataset.questions.resize(options.limit);
     }

@@ -10,6 +10,7 @@
 #include "base/timing.h"
 #include "eval/run_record.h"
 #include "model/llama_model.h"
+#include "remote/reader_url.h"
 
 namespace s3attn::eval {
 namespace {
@@ -50,6 +51,10 @@ Json machine_json(Device device) {
 }
 
 Result<Json> model_json(const std::string& path) {
+    if (is_reader_url(path)) {  // nobody can tell which weights are there
+        S3ATTN_TRY(const ReaderUrl url, parse_reader_url(path));
+        return Json{{"name", url.model}, {"path", url.base}, {"hash", "unknown: " + path}};
+    }
     S3ATTN_TRY(const ModelInfo info, read_model_info(path));
     return Json{{"name", info.name}, {"path", path}, {"hash", info.file_hash}};
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "retrieve/mix.h"
+#include "retrieve/select.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
@@ -27,6 +28,8 @@ namespace s3attn::eval {
 struct Collection {
     std::string id;  // hash of the documents: names the folder of its indexes
     std::vector<std::string> documents;
+    // What the data set calls them (a BEIR corpus does); empty: they have numbers alone.
+    std::vector<std::string> names = {};
 };
 // Sets `id`.
 Collection make_collection(std::vector<std::string> documents);
@@ -53,8 +56,8 @@ class UnitStore {
     size_t document_of(DocumentId doc_id) const;
     // Whole units by rank until the budget is full (retrieve/select.h): what `s3attn search` does.
     // No unit fits: no spans.
-    Result<std::vector<Span>> select(const UnitList& ranked, uint32_t budget_tokens,
-                                     uint32_t max_spans, const CountTokens& count) const;
+    Result<Selection> select(const UnitList& ranked, uint32_t budget_tokens, uint32_t max_spans,
+                             const CountTokens& count) const;
 
   private:
     std::unique_ptr<StoreReader> reader_;

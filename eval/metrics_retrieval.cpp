@@ -75,13 +75,23 @@ std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>
     return ranges;
 }
 
+Result<Selection> first_units(const UnitStore& units, const UnitList& ranked,
+                              const CountTokens& count) {
+    return units.select(ranked, kNoBudget, kMrrDepth, count);
+}
+
+Ranks::Ranks(const Selection& first, const UnitList& ranked) {
+    for (size_t i = 0; i < first.units.size(); ++i) rank_.emplace(first.units[i], i + 1);
+    for (size_t i = 0; i < ranked.size(); ++i) rank_.emplace(ranked[i].unit, i + 1);
+}
+
 Result<std::map<std::string, double>> retrieval_metrics(
     const EvalQuestion& question, const Collection& collection, const UnitStore& units,
-    const UnitList& ranked, const std::vector<uint32_t>& budgets, const CountTokens& count) {
+    const UnitList& ranked, const Selection& first, const std::vector<uint32_t>& budgets,
+    const CountTokens& count) {
     std::map<std::string, double> metrics;
     if (question.gold.empty()) return metrics;
-    S3ATTN_TRY(const auto spans, units.select(ranked, kNoBudget, kMrrDepth, count));
-    const std::vector<ByteRange> top = ranges_of(units, spans);
+    const std::vector<ByteRange> top = ranges_of(units, first.spans);
     for (const uint32_t n : kRecallDepths) {
         const size_t depth = std::min<size_t>(n, top.size());
         metrics["r" + std::to_string(n)] = recall(
@@ -90,7 +100,7 @@ Result<std::map<std::string, double>> retrieval_metrics(
     metrics["mrr"] = reciprocal_rank(question.gold, top, collection);
     for (const uint32_t budget : budgets) {
         S3ATTN_TRY(const auto within, units.select(ranked, budget, 0, count));
-        const double found = recall(question.gold, ranges_of(units, within), collection);
+        const double found = recall(question.gold, ranges_of(units, within.spans), collection);
         metrics["ev" + std::to_string(budget)] = found;
         metrics["all" + std::to_string(budget)] = found >= 1.0 ? 1.0 : 0.0;
     }

@@ -35,9 +35,26 @@ double reciprocal_rank(const std::vector<Gold>& gold, const std::vector<ByteRang
 
 std::vector<ByteRange> ranges_of(const UnitStore& units, const std::vector<Span>& spans);
 
-// r1 .. r20, mrr; evN and allN for each budget N. Empty without evidence to find.
+// The first units of a ranking whatever their length, identical text once: what R@n and MRR count,
+// and what a rank is.
+Result<Selection> first_units(const UnitStore& units, const UnitList& ranked,
+                              const CountTokens& count);
+
+// Ranks of the units in `first`, and behind those their place in the whole ranking.
+class Ranks {
+  public:
+    Ranks(const Selection& first, const UnitList& ranked);
+    size_t of(UnitNumber unit) const { return rank_.at(unit); }
+
+  private:
+    std::map<UnitNumber, size_t> rank_;
+};
+
+// r1 .. r20, mrr, of the units that first_units() gave; evN and allN for each budget N. Empty
+// without evidence to find.
 Result<std::map<std::string, double>> retrieval_metrics(
     const EvalQuestion& question, const Collection& collection, const UnitStore& units,
-    const UnitList& ranked, const std::vector<uint32_t>& budgets, const CountTokens& count);
+    const UnitList& ranked, const Selection& first, const std::vector<uint32_t>& budgets,
+    const CountTokens& count);
 
 }  // namespace s3attn::eval

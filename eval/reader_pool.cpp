@@ -10,6 +10,8 @@
 
 #include "base/parallel.h"
 #include "base/timing.h"
+#include "eval/remote_as_local.h"
+#include "remote/reader_url.h"
 
 namespace s3attn::eval {
 namespace {
@@ -27,11 +29,17 @@ uint64_t available_memory() {
 
 }  // namespace
 
-Status ReaderPool::choose(const EngineOptions& engine) {
+Status ReaderPool::choose(const EngineOptions& engine, ChatTemplate chat_template) {
     options_.model_path = engine.reader.empty() ? engine.model : engine.reader;
+    if (is_reader_url(options_.model_path)) {
+        remote_ = engine;
+        options_.context_tokens = engine.reader_context;
+        return {};
+    }
     S3ATTN_TRY(info_, read_model_info(options_.model_path));
     options_.context_tokens = engine.reader_context;
     options_.device = engine.device;
+    S3ATTN_TRY(options_.chat_template, chat_template_in_use(options_.model_path, chat_template));
     if (engine.reader_context == 0) {
         const uint32_t trained = info_.n_ctx_train;
         options_.context_tokens = trained == 0 ? 8192 : std::min(trained, kWidestWindow);
@@ -40,6 +48,16 @@ Status ReaderPool::choose(const EngineOptions& engine) {
 }
 
 Status ReaderPool::open(size_t questions, uint32_t parallel, uint32_t threads) {
+    if (remote_) {
+        const Stopwatch connecting;
+        n_ = std::clamp<size_t>(parallel, 1, std::max<size_t>(questions, 1));
+        for (size_t i = 0; i < n_ && questions > 0; ++i) {
+            S3ATTN_TRY(std::unique_ptr<LocalReader> opened, open_remote_as_local(*remote_));
+            readers_.push_back(std::move(opened));
+            if (i == 0) load_seconds_ = connecting.seconds();
+        }
+        return {};
+    }
     const uint32_t cores = threads != 0 ? threads : available_threads();
     // Keys and values in 16 bits. The weights are mapped, and so shared.
     const uint64_t cache =

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/reader.h"
@@ -14,8 +15,8 @@ namespace s3attn::eval {
 
 class ReaderPool {
   public:
-    // Which reader, and how wide a window: the header alone is read.
-    Status choose(const EngineOptions& engine);
+    // Which reader, how wide a window, and which template: the header and vocabulary are read.
+    Status choose(const EngineOptions& engine, ChatTemplate chat_template);
     // `questions` that are open; `parallel` 0: as many readers as fit, and none without a question.
     Status open(size_t questions, uint32_t parallel, uint32_t threads);
     // Gives every reader to a thread of its own and waits for them. The first error ends the run:
@@ -29,6 +30,7 @@ class ReaderPool {
 
   private:
     LocalReaderOptions options_;
+    std::optional<EngineOptions> remote_;  // of a reader behind a server
     ModelInfo info_;
     std::vector<std::unique_ptr<LocalReader>> readers_;
     size_t n_ = 0;

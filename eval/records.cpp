@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint64_t kMaxBytes = 4ull << 30;
 
-constexpr size_t kMostMessageBytes = 400;  // a value that a message quotes may be a whole document
+constexpr size_t kMostQuotedBytes = 400;  // a value that a message quotes may be a whole document
 
 Result<std::vector<Record>> read_array(const std::string& path, Json array) {
     if (array.empty()) return make_error(ErrorCode::kCorrupt, path + " holds no records");
@@ -65,7 +65,7 @@ Result<std::vector<Record>> read_records(const std::string& path, std::string& h
 
 Error bad_record(const Record& record, const std::string& what) {
     return make_error(ErrorCode::kCorrupt,
-                      record.place + ": " + shortened(what, kMostMessageBytes));
+                      record.place + ": " + shortened(what, kMostQuotedBytes));
 }
 
 Result<std::string> string_field(const Record& record, const Json& object,

@@ -150,6 +150,15 @@ Result<ReportRun> read_run(const std::string& directory) {
             }
         }
     }
+    std::set<std::string> rows;
+    for (size_t i = 0; i < document["rows"].size(); ++i) {
+        const std::string key = RunRecord::row_key(document["rows"][i]);
+        if (key.empty() || rows.insert(key).second) continue;
+        return make_error(ErrorCode::kCorrupt,
+                          path + ": row " + std::to_string(i + 1) +
+                              " is of a question, method and "
+                              "budget that an earlier row is of: each may count once");
+    }
     if (!document.contains("data") || !document["data"].is_object()) {
         return make_error(ErrorCode::kCorrupt, path + ": \"data\" is missing or no object");
     }

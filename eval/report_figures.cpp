@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "train/bootstrap.h"
+
 namespace s3attn::eval {
 namespace {
 
@@ -24,6 +26,12 @@ int64_t own_budget(const Json& entry) {
     int64_t named = -1;
     metric_family(text_field(entry, "metric"), named);
     return named >= 0 ? -1 : budget_field(entry);
+}
+
+// Records of older programs have intervals of any number of questions.
+template <class F>
+void drop_unknown(F& figure, double middle) {
+    if (figure.n < kFewestForInterval) figure.low = figure.high = middle;
 }
 
 }  // namespace
@@ -56,6 +64,7 @@ std::vector<Figure> figures_of(const Json& document) {
                        text_field(entry, "metric"), own_budget(entry), number_field(entry, "mean"),
                        number_field(entry, "low"), number_field(entry, "high"),
                        static_cast<size_t>(number_field(entry, "n"))});
+        drop_unknown(out.back(), out.back().mean);
     }
     return out;
 }
@@ -74,6 +83,7 @@ std::vector<PairedFigure> paired_of(const Json& document) {
                             number_field(entry, "ratio"),
                             entry.is_object() && entry.contains("ratio"),
                             static_cast<size_t>(number_field(entry, "n"))};
+        drop_unknown(figure, figure.difference);
         out.push_back(std::move(figure));
     }
     return out;

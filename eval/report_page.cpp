@@ -93,15 +93,40 @@ std::string run_title(const ReportRun& run) {
            (slash == std::string::npos ? path : path.substr(slash + 1));
 }
 
+std::string joined(const std::vector<std::string>& parts, const char* between) {
+    std::string out;
+    for (const std::string& part : parts) {
+        if (part.empty()) continue;
+        out += (out.empty() ? "" : between) + part;
+    }
+    return out;
+}
+
+// What a run was made of, on one line: tables are copied out of their report.
+std::string identity(const ReportRun& run) {
+    const Json& document = run.document;
+    std::vector<std::string> parts{"Run " + joined(run.directories, ", "),
+                                   "data " + text_field(document["data"], "xxh3")};
+    for (const char* name : {"model", "adapter", "reader"}) {
+        const std::string text = file_text(document, name);
+        if (!text.empty()) parts.push_back(std::string(name) + " " + text);
+    }
+    const Json none = Json::object();
+    const Json& options = document.contains("options") ? document["options"] : none;
+    if (!text_field(options, "chat_template").empty()) {
+        parts.push_back("chat template " + text_field(options, "chat_template"));
+    }
+    parts.push_back("seed " + std::to_string(static_cast<int64_t>(number_field(document, "seed"))));
+    parts.push_back("commit " + text_field(document, "git_commit"));
+    parts.push_back(text_field(document, "started"));
+    return joined(parts, "; ") + ".";
+}
+
 std::string about(const ReportRun& run) {
     const Json& document = run.document;
     const Json& data = document["data"];
-    std::string directories;
-    for (const std::string& directory : run.directories) {
-        directories += (directories.empty() ? "" : ", ") + directory;
-    }
     std::string out =
-        "<dl>" + definition("run", directories) +
+        "<dl>" + definition("run", joined(run.directories, ", ")) +
         definition("data", text_field(data, "path") + " (" + text_field(data, "xxh3") + ")");
     std::string counts;
     for (const char* name : {"questions", "documents", "units", "tokens"}) {
@@ -247,7 +272,7 @@ std::string html_report(const std::vector<ReportRun>& runs, const ReportOptions&
 std::string markdown_report(const std::vector<ReportRun>& runs) {
     std::string out;
     for (const ReportRun& run : runs) {
-        out += "### " + run_title(run) + "\n\n";
+        out += "### " + run_title(run) + "\n\n" + identity(run) + "\n\n";
         for (const Table& table : tables_of(run.document)) out += markdown_table(table);
     }
     return out;

@@ -80,15 +80,34 @@ std::string metrics_text(const Json& row) {
     return out;
 }
 
+// Ranks in front of the last passage shown that are not among the passages.
+std::string passed_over_html(const Json& row) {
+    double last = 0;
+    for (const Json& piece : list_of(row, "evidence")) {
+        last = std::max(last, number_field(piece, "rank"));
+    }
+    std::string ranks;
+    for (const Json& unit : list_of(row, "first_units")) {
+        const double rank = number_field(unit, "rank");
+        if (rank >= last || flag_field(unit, "taken")) continue;
+        ranks += (ranks.empty() ? "" : ", ") + std::to_string(static_cast<int64_t>(rank)) +
+                 (flag_field(unit, "gold") ? " (gold)" : "");
+    }
+    if (ranks.empty()) return "";
+    return "<p class=\"note\">Passed over, for they did not fit the budget: rank " + ranks + "</p>";
+}
+
 std::string evidence_html(const Json& row, const std::vector<Extent>& gold) {
     const Json& evidence = list_of(row, "evidence");
     if (evidence.empty()) return "";
     std::string out = "<details><summary>" + std::to_string(evidence.size()) +
-                      " passages</summary><ol class=\"evidence\">";
+                      " passages</summary>" + passed_over_html(row) + "<ol class=\"evidence\">";
     for (const Json& piece : evidence) {
         const bool is_gold = piece.is_object() && piece.contains("gold") &&
                              piece["gold"].is_boolean() && piece["gold"].get<bool>();
-        out += is_gold ? "<li class=\"gold\">" : "<li>";
+        const auto rank = static_cast<int64_t>(number_field(piece, "rank"));
+        out += std::string(is_gold ? "<li class=\"gold\"" : "<li") +
+               (rank > 0 ? " value=\"" + std::to_string(rank) + "\"" : "") + ">";
         out += "<span class=\"place\">" + place(piece) + ", score " +
                short_number(number_field(piece, "score")) + "</span><blockquote>" +
                marked_text(piece, gold) + "</blockquote></li>";

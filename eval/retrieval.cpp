@@ -11,9 +11,11 @@
 #include "eval/index_files.h"
 #include "eval/index_lock.h"
 #include "eval/method_parts.h"
+#include "eval/report.h"
 #include "eval/retrieval_worker.h"
 #include "eval/scan_model.h"
 #include "eval/summary.h"
+#include "eval/trec.h"
 
 namespace s3attn::eval {
 namespace {
@@ -46,6 +48,7 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"data_hash", data.hash},
                 {"format", data.format},
                 {"haystack", name_of(options.data.haystack)},
+                {"offsets", options.data.offsets == Offsets::kChars ? "chars" : "bytes"},
                 {"extra_files", options.data.extra.size()},
                 {"limit", options.data.limit},
                 {"seed", options.data.seed},
@@ -155,6 +158,7 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     RetrievalOptions options = given;
     S3ATTN_CHECK(check_options(options));
     S3ATTN_TRY(const Dataset data, load_dataset(options.data));
+    for (const std::string& note : data.notes) sink.note(note);
     std::vector<std::unique_ptr<Method>> methods;
     for (const std::string& spec : options.methods) {
         S3ATTN_TRY(auto method, make_method(spec, options.context));
@@ -169,6 +173,10 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     }
     if (out_directory != nullptr) *out_directory = options.out;
     S3ATTN_TRY(const auto record, RunRecord::open(options.out, settings));
+    if (record->finished()) {  // only shown again: what it says when and how it was made stays
+        S3ATTN_TRY(ReportRun run, read_run(options.out));
+        return std::move(run.document);
+    }
     const std::string index = options.index.empty() ? options.out + "/index" : options.index;
 
     const Stopwatch watch;
@@ -206,6 +214,7 @@ Result<Json> run_retrieval(const RetrievalOptions& given, ProgressSink& sink,
     document["summary"] = summarise(rows, options.methods, options.data.seed);
     document["paired"] = compare(rows, options.methods, baseline, options.data.seed);
     document["rows"] = rows;
+    S3ATTN_CHECK(write_trec_files(options.out, data, rows));
     S3ATTN_CHECK(record->finish(document));
     return document;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -14,6 +15,7 @@
 #include "eval/index_lock.h"
 #include "eval/methods.h"
 #include "eval/metrics_retrieval.h"
+#include "eval/trec.h"
 
 namespace s3attn::eval {
 namespace {
@@ -32,23 +34,48 @@ Json gold_json(const EvalQuestion& question, const Collection& collection) {
     return out;
 }
 
-Json evidence_json(const EvalQuestion& question, const UnitStore& units,
-                   const std::vector<Span>& spans) {
+bool touches_gold(const EvalQuestion& question, size_t document, const Span& span) {
+    return std::any_of(question.gold.begin(), question.gold.end(), [&](const Gold& g) {
+        return g.document == document && g.begin < span.byte_end && span.byte_begin < g.end;
+    });
+}
+
+Json evidence_json(const EvalQuestion& question, const UnitStore& units, const Selection& selected,
+                   const Ranks& ranks) {
     Json out = Json::array();
-    for (size_t i = 0; i < spans.size(); ++i) {
-        const size_t document = units.document_of(spans[i].doc_id);
-        const bool gold =
-            std::any_of(question.gold.begin(), question.gold.end(), [&](const Gold& g) {
-                return g.document == document && g.begin < spans[i].byte_end &&
-                       spans[i].byte_begin < g.end;
-            });
+    for (size_t i = 0; i < selected.spans.size(); ++i) {
+        const Span& span = selected.spans[i];
+        const size_t document = units.document_of(span.doc_id);
+        out.push_back({{"rank", ranks.of(selected.units[i])},
+                       {"document", document},
+                       {"begin", span.byte_begin},
+                       {"end", span.byte_end},
+                       {"text", span.text},
+                       {"score", span.score},
+                       {"gold", touches_gold(question, document, span)}});
+    }
+    return out;
+}
+
+// What R@n and MRR counted, in order; those that are not among the evidence were passed over, or
+// came behind the end of the budget.
+Json first_units_json(const EvalQuestion& question, const UnitStore& units, const Selection& first,
+                      const Selection& shown) {
+    Json out = Json::array();
+    const size_t n =
+        std::min<size_t>(first.spans.size(), kRecallDepths[std::size(kRecallDepths) - 1]);
+    for (size_t i = 0; i < n; ++i) {
+        const Span& span = first.spans[i];
+        const size_t document = units.document_of(span.doc_id);
+        const bool taken =
+            std::find(shown.units.begin(), shown.units.end(), first.units[i]) != shown.units.end();
         out.push_back({{"rank", i + 1},
                        {"document", document},
-                       {"begin", spans[i].byte_begin},
-                       {"end", spans[i].byte_end},
-                       {"text", spans[i].text},
-                       {"score", spans[i].score},
-                       {"gold", gold}});
+                       {"begin", span.byte_begin},
+                       {"end", span.byte_end},
+                       {"tokens", span.tokens},
+                       {"gold", touches_gold(question, document, span)},
+                       {"taken", taken}});
     }
     return out;
 }
@@ -59,9 +86,10 @@ Result<Json> make_row(const MethodRun& run, const EvalQuestion& question, const 
     S3ATTN_TRY(const auto ranked, ranker.rank(question.question));
     S3ATTN_TRY(const auto shown, units.select(ranked, kShownBudget, 0, run.count));
     const double seconds = watch.seconds();
+    S3ATTN_TRY(const Selection first, first_units(units, ranked, run.count));
     S3ATTN_TRY(const auto metrics,
                retrieval_metrics(question, run.data.collections[question.collection], units, ranked,
-                                 run.budgets, run.count));
+                                 first, run.budgets, run.count));
     S3ATTN_TRY(const auto withheld, ranker.withheld(question.question));
     Json row{{"id", question.id},
              {"group", question.group},
@@ -70,7 +98,8 @@ Result<Json> make_row(const MethodRun& run, const EvalQuestion& question, const 
              {"method", run.method.name()},
              {"metrics", Json::object()},
              {"gold", gold_json(question, run.data.collections[question.collection])},
-             {"evidence", evidence_json(question, units, shown)},
+             {"evidence", evidence_json(question, units, shown, Ranks(first, ranked))},
+             {"first_units", first_units_json(question, units, first, shown)},
              {"seconds", {{"retrieve", seconds}}}};
     for (const uint32_t n : kRecallDepths) {  // in the order of tables, not of the alphabet
         const auto found = metrics.find("r" + std::to_string(n));
@@ -82,6 +111,14 @@ Result<Json> make_row(const MethodRun& run, const EvalQuestion& question, const 
             const auto found = metrics.find(kind + std::to_string(budget));
             if (found != metrics.end()) row["metrics"][found->first] = found->second;
         }
+    }
+    const Collection& collection = run.data.collections[question.collection];
+    if (!question.relevance.empty() && !collection.names.empty()) {
+        S3ATTN_TRY(const auto documents, rank_documents(units, ranked));
+        for (const auto& [name, value] : document_metrics(question.relevance, documents)) {
+            row["metrics"][name] = value;
+        }
+        row["documents"] = trec_json(documents, collection);
     }
     if (withheld) row["metrics"]["withheld"] = *withheld ? 1.0 : 0.0;
     return row;

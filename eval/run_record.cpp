@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <map>
 
 #include "base/files.h"
 #include "eval/git_commit.h"
@@ -17,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr uint64_t kMaxRowsBytes = 4ull << 30;
+constexpr const char *kDataName = "data", *kDataHash = "data_hash";
 
 std::string shown(const Json& value) { return value.is_null() ? "nothing" : dump_json(value); }
 
@@ -28,6 +30,7 @@ Status same_options(const Json& found, const Json& wanted, const std::string& di
                               " now; give another --out, or the options of that run");
     };
     for (const auto& [name, value] : wanted.items()) {
+        if (name == kDataName && wanted.contains(kDataHash)) continue;  // the same bytes elsewhere
         if (!found.contains(name)) return differs(name, nullptr, value);
         if (found[name] != value) return differs(name, found[name], value);
     }
@@ -76,6 +79,15 @@ std::string row_fault(const Json& row) {
         return "a row without \"method\" or \"metrics\"";
     }
     return "";
+}
+
+std::string named(const Json& row) {
+    std::string text = "question " + dump_json(row["id"]) + " and method " +
+                       dump_json(row.value("method", Json()));
+    if (row.contains("budget") && row["budget"].is_number()) {
+        text += " at " + dump_json(row["budget"]);
+    }
+    return text;
 }
 
 }  // namespace
@@ -141,9 +153,17 @@ Status RunRecord::load_rows() {
     if (fs::exists(path, error)) {
         S3ATTN_TRY(const std::string bytes, read_file(path, kMaxRowsBytes));
         size_t begin = 0, line = 1;
+        std::map<std::string, size_t> seen;  // to the line
         for (size_t end; (end = bytes.find('\n', begin)) != std::string::npos; ++line) {
             auto row = parse_json(std::string_view(bytes).substr(begin, end - begin));
-            const std::string fault = row.ok() ? row_fault(*row) : row.error().message;
+            std::string fault = row.ok() ? row_fault(*row) : row.error().message;
+            if (const std::string key = fault.empty() ? row_key(*row) : ""; !key.empty()) {
+                const auto [first, added] = seen.emplace(key, line);
+                if (!added) {
+                    fault = "the row of " + named(*row) + " is there already, in line " +
+                            std::to_string(first->second);
+                }
+            }
             if (!fault.empty()) {
                 return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(line) +
                                                            ": " + fault + "; remove " + directory_ +
@@ -157,6 +177,15 @@ Status RunRecord::load_rows() {
         if (error) return make_error(ErrorCode::kIo, path + ": " + error.message());
     }
     return {};
+}
+
+std::string RunRecord::row_key(const Json& row) {
+    if (!row.is_object() || !row.contains("id")) return "";
+    std::string key;
+    for (const char* name : {"task", "id", "method", "budget"}) {
+        key += dump_json(row.value(name, Json())) + "\n";
+    }
+    return key;
 }
 
 Status RunRecord::add_row(Json row) {

@@ -24,7 +24,8 @@ inline constexpr int kRecordVersion = 1;
 class RunRecord {
   public:
     // Makes `directory`, or goes on in it. `options` is a flat object of everything that decides
-    // the result; kMismatch names the first one that differs from those of the run found there,
+    // the result; kMismatch names the first one that differs from those of the run found there
+    // ("data", the name of a file whose hash is an option itself, may differ),
     // kCorrupt the line of rows.jsonl that no run can have written; kBusy: another process is at
     // it.
     static Result<std::unique_ptr<RunRecord>> open(const std::string& directory,
@@ -32,6 +33,9 @@ class RunRecord {
     ~RunRecord();
     RunRecord(const RunRecord&) = delete;
     RunRecord& operator=(const RunRecord&) = delete;
+
+    // What tells the rows of questions apart: no two may have the same. Empty for other rows.
+    static std::string row_key(const Json& row);
 
     // Rows of an earlier, unfinished run with these options, then those added.
     const std::vector<Json>& rows() const { return rows_; }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "eval/bootstrap.h"
+#include "train/bootstrap.h"
 
 namespace s3attn::eval {
 namespace {
@@ -41,6 +41,9 @@ Table make_table(const std::vector<Json>& rows) {
     return table;
 }
 
+// An end of an interval, or null where there are too few questions for one.
+Json bound(const Interval& interval, double end) { return interval.known() ? Json(end) : Json(); }
+
 std::vector<double> numbers(const Table::Values& values) {
     std::vector<double> out;
     for (const auto& [id, value] : values) out.push_back(value);
@@ -75,8 +78,8 @@ Json summarise(const std::vector<Json>& rows, const std::vector<std::string>& me
                                {"metric", metric},
                                {"budget", budget_of(metric)},
                                {"mean", interval.mean},
-                               {"low", interval.low},
-                               {"high", interval.high},
+                               {"low", bound(interval, interval.low)},
+                               {"high", bound(interval, interval.high)},
                                {"n", interval.n}});
             }
         }
@@ -111,8 +114,8 @@ Json compare(const std::vector<Json>& rows, const std::vector<std::string>& meth
                                {"metric", metric},
                                {"budget", budget_of(metric)},
                                {"difference", interval.mean},
-                               {"low", interval.low},
-                               {"high", interval.high},
+                               {"low", bound(interval, interval.low)},
+                               {"high", bound(interval, interval.high)},
                                {"n", interval.n}});
             }
         }

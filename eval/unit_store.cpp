@@ -4,7 +4,6 @@
 #include "eval/index_files.h"
 #include "eval/method.h"
 #include "eval/run_record.h"
-#include "retrieve/select.h"
 #include "s3attn/store.h"
 
 namespace s3attn::eval {
@@ -109,8 +108,8 @@ size_t UnitStore::document_of(DocumentId doc_id) const {
     return found == documents_.end() ? SIZE_MAX : found->second;
 }
 
-Result<std::vector<Span>> UnitStore::select(const UnitList& ranked, uint32_t budget_tokens,
-                                            uint32_t max_spans, const CountTokens& count) const {
+Result<Selection> UnitStore::select(const UnitList& ranked, uint32_t budget_tokens,
+                                    uint32_t max_spans, const CountTokens& count) const {
     SelectOptions options;
     options.budget_tokens = budget_tokens;
     options.max_spans = max_spans;
@@ -119,10 +118,9 @@ Result<std::vector<Span>> UnitStore::select(const UnitList& ranked, uint32_t bud
     // Here a budget that holds no unit is an outcome, not a mistake of the caller.
     if (!selected.ok() && selected.error().code == ErrorCode::kInvalidArgument &&
         budget_tokens > 0) {
-        return std::vector<Span>();
+        return Selection();
     }
-    S3ATTN_CHECK(selected);
-    return std::move(selected->spans);
+    return selected;
 }
 
 }  // namespace s3attn::eval

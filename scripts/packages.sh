@@ -11,11 +11,13 @@ LIBRARY_PACKAGES=(
     libicu-dev libstemmer-dev libcld2-dev libuchardet-dev           # Unicode, languages, encodings
     libcmark-gfm-dev libcmark-gfm-extensions-dev libgumbo-dev       # Markdown, HTML
     libzip-dev libpugixml-dev libexpat1-dev                         # DOCX, EPUB, XHTML
+    libcurl4-openssl-dev                                            # readers behind a server
     libgmime-3.0-dev                                                # mail
     libhunspell-dev hunspell-en-us                                  # hyphens at line ends of PDFs
     libeigen3-dev                                                   # linear algebra
     libcpp-httplib-dev prometheus-cpp-dev                           # the server
     libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev    # tests and benchmarks
+    python3-dev                                                     # the Python module
     python3-numpy                                                   # the trainer's arithmetic, again
 )
 

@@ -73,7 +73,8 @@ remove_stale_work() {
 # $plain_work, a directory whose path has no white space: neither CMAKE_ARGS nor every build
 # tool below pip can carry one.
 make_work() {
-    work="$(mktemp -d "$S3ATTN_CACHE/work.XXXXXX")"
+    work="$(mktemp -d "$S3ATTN_CACHE/work.XXXXXX")" ||
+        die "no temporary folder could be made in $S3ATTN_CACHE"
     plain_work="$work/plain"
     case "$work" in
         *[[:space:]]*)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Gets what the build needs: system packages, the model runtime (llama.cpp), the default model.
+# Gets what the build needs: system packages, the model runtime (llama.cpp), the model that scans
+# and the reader that answers.
 #
 #   scripts/setup.sh                 everything that is missing; quiet when nothing is
 #   scripts/setup.sh --env FILE      also writes FILE for the build (shell variables)
 #   scripts/setup.sh --print-prefix  prints the runtime's prefix on stdout
 #   scripts/setup.sh --print-model   prints the default model's path on stdout
+#   scripts/setup.sh --print-reader  prints the reader's path on stdout, nothing when it is not there
 #   scripts/setup.sh --large         also the 1.5B reader of `make demo-large` (1.1 GB)
 #   scripts/setup.sh --print-large   the same, and prints its path on stdout
 #   scripts/setup.sh --embedder      also the embedder of `s3attn eval`'s dense baseline (80 MB)
@@ -14,7 +16,9 @@
 #
 # Environment: XDG_CACHE_HOME (the cache is $XDG_CACHE_HOME/s3attn, by default ~/.cache/s3attn);
 # CMAKE_PREFIX_PATH (a llama.cpp found there is used and none is built); MODEL (a GGUF of your own:
-# the default model is not fetched); S3ATTN_NO_SYSTEM=1 (do not look at system packages).
+# neither the default model nor the reader is fetched); READER (likewise, of the reader);
+# S3ATTN_NO_READER=1 (no reader is fetched: the model that scans answers); S3ATTN_NO_SYSTEM=1 (do
+# not look at system packages).
 #
 # Nothing half-made is ever taken for finished: everything is made under a temporary name, under
 # one lock per cache, and gets its final name by rename(2). It can be killed and run again.
@@ -33,7 +37,7 @@ while [ $# -gt 0 ]; do
             env_file="$2"
             shift
             ;;
-        --print-prefix | --print-model) print="${1#--print-}" ;;
+        --print-prefix | --print-model | --print-reader) print="${1#--print-}" ;;
         --large) large=1 ;;
         --print-large) large=1 print=large ;;
         --print-test-packages) test_packages=1 print=test-packages ;;
@@ -52,10 +56,11 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-fetching=""
+fetching="" fetching_reader=""
 cleanup() {
     stop_watched
     [ -n "$fetching" ] && kill -TERM "$fetching" 2>/dev/null
+    [ -n "$fetching_reader" ] && kill -TERM "$fetching_reader" 2>/dev/null
     [ -n "${work:-}" ] && rm -rf "$work"
     [ -n "${plain_work:-}" ] && rm -rf "$plain_work"
     return 0
@@ -73,7 +78,8 @@ model="${MODEL:-$DEFAULT_MODEL}"
 [ -z "${MODEL:-}" ] || [ -f "$MODEL" ] || die "MODEL=$MODEL: there is no such file"
 
 # The warm path takes no lock and touches no network.
-if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! have_large; } ||
+if ! have_runtime "$prefix" || ! have_model "$model" || { want_reader && ! have_reader; } ||
+    { [ "$large" = 1 ] && ! have_large; } ||
     { [ "$embedder" = 1 ] && ! have_embedder; } ||
     { [ "$test_packages" = 1 ] && ! have_test_packages; }; then
     mkdir -p "$S3ATTN_CACHE"
@@ -84,16 +90,25 @@ if ! have_runtime "$prefix" || ! have_model "$model" || { [ "$large" = 1 ] && ! 
     fi
     remove_stale_work
     if ! have_runtime "$prefix"; then
-        # The model comes while the compilers work.
+        # The models come while the compilers work.
         if ! have_model "$model"; then
             beside fetch_default_model 9>&- &
             fetching=$!
         fi
+        if want_reader && ! have_reader; then
+            beside fetch_reader 9>&- &
+            fetching_reader=$!
+        fi
         build_runtime "$prefix"
         [ -z "$fetching" ] || wait "$fetching" || die "the default model could not be fetched"
         fetching=""
+        [ -z "$fetching_reader" ] || wait "$fetching_reader" || no_reader
     fi
     have_model "$model" || fetch_default_model
+    if [ -z "$fetching_reader" ] && want_reader && ! have_reader; then
+        apart fetch_reader 9>&- || no_reader
+    fi
+    fetching_reader=""
     if [ "$large" = 1 ] && ! have_large; then fetch_large_model; fi
     if [ "$embedder" = 1 ] && ! have_embedder; then fetch_embedder; fi
     if [ "$test_packages" = 1 ] && ! have_test_packages; then fetch_test_packages; fi
@@ -108,6 +123,7 @@ fi
 case "$print" in
     prefix) printf '%s\n' "$prefix" ;;
     model) printf '%s\n' "$model" ;;
+    reader) ! have_reader || printf '%s\n' "$READER_MODEL" ;;
     large) printf '%s\n' "$LARGE_MODEL" ;;
     test-packages) printf '%s\n' "$(test_packages_folder)" ;;
 esac

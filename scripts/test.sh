@@ -33,9 +33,17 @@ run_ctest() {  # CTEST-ARGUMENTS...
 }
 
 say "== unit and repository tests =="
-run_ctest -LE 'model|e2e' -j "${JOBS:-$(cores)}"
+run_ctest -LE 'model|e2e|python' -j "${JOBS:-$(cores)}"
 say "== tests on a real model, one at a time =="
 run_ctest -L 'model|e2e' -j 1
+say "== the Python package, without frameworks (make test-python) =="
+if scripts/python.sh build >"$build/python-build.log" 2>&1; then
+    run_ctest -L python -j 1
+else
+    tail -n 20 "$build/python-build.log" >&2
+    say "FAILED: the Python module; the whole log: $build/python-build.log"
+    failed=$((failed + 1))
+fi
 
 if [ "${1:-}" != --quick ]; then
     say "== unit tests under AddressSanitizer and UndefinedBehaviorSanitizer =="

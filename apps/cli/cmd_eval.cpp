@@ -12,7 +12,9 @@ void add_eval_command(Context& context) {
     eval->require_subcommand(1);
     add_eval_retrieval(context, *eval);
     add_eval_answers(context, *eval);
+    add_eval_quotes(context, *eval);
     add_eval_score(context, *eval);
+    add_eval_compare(context, *eval);
     add_eval_report(context, *eval);
 }
 
@@ -23,6 +25,16 @@ void add_format_option(CLI::App& command, eval::DatasetOptions& data, const std:
         ->check(CLI::IsMember(formats))
         ->type_name("NAME")
         ->capture_default_str();
+    command
+        .add_option_function<std::string>(
+            "--offsets",
+            [&data](const std::string& what) {
+                data.offsets = what == "chars" ? eval::Offsets::kChars : eval::Offsets::kBytes;
+            },
+            "what the offsets of plain records count: bytes of the UTF-8 text, or characters")
+        ->check(CLI::IsMember({"bytes", "chars"}))
+        ->default_str("bytes")
+        ->type_name("WHAT");
 }
 
 CLI::Option* add_haystack_option(CLI::App& command, eval::DatasetOptions& data,

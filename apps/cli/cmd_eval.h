@@ -10,6 +10,8 @@ namespace s3attn::cli {
 
 void add_eval_retrieval(Context& context, CLI::App& eval);
 void add_eval_answers(Context& context, CLI::App& eval);
+void add_eval_compare(Context& context, CLI::App& eval);
+void add_eval_quotes(Context& context, CLI::App& eval);
 void add_eval_report(Context& context, CLI::App& eval);
 void add_eval_score(Context& context, CLI::App& eval);
 

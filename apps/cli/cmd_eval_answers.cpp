@@ -1,10 +1,13 @@
 // `s3attn eval answers`: LongBench's tasks, or questions of one's own, by every method.
 #include <cstdio>
+#include <map>
 
 #include "cmd_eval.h"
 #include "eval/answers.h"
+#include "eval/metrics/suites.h"
 #include "eval/report.h"
 #include "progress_bar.h"
+#include "remote/reader_url.h"
 
 namespace s3attn::cli {
 namespace {
@@ -22,7 +25,9 @@ Result<eval::AnswerSet> load(const AnswerArguments& arguments) {
     std::vector<std::string> tasks = arguments.tasks;
     if (tasks.size() == 1 && tasks.front() == "all") tasks = eval::longbench_tasks();
     for (const std::string& task : tasks) {
-        S3ATTN_CHECK(eval::add_longbench_task(arguments.data.path, task, set));
+        S3ATTN_CHECK(eval::suite_scorer(task) && !eval::longbench_metric(task)
+                         ? eval::add_suite_task(arguments.data.path, task, set)
+                         : eval::add_longbench_task(arguments.data.path, task, set));
     }
     if (tasks.empty()) {
         S3ATTN_CHECK(eval::add_dataset_task(arguments.data, arguments.max_answer,
@@ -37,6 +42,15 @@ int run(const AnswerArguments& arguments, const GlobalOptions& options, const Ca
     eval::AnswerOptions own = arguments.options;
     own.methods = eval::split_methods(arguments.methods);
     own.context.engine = options.engine;
+    if (const Status remote = prepare_remote(options, options.engine.reader, own.context.engine);
+        !remote.ok()) {
+        return fail(remote.error());
+    }
+    if (own.likelihood && is_reader_url(options.engine.reader)) {
+        return fail(make_error(ErrorCode::kInvalidArgument,
+                               "a reader behind a server has no weights here, so that nobody can "
+                               "say how likely it finds a text: pass --no-likelihood, or a file"));
+    }
     own.context.seed = own.seed;
     if (own.context.embedder.empty()) {
         own.context.embedder = options.engine.cache_dir + "/all-MiniLM-L6-v2.F16.gguf";
@@ -69,8 +83,11 @@ void add_question_options(CLI::App& command, AnswerArguments& arguments) {
         ->required()
         ->type_name("PATH");
     command
-        .add_option("--task", arguments.tasks,
-                    "LongBench's tasks by name (hotpotqa, trec, ...; with _e: LongBench-E), or all")
+        .add_option(
+            "--task", arguments.tasks,
+            "LongBench's tasks by name (hotpotqa, trec, ...; with _e: LongBench-E), or all; "
+            "ruler/vt, babilong/qa1, infinitebench/passkey, ...: --data is their file, or "
+            "the folder of TASK.jsonl or TASK/validation.jsonl")
         ->delimiter(',')
         ->type_name("NAME...");
     add_format_option(command, data, "of a file of questions");
@@ -114,6 +131,19 @@ void add_method_options(CLI::App& command, AnswerArguments& arguments) {
                     "units that dense-rerank and rerank(METHOD) put in a new order")
         ->check(CLI::Range(1u, 1000u))
         ->capture_default_str();
+    static const std::map<std::string, ChatTemplate> templates{{"auto", ChatTemplate::kAuto},
+                                                               {"own", ChatTemplate::kOwn},
+                                                               {"chatml", ChatTemplate::kChatMl},
+                                                               {"plain", ChatTemplate::kPlain}};
+    command
+        .add_option_function<std::string>(
+            "--chat-template",
+            [&options](const std::string& name) { options.chat_template = templates.at(name); },
+            "how the reader is asked: its own template, ChatML, plain text; auto: the first of "
+            "these that it has")
+        ->check(CLI::IsMember({"auto", "own", "chatml", "plain"}))
+        ->default_str("auto")
+        ->type_name("NAME");
     command.add_flag("!--no-likelihood", options.likelihood,
                      "leave out NLL of the gold answer and KL to full context");
     command.add_flag("--may-withhold", options.may_withhold,

@@ -49,8 +49,15 @@ int run(RetrievalArguments arguments, const GlobalOptions& options, const Cancel
 
 void add_data_options(CLI::App& command, RetrievalArguments& arguments) {
     eval::DatasetOptions& data = arguments.options.data;
-    command.add_option("--data", data.path, "questions with marked evidence (JSON or JSON Lines)")
+    command
+        .add_option("--data", data.path,
+                    "questions with marked evidence (JSON or JSON Lines), or a BEIR folder")
         ->required()
+        ->type_name("PATH");
+    command
+        .add_option("--qrels", data.qrels,
+                    "judgements of a BEIR folder's documents, in its own columns or TREC's "
+                    "(default: qrels/test.tsv there)")
         ->type_name("FILE");
     add_format_option(command, data, "of --data");
     add_haystack_option(command, data,

@@ -1,4 +1,6 @@
-// `s3attn eval score`: LongBench's metrics over predictions made by any program.
+// `s3attn eval score`: the metrics of LongBench and others over predictions made by any program.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -8,7 +10,8 @@
 #include "cmd_eval.h"
 #include "eval/json_text.h"
 #include "eval/metrics/metrics.h"
-#include "eval/run_record.h"
+#include "eval/predictions.h"
+#include "train/bootstrap.h"
 
 namespace s3attn::cli {
 namespace {
@@ -21,68 +24,16 @@ struct ScoreArguments {
     std::string task, compare;
     bool rows = false;
 };
-struct Sum {
-    double sum = 0;
-    size_t n = 0;
-    void add(double score) { sum += score, ++n; }
-};
-using Sums = std::map<std::string, Sum>;  // of a task, and of a task and a length
+// Scores of a task, and of a task and a length, in the order of the files.
+using Scores = std::map<std::string, std::vector<double>>;
 
-bool strings_of(const Json& value, std::vector<std::string>& out) {
-    if (!value.is_array()) return false;
-    for (const Json& entry : value) {
-        if (!entry.is_string()) return false;
-        out.push_back(entry.get<std::string>());
-    }
-    return true;
-}
-
-// Adds the scores of one file: over all rows, and for LongBench-E also by length.
-Status score_file(const std::string& path, const std::string& task, bool print_rows, Sums& sums) {
-    S3ATTN_TRY(const std::string bytes, read_file(path, kMostBytes));
-    const size_t before = sums[task].n;
-    size_t number = 0;
-    for (size_t begin = 0; begin < bytes.size();) {
-        const size_t end = std::min(bytes.find('\n', begin), bytes.size());
-        const std::string line = bytes.substr(begin, end - begin);
-        begin = end + 1;
-        ++number;
-        if (line.find_first_not_of(" \t\r") == line.npos) continue;
-        const auto parsed = eval::parse_json(line);
-        if (!parsed.ok()) {
-            return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(number) +
-                                                       ": " + parsed.error().message);
-        }
-        const Json& row = *parsed;
-        std::vector<std::string> answers, classes;
-        if (!row.is_object() || !row.contains("pred") || !row["pred"].is_string() ||
-            !row.contains("answers") || !strings_of(row["answers"], answers)) {
-            return make_error(ErrorCode::kCorrupt,
-                              path + ", line " + std::to_string(number) +
-                                  ": expected {\"pred\": text, \"answers\": [text, ...]}");
-        }
-        if (row.contains("all_classes") && !row["all_classes"].is_null() &&
-            !strings_of(row["all_classes"], classes)) {
-            return make_error(ErrorCode::kCorrupt, path + ", line " + std::to_string(number) +
-                                                       ": \"all_classes\" is no list of texts");
-        }
-        const double score =
-            eval::longbench_score(task, row["pred"].get<std::string>(), answers, classes);
-        if (print_rows) std::printf("%.17g\n", score);
-        sums[task].add(score);
-        if (task.ends_with("_e")) {
-            if (!row.contains("length") || !row["length"].is_number()) {
-                return make_error(ErrorCode::kCorrupt,
-                                  path + ", line " + std::to_string(number) +
-                                      ": LongBench-E is scored by length, and here is no number "
-                                      "\"length\"");
-            }
-            const double length = row["length"].get<double>();
-            sums[task + (length < 4000 ? " 0-4k" : length < 8000 ? " 4-8k" : " 8k+")].add(score);
-        }
-    }
-    if (sums[task].n == before) {
-        return make_error(ErrorCode::kCorrupt, path + ": holds no predictions");
+Status score_file(const std::string& path, const std::string& task, bool print_rows,
+                  Scores& scores) {
+    S3ATTN_TRY(const auto answers, eval::score_predictions(path, task));
+    for (const eval::ScoredAnswer& answer : answers) {
+        if (print_rows) std::printf("%.17g\n", answer.score);
+        scores[task].push_back(answer.score);
+        if (!answer.bucket.empty()) scores[task + " " + answer.bucket].push_back(answer.score);
     }
     return {};
 }
@@ -130,48 +81,76 @@ Result<size_t> compare(const std::string& path, const std::map<std::string, std:
     return different;
 }
 
+// The task of a file, by its name unless one is named.
+Result<std::string> task_of(const ScoreArguments& arguments, const std::string& path) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) {
+        return make_error(ErrorCode::kNotFound, path + ": there is no such file");
+    }
+    const std::string task =
+        arguments.task.empty() ? std::filesystem::path(path).stem().string() : arguments.task;
+    S3ATTN_TRY(const eval::RowScorer known, eval::task_scorer(task));
+    static_cast<void>(known);
+    return task;
+}
+
+struct Figure {
+    std::string percent;  // as LongBench prints it
+    Interval interval;
+};
+
+std::string with_interval(const Figure& figure) {
+    if (!figure.interval.known()) return figure.percent;
+    return fmt::format("{} [{:.2f}, {:.2f}]", figure.percent, 100 * figure.interval.low,
+                       100 * figure.interval.high);
+}
+
+void print_figures(const std::map<std::string, Figure>& figures, bool json) {
+    Json out = Json::object();
+    for (const auto& [task, figure] : figures) {
+        const bool known = figure.interval.known();
+        out[task] = {{"score", std::stod(figure.percent)},
+                     {"low", known ? Json(100 * figure.interval.low) : Json()},
+                     {"high", known ? Json(100 * figure.interval.high) : Json()},
+                     {"n", figure.interval.n}};
+        if (json) continue;
+        std::printf("%-28s %24s  n = %zu\n", task.c_str(), with_interval(figure).c_str(),
+                    figure.interval.n);
+    }
+    if (json) std::printf("%s\n", eval::dump_json(out, 1).c_str());
+}
+
 int run_score(const ScoreArguments& arguments, const GlobalOptions& options) {
-    Sums sums;
+    Scores scores;
     std::map<std::string, std::string> file_of;
     for (const std::string& path : arguments.files) {
-        const std::string task =
-            arguments.task.empty() ? std::filesystem::path(path).stem().string() : arguments.task;
-        if (!eval::longbench_metric(task)) {
-            return fail(make_error(ErrorCode::kInvalidArgument,
-                                   "no metric for a task '" + task +
-                                       "': name one of LongBench's English tasks with --task"));
-        }
-        const auto [other, first] = file_of.emplace(task, path);
+        const auto task = task_of(arguments, path);
+        if (!task.ok()) return fail(task.error());
+        const auto [other, first] = file_of.emplace(*task, path);
         if (!first && arguments.task.empty()) {
             return fail(make_error(ErrorCode::kInvalidArgument,
                                    other->second + " and " + path + " are both of the task '" +
-                                       task +
+                                       *task +
                                        "': score one at a time, or name it with --task to "
                                        "read them as one"));
         }
-        const Status scored = score_file(path, task, arguments.rows, sums);
+        const Status scored = score_file(path, *task, arguments.rows, scores);
         if (!scored.ok()) return fail(scored.error());
     }
-    std::map<std::string, std::string> printed;
-    Json out = Json::object();
-    for (const auto& [name, sum] : sums) {
-        printed[name] = eval::longbench_percent(sum.sum, sum.n);
-        out[name] = {{"score", std::stod(printed[name])}, {"n", sum.n}};
+    std::map<std::string, Figure> figures;
+    for (const auto& [name, values] : scores) {
+        double sum = 0;
+        for (const double value : values) sum += value;
+        figures[name] = {eval::longbench_percent(sum, values.size()), bootstrap_mean(values, 0)};
     }
     if (!arguments.compare.empty()) {
+        std::map<std::string, std::string> printed;
+        for (const auto& [name, figure] : figures) printed[name] = figure.percent;
         const auto different = compare(arguments.compare, printed);
         if (!different.ok()) return fail(different.error());
         return *different == 0 ? 0 : 1;
     }
-    if (arguments.rows) return 0;
-    if (options.json) {
-        std::printf("%s\n", eval::dump_json(out, 1).c_str());
-        return 0;
-    }
-    for (const auto& [task, score] : printed) {
-        std::printf("%-22s %8s  n = %s\n", task.c_str(), score.c_str(),
-                    out[task]["n"].dump().c_str());
-    }
+    if (!arguments.rows) print_figures(figures, options.json);
     return 0;
 }
 
@@ -180,10 +159,13 @@ int run_score(const ScoreArguments& arguments, const GlobalOptions& options) {
 void add_eval_score(Context& context, CLI::App& eval) {
     auto arguments = std::make_shared<ScoreArguments>();
     CLI::App* command = add_command(
-        context, eval, "score", "LongBench's metrics over predictions of any program",
-        "Lines {\"pred\": \"...\", \"answers\": [\"...\"], \"all_classes\": [...]}, as LongBench's "
-        "own\n"
-        "pred.py writes them.\n\n"
+        context, eval, "score", "A benchmark's own metrics over predictions of any program",
+        "LongBench: lines {\"pred\": \"...\", \"answers\": [\"...\"], \"all_classes\": [...]}, as "
+        "its\n"
+        "pred.py writes them. RULER (ruler/vt), BABILong (babilong/qa1) and InfiniteBench\n"
+        "(infinitebench/passkey): lines as their programs write them (docs/evaluation.md). Each "
+        "row\n"
+        "counts once; an \"_id\" that is there twice is refused.\n\n"
         "Example: s3attn eval score pred/hotpotqa.jsonl pred/trec.jsonl --compare result.json");
     command->add_option("files", arguments->files, "TASK.jsonl")->required()->type_name("FILE");
     command->add_option(

@@ -105,9 +105,10 @@ int run_index(const IndexArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
     auto engine = open_engine(options.engine);
     if (!engine.ok()) return fail(engine.error());
+    auto store = Store::open(arguments.store, Store::Access::kCreate);
+    if (!store.ok()) return fail(store.error());
     ConsoleProgress progress(options.quiet);
-    auto report =
-        (*engine)->index(arguments.store, arguments.inputs, arguments.options, progress, cancel);
+    auto report = (*engine)->index(*store, arguments.inputs, arguments.options, progress, cancel);
     progress.finish();
     if (!report.ok()) return fail(report.error());
     const bool failed = name_failures(*report);
@@ -147,6 +148,17 @@ void add_index_command(Context& context) {
                       "do not descend into subdirectories");
     command->add_flag("--prune", arguments->options.prune,
                       "drop documents of the directories given whose files are gone");
+    command
+        ->add_option_function<std::string>(
+            "--embed",
+            [arguments, &context](const std::string& model) {
+                arguments->options.embed = true;
+                if (model != "default") context.options.engine.embedder = model;
+            },
+            "also keep a vector of every passage, made by this embedder (GGUF), for --method "
+            "dense; default: MiniLM, or --embedder. A store that has vectors gets those of new "
+            "documents without this")
+        ->type_name("FILE|default");
     command
         ->add_option("--commit-tokens", arguments->options.commit_tokens,
                      "a commit point at least every so many tokens (0: 16384; 131072 on a device)")

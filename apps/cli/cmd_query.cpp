@@ -8,6 +8,7 @@
 #include <iostream>
 #include <vector>
 
+#include "answer/answer.h"
 #include "commands.h"
 #include "output.h"
 
@@ -48,6 +49,10 @@ void note_passed_over(const SearchResult& result) {
                  result.passed_over_tokens);
 }
 
+void print_notes(const SearchResult& result) {
+    for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+}
+
 void print_search(const SearchResult& result) {
     if (!result.evidence_found) {
         std::printf("No unit reaches the evidence floor (%.3f < %.3f); the nearest ones:\n\n",
@@ -59,15 +64,28 @@ void print_search(const SearchResult& result) {
                 result.budget_tokens, total == result.timings_ms.end() ? 0.0 : total->second);
     print_rerank(result.rerank);
     note_passed_over(result);
+    print_notes(result);
+}
+
+// The engine, and the store that is asked.
+struct Source {
+    std::unique_ptr<Engine> engine;
+    Store store;
+};
+
+Result<Source> open_source(const QueryArguments& arguments, const EngineOptions& options) {
+    S3ATTN_TRY(auto engine, open_engine(options));
+    S3ATTN_TRY(Store store, Store::open(arguments.store));
+    return Source{std::move(engine), std::move(store)};
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
                const CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
-    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, options.engine);
+    if (!source.ok()) return fail(source.error());
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
-    auto result = (*engine)->search(arguments.store, arguments.question, search);
+    auto result = source->engine->search(source->store, arguments.question, search);
     if (!result.ok()) return fail(result.error());
     print_explain(*result);
     if (options.json) {
@@ -79,7 +97,7 @@ int run_search(const QueryArguments& arguments, const GlobalOptions& options,
 }
 
 // One question of a JSON Lines file: {"question": "...", "id": anything}.
-Json answer_line(Engine& engine, const QueryArguments& arguments, const std::string& line,
+Json answer_line(Source& source, const QueryArguments& arguments, const std::string& line,
                  size_t number, const CancelToken& cancel, bool& failed) {
     Json out;
     const Json parsed = Json::parse(line, nullptr, false);
@@ -91,7 +109,8 @@ Json answer_line(Engine& engine, const QueryArguments& arguments, const std::str
     }
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
-    auto result = engine.search(arguments.store, parsed["question"].get<std::string>(), search);
+    auto result =
+        source.engine->search(source.store, parsed["question"].get<std::string>(), search);
     if (result.ok()) {
         print_explain(*result);
         out = to_json(*result);
@@ -115,18 +134,57 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         }
     }
     std::istream& input = arguments.questions_file == "-" ? std::cin : file;
-    auto engine = open_engine(options.engine);
-    if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, options.engine);
+    if (!source.ok()) return fail(source.error());
     bool failed = false;
     std::string line;
     for (size_t number = 1; std::getline(input, line); ++number) {
         if (cancel.cancelled()) return 1;
         if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        const Json out = answer_line(**engine, arguments, line, number, cancel, failed);
+        const Json out = answer_line(*source, arguments, line, number, cancel, failed);
         std::printf("%s\n", dump(out, -1).c_str());
         std::fflush(stdout);
     }
     return failed ? 1 : 0;
+}
+
+// The documents' own words.
+void print_quote(const SearchResult& result) {
+    const Quote& quote = result.quote;
+    if (!quote.found) return;
+    Span place = result.spans[quote.span_index];
+    place.byte_begin = quote.byte_begin;
+    place.byte_end = quote.byte_end;
+    place.line_begin = quote.line_begin;
+    place.line_end = quote.line_end;
+    std::printf("%s\n    %s\n\n", quoted(quote.text).c_str(), location(place).c_str());
+    std::fflush(stdout);
+}
+
+void note_cut(const AskResult& result) {
+    if (result.cut == "tokens") {
+        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
+                     result.answer_tokens);
+    } else if (result.cut == "sentences") {
+        std::fprintf(stderr,
+                     "note: the answer was cut: a small reader's further sentences are seldom "
+                     "about the question\n");
+    } else if (result.cut == "repetition") {
+        std::fprintf(stderr, "note: the answer was cut where it began to repeat itself\n");
+    }
+    std::string words;
+    for (const UnfoundedWord& word : result.unfounded) {
+        words += (words.empty() ? "" : ", ") + word.text;
+    }
+    if (!words.empty()) {
+        std::printf("Not in the evidence: %s\n", words.c_str());
+    }
+    for (const AnswerSentence& sentence : result.sentences) {
+        if (sentence.supported) continue;
+        std::printf("Not supported by the evidence: %s\n",
+                    result.answer.substr(sentence.begin, sentence.end - sentence.begin).c_str());
+    }
+    for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
 }
 
 void print_citations(const AskResult& result) {
@@ -139,7 +197,7 @@ void print_citations(const AskResult& result) {
 }
 
 // `history`: of a conversation, which the question and its answer are added to; or null.
-int ask_once(Engine& engine, const QueryArguments& arguments, const std::string& question,
+int ask_once(Source& source, const QueryArguments& arguments, const std::string& question,
              const GlobalOptions& options, const CancelToken& cancel,
              std::vector<ChatTurn>* history) {
     AskOptions ask = arguments.ask;
@@ -153,7 +211,11 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
         }
         return !cancel.cancelled();
     };
-    auto result = engine.ask(arguments.store, question, ask, on_piece, print_explain);
+    const auto on_evidence = [&](const SearchResult& found) {
+        print_explain(found);
+        if (!options.json) print_quote(found);
+    };
+    auto result = source.engine->ask(source.store, question, ask, on_piece, on_evidence);
     if (!result.ok()) return fail(result.error());
     if (history != nullptr && result->search.evidence_found) {
         history->push_back({"user", question});
@@ -168,10 +230,7 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
         std::fprintf(stderr, "interrupted\n");
         return 1;
     }
-    if (result->stopped_at_limit) {
-        std::fprintf(stderr, "note: the answer was cut at %u tokens (--max-answer)\n",
-                     result->answer_tokens);
-    }
+    note_cut(*result);
     if (result->history_left_out > 0) {
         std::fprintf(stderr, "note: the reader did not see the oldest %u messages again\n",
                      result->history_left_out);
@@ -186,14 +245,41 @@ int ask_once(Engine& engine, const QueryArguments& arguments, const std::string&
                 result->ttft_ms, result->prompt_tokens, result->answer_tokens);
     print_rerank(result->search.rerank);
     note_passed_over(result->search);
+    print_notes(result->search);
+    return 0;
+}
+
+// `ask --quote`: nothing is generated, and no reader is loaded.
+int run_quote(const QueryArguments& arguments, const GlobalOptions& options,
+              const CancelToken& cancel) {
+    auto source = open_source(arguments, options.engine);
+    if (!source.ok()) return fail(source.error());
+    SearchOptions search = arguments.search;
+    search.quote = true;
+    search.cancel = &cancel;
+    auto found = source->engine->search(source->store, arguments.question, search);
+    if (!found.ok()) return fail(found.error());
+    print_explain(*found);
+    if (options.json) {
+        Json json = to_json(*found);
+        json["quote"] = apps::quote_json(*found);
+        std::printf("%s\n", dump(json, 2).c_str());
+    } else if (found->quote.found) {
+        print_quote(*found);
+    } else {
+        std::printf("%s\n", std::string(kNoEvidenceAnswer).c_str());
+    }
     return 0;
 }
 
 int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
             const CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
+    if (arguments.quote) return run_quote(arguments, options, cancel);
+    const auto engine = with_reader(options);
     if (!engine.ok()) return fail(engine.error());
-    return ask_once(**engine, arguments, arguments.question, options, cancel, nullptr);
+    auto source = open_source(arguments, *engine);
+    if (!source.ok()) return fail(source.error());
+    return ask_once(*source, arguments, arguments.question, options, cancel, nullptr);
 }
 
 // Waits until a line can be read. False when Ctrl-C came, also just before the wait began.
@@ -221,8 +307,10 @@ bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
 }
 
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
-    auto engine = open_engine(options.engine);
+    const auto engine = with_reader(options);
     if (!engine.ok()) return fail(engine.error());
+    auto source = open_source(arguments, *engine);
+    if (!source.ok()) return fail(source.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
         std::setvbuf(stdin, nullptr, _IONBF, 0);  // a line is waited for at the descriptor
@@ -234,7 +322,7 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options, Canc
     while (!cancel.cancelled()) {
         if (!read_question(terminal, cancel, question)) break;
         // One bad question does not end the conversation, but the exit code tells.
-        if (ask_once(**engine, arguments, question, options, cancel, &history) != 0) exit_code = 1;
+        if (ask_once(*source, arguments, question, options, cancel, &history) != 0) exit_code = 1;
         // An interrupt ends the answer; the prompt comes back.
         if (terminal) cancel.reset();
     }
@@ -243,11 +331,19 @@ int run_chat(const QueryArguments& arguments, const GlobalOptions& options, Canc
 
 void add_answer_options(CLI::App& command, QueryArguments& arguments) {
     command
-        .add_option("--max-answer", arguments.ask.max_answer_tokens, "most tokens of the answer")
+        .add_option("--max-answer", arguments.ask.max_answer_tokens,
+                    "most tokens of the answer (0: what suits the reader, 64 to 256)")
         ->envname("S3ATTN_MAX_ANSWER")
-        ->check(CLI::Range(1u, 1u << 16))
+        ->check(CLI::Range(0u, 1u << 16))
         ->capture_default_str()
         ->type_name("TOKENS");
+    command
+        .add_option("--withhold", arguments.ask.withhold_below,
+                    "withhold the answer where the chance that the evidence answers the question "
+                    "is below this (0: never; default: as measured for the reader)")
+        ->envname("S3ATTN_WITHHOLD")
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("CHANCE");
     command
         .add_option("--temperature", arguments.ask.temperature,
                     "0: always the likeliest token; larger: more varied")
@@ -300,6 +396,10 @@ void add_query_commands(Context& context) {
     add_search_options(*command, ask->search);
     add_rerank_options(*command, context.options.engine);
     add_answer_options(*command, *ask);
+    command->add_flag(
+        "--quote", ask->quote,
+        "show the sentence of the documents that answers, and nothing else: no answer "
+        "is generated");
     command->callback([ask, &context] {
         context.run = [ask, &context] { return run_ask(*ask, context.options, context.cancel); };
     });

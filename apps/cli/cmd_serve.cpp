@@ -1,13 +1,16 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "commands.h"
 #include "http_api.h"
 #include "mcp_lines.h"
+#include "remote/remote_reader.h"
 #include "service.h"
 
 namespace s3attn::cli {
@@ -18,6 +21,7 @@ struct ServeArguments {
     server::ServiceOptions service;
     server::HttpOptions http;
     uint64_t max_upload_mib = 256;
+    std::string api_key, keys_file;
     bool mcp = false;
 };
 
@@ -25,19 +29,38 @@ bool is_loopback(const std::string& host) {
     return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-int serve_http(server::Service& service, const ServeArguments& arguments,
-               const GlobalOptions& options, const CancelToken& cancel) {
-    server::HttpApi api(service, arguments.http);
+// The keys of the file, and the one that may do everything.
+Status read_keys(const server::Service& service, ServeArguments& arguments, bool quiet) {
+    if (!arguments.keys_file.empty()) {
+        S3ATTN_TRY(arguments.http.keys, server::Keys::read(arguments.keys_file, service.stores()));
+        struct stat about {};
+        if (!quiet && ::stat(arguments.keys_file.c_str(), &about) == 0 &&
+            (about.st_mode & 077) != 0) {
+            std::fprintf(stderr, "warning: others on this machine can read %s: chmod 600 it\n",
+                         arguments.keys_file.c_str());
+        }
+    }
+    if (!arguments.api_key.empty()) arguments.http.keys.add_master(arguments.api_key);
+    return {};
+}
+
+int serve_http(server::Service& service, ServeArguments& arguments, const GlobalOptions& options,
+               const CancelToken& cancel) {
+    if (const Status read = read_keys(service, arguments, options.quiet); !read.ok()) {
+        return fail(read.error());
+    }
+    const bool open_to_all = arguments.http.keys.empty();
+    server::HttpApi api(service, std::move(arguments.http));
     const auto port = api.bind();
     if (!port.ok()) return fail(port.error());
-    const std::string& host = arguments.http.host;
+    const std::string host = api.host();
     const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
     std::printf("s3attn serves http://%s:%d/ (Ctrl-C ends)\n", shown.c_str(), *port);
     std::fflush(stdout);
-    if (!is_loopback(host) && arguments.http.api_key.empty() && !options.quiet) {
+    if (!is_loopback(host) && open_to_all && !options.quiet) {
         std::fprintf(stderr,
                      "warning: everybody who reaches %s can read, add and delete documents; "
-                     "set --api-key, and put a proxy with TLS in front\n",
+                     "set --api-key or --keys, and put a proxy with TLS in front\n",
                      host.c_str());
     }
     std::thread thread([&api] { api.listen(); });
@@ -47,13 +70,40 @@ int serve_http(server::Service& service, const ServeArguments& arguments,
     return 0;
 }
 
+// Every model of a server that is named without one is a reader of its own.
+Status name_remote_models(ServeArguments& arguments, const GlobalOptions& options,
+                          const CancelToken& cancel) {
+    EngineOptions& engine = arguments.service.engine;
+    std::vector<std::string> readers;
+    for (const std::string& reader : arguments.service.readers) {
+        if (!arguments.readers.empty()) S3ATTN_CHECK(prepare_remote(options, reader, engine));
+        if (!is_reader_url(reader) || reader.find('#') != std::string::npos) {
+            readers.push_back(reader);
+            continue;
+        }
+        S3ATTN_TRY(const auto models, list_remote_models(reader, engine.remote, &cancel));
+        for (const std::string& model : models) readers.push_back(reader + "#" + model);
+        if (models.empty()) {
+            return make_error(ErrorCode::kNotFound, "the server " + reader + " has no model");
+        }
+    }
+    arguments.service.readers = std::move(readers);
+    return {};
+}
+
 int run_serve(ServeArguments& arguments, const GlobalOptions& options, const CancelToken& cancel) {
     if (const Status named = need_model(options.engine); !named.ok()) return fail(named.error());
     arguments.service.engine = options.engine;
     arguments.service.engine.reader.clear();
     arguments.service.readers = arguments.readers;
-    if (arguments.readers.empty() && !options.engine.reader.empty()) {
-        arguments.service.readers = {options.engine.reader};
+    if (arguments.readers.empty()) {
+        const auto chosen = with_reader(options);
+        if (!chosen.ok()) return fail(chosen.error());
+        if (!chosen->reader.empty()) arguments.service.readers = {chosen->reader};
+        arguments.service.engine.remote = chosen->remote;
+    }
+    if (const Status known = name_remote_models(arguments, options, cancel); !known.ok()) {
+        return fail(known.error());
     }
     arguments.http.limits.body_bytes = arguments.max_upload_mib << 20;
     auto service = server::Service::open(arguments.service);
@@ -72,10 +122,20 @@ void add_network_options(CLI::App& command, ServeArguments& arguments) {
         ->check(CLI::Range(0, 65535))
         ->capture_default_str();
     command
-        .add_option("--api-key", arguments.http.api_key,
+        .add_option("--api-key", arguments.api_key,
                     "ask every client for this key (Authorization: Bearer KEY)")
         ->envname("S3ATTN_API_KEY")
         ->type_name("KEY");
+    command
+        .add_option("--keys", arguments.keys_file,
+                    "a file of API keys, each with the stores it may read or write and its limits "
+                    "(docs/serve.md)")
+        ->type_name("FILE");
+    command
+        .add_option("--log-questions", arguments.service.log_questions,
+                    "append every question with its answer to this file, and give it out at "
+                    "GET /v1/questions (default: questions are not kept)")
+        ->type_name("FILE");
     command
         .add_option("--allow-host", arguments.http.allowed_hosts,
                     "a name that requests may be for, besides --host and localhost, such as that "
@@ -103,7 +163,7 @@ void add_work_options(CLI::App& command, ServeArguments& arguments) {
     command
         .add_option("--reader", arguments.readers,
                     "GGUF file that writes answers; repeatable: a request's `model` chooses, the "
-                    "first is the default (default: the scanning model)")
+                    "first is the default (default: as for `ask`)")
         ->allow_extra_args(false)
         ->type_name("FILE");
     command

@@ -3,10 +3,13 @@
 
 #include "adapter/adapter_search.h"
 #include "commands.h"
+#include "fit_fusion.h"
 #include "model/llama_model.h"
 #include "output.h"
 #include "progress_bar.h"
+#include "s3attn/reason.h"
 #include "s3attn/trainer.h"
+#include "train/context_stage.h"
 #include "train_report.h"
 
 namespace s3attn::cli {
@@ -21,6 +24,10 @@ struct TrainArguments {
     std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
     bool context_only = false;
+    uint32_t fusion_questions = 0;
+    const CLI::App* command = nullptr;  // says which options were given
+
+    bool given(const std::string& option) const { return command->count(option) > 0; }
 };
 
 template <class T>
@@ -78,6 +85,34 @@ Status parse_sweep(const std::string& text, SweepOptions& sweep) {
     return {};
 }
 
+// Says which options others, or a setting, leave nothing to do.
+void note_idle_options(const TrainArguments& arguments, const TrainOptions& train) {
+    std::vector<std::string> idle;
+    const auto note = [&](bool nothing, const char* why, std::initializer_list<const char*> names) {
+        for (const char* name : names) {
+            if (nothing && arguments.given(name)) idle.push_back(std::string(name) + " " + why);
+        }
+    };
+    note(!train.heads.empty() && train.n_heads != train.heads.size(),
+         "does nothing with --heads, which names them", {"--n-heads"});
+    note(!train.heads.empty(), "does nothing with --heads, which names them", {"--choose"});
+    note(train.query_steps == 0, "does nothing with --query-steps 0",
+         {"--negatives", "--model-questions"});
+    note(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
+         {"--latents", "--k", "--sae-steps", "--sae-patience"});
+    note(train.context.heads == 0 && !arguments.context_only,
+         "does nothing without --context-heads",
+         {"--context-questions", "--context-units", "--context-max-layer",
+          "--context-keep-sentence"});
+    note(arguments.context_only, "does nothing with --context-heads-only: nothing is trained",
+         {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
+          "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
+          "--model-questions", "--cloze-pairs", "--dump"});
+    note(!arguments.sweep.empty() && train.out.empty(), "does nothing with --sweep without --out",
+         {"--query-steps", "--negatives", "--dump"});
+    for (const std::string& each : idle) std::fprintf(stderr, "note: %s\n", each.c_str());
+}
+
 Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const GlobalOptions& options,
                                      TrainOptions& train) {
     train = arguments.options;
@@ -101,6 +136,7 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
         return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
     }
+    note_idle_options(arguments, train);
     return sweep;
 }
 
@@ -115,15 +151,44 @@ int show_report(const Result<Report>& report, const std::string& out, bool json)
     return 0;
 }
 
+// The directory that --adapter names, or that fits the model.
+Result<std::string> adapter_of(const GlobalOptions& options) {
+    if (!options.engine.adapter.empty()) return options.engine.adapter;
+    S3ATTN_TRY(const ModelInfo model, read_model_info(options.engine.model));
+    auto found = find_adapter(options.engine.adapter_dirs, model.file_hash, model.identity);
+    if (found.ok()) return found;
+    return make_error(found.error().code, reason::kNoAdapter, options.engine.model,
+                      "no adapter fits " + model.name + " (" + found.error().message + ")");
+}
+
+Result<FusionFit> add_fusion(const std::string& directory, const TrainOptions& train,
+                             uint32_t questions, const GlobalOptions& options, ProgressSink& sink,
+                             const CancelToken& cancel) {
+    S3ATTN_TRY(Adapter adapter, load_adapter(directory));
+    S3ATTN_TRY(const auto others, other_files(directory));
+    EngineOptions engine = options.engine;
+    engine.adapter = directory;
+    S3ATTN_TRY(FusionFit fit,
+               fit_fusion(engine, adapter, train.corpus, questions, train.seed, sink, cancel));
+    adapter.fusion = fit.model;
+    S3ATTN_CHECK(save_adapter(adapter, train.out.empty() ? directory : train.out, others));
+    return fit;
+}
+
+int run_fusion(const TrainOptions& train, uint32_t questions, const GlobalOptions& options,
+               const CancelToken& cancel) {
+    const auto adapter = adapter_of(options);
+    if (!adapter.ok()) return fail(adapter.error());
+    ConsoleProgress progress(options.quiet);
+    const auto fit = add_fusion(*adapter, train, questions, options, progress, cancel);
+    progress.finish();
+    return show_report(fit, train.out.empty() ? *adapter : train.out, options.json);
+}
+
 int run_context_heads(TrainOptions train, const GlobalOptions& options, const CancelToken& cancel) {
-    std::string adapter = options.engine.adapter;
-    if (adapter.empty()) {
-        const auto model = read_model_info(train.model);
-        if (!model.ok()) return fail(model.error());
-        const auto found = find_adapter(options.engine.adapter_dirs, model->file_hash);
-        if (!found.ok()) return fail(found.error());
-        adapter = *found;
-    }
+    const auto found = adapter_of(options);
+    if (!found.ok()) return fail(found.error());
+    const std::string& adapter = *found;
     if (train.context.heads == 0) train.context.heads = kUsualContextHeads;
     ConsoleProgress progress(options.quiet);
     const auto report = add_context_heads(adapter, train, progress, cancel);
@@ -139,6 +204,9 @@ int run_train(const TrainArguments& arguments, const GlobalOptions& options,
     if (!sweep.ok()) {
         fail(sweep.error());
         return 2;
+    }
+    if (arguments.fusion_questions > 0) {
+        return run_fusion(train, arguments.fusion_questions, options, cancel);
     }
     if (arguments.context_only) return run_context_heads(train, options, cancel);
     ConsoleProgress progress(options.quiet);
@@ -191,7 +259,10 @@ void add_sae_options(CLI::App& command, TrainArguments& arguments) {
         .add_option("--sae-patience", train.sae_patience,
                     "end early after so many checks (one in 100 steps) without progress; 0: never")
         ->capture_default_str();
-    command.add_option("--sae-tokens", train.sae_tokens, "keys per head to train on")
+    command
+        .add_option("--sae-tokens", train.sae_tokens,
+                    "most keys per head to train on; code and lists are at most a third of them")
+        ->check(CLI::Range(100u, 1u << 30))
         ->capture_default_str();
     command
         .add_option("--sae", train.sae_dir,
@@ -245,6 +316,12 @@ void add_context_options(CLI::App& command, TrainArguments& arguments) {
     command.add_flag("--context-heads-only", arguments.context_only,
                      "add them to the adapter that --adapter names, or that fits the model, and "
                      "train nothing (with --out: to a copy of it)");
+    command
+        .add_option("--fusion-questions", arguments.fusion_questions,
+                    "fit how the hybrid weighs attention and words for each question, with so many "
+                    "sentences of the corpus, in that adapter, and train nothing; 400 are good")
+        ->check(CLI::Range(50u, 100000u))
+        ->type_name("N");
 }
 
 }  // namespace
@@ -259,6 +336,7 @@ void add_train_command(Context& context) {
         "after\n"
         "its last finished part when the same command is given again.\n\n"
         "Example: s3attn train --model my.gguf --corpus texts/ --out my-adapter");
+    arguments->command = command;
     command->add_option("--corpus", train.corpus, "plain text files or directories")
         ->required()
         ->type_name("FILE...");
@@ -274,6 +352,11 @@ void add_train_command(Context& context) {
     add_sae_options(*command, *arguments);
     add_query_options(*command, *arguments);
     add_context_options(*command, *arguments);
+    command
+        ->add_option("--dump", train.dump,
+                     "also write the held-out keys, queries and codes there, for NumPy "
+                     "(docs/formats/adapter.md)")
+        ->type_name("FILE.npz");
     command->add_option("--seed", train.seed, "of everything random")->capture_default_str();
     command->callback([arguments, &context] {
         context.run = [arguments, &context] {

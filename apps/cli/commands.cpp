@@ -1,8 +1,12 @@
 #include "commands.h"
 
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
+#include "remote/reader_url.h"
 #include "s3attn/reason.h"
 
 namespace s3attn::cli {
@@ -18,12 +22,14 @@ const char* advice_on(const Error& error) {
     };
     static constexpr Advice kAdvice[] = {
         {reason::kNoModel, "pass --model FILE.gguf, or run `make setup` for the default"},
-        {reason::kNoAdapter, "make one with `s3attn train --model MODEL --corpus FILES --out DIR`"},
         {reason::kAdapterMismatch,
          "make one with `s3attn train --model MODEL --corpus FILES --out DIR`"},
         {reason::kBudgetSmall, "pass a larger --budget"},
         {reason::kBudgetZero, "pass --budget 1 or more"},
         {reason::kBudgetLarge, "pass a smaller --budget, or another --reader"},
+        {reason::kNoDevice, "pass --device cpu, or build for one with `make CUDA=1`"},
+        {reason::kWindowSmall, "pass a smaller --reader-context"},
+        {reason::kRerankLarge, "pass a smaller --rerank"},
         {reason::kMemorySmall, "pass a larger --memory"},
     };
     for (const Advice& advice : kAdvice) {
@@ -32,6 +38,16 @@ const char* advice_on(const Error& error) {
     if (error.reason != reason::kStoreMismatch) return nullptr;
     return error.subject == "key_side_hash" ? "pass --adapter with that adapter"
                                             : "pass --model with that model";
+}
+
+// What a model without an adapter is still good for, and how to give it one.
+void print_ways_without_adapter(const std::string& model) {
+    std::string name = std::filesystem::path(model).stem().string();
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    std::fprintf(stderr,
+                 "  answer with it, while the default model finds the evidence: --reader %s\n"
+                 "  or train one: s3attn train --model %s --corpus TEXTS --out %s/adapters/%s\n",
+                 model.c_str(), model.c_str(), default_cache_dir().c_str(), name.c_str());
 }
 
 }  // namespace
@@ -46,6 +62,10 @@ int fail(const Error& error) {
     const char* advice = advice_on(error);
     std::fprintf(stderr, "error: %s%s%s\n", error.message.c_str(), advice == nullptr ? "" : ": ",
                  advice == nullptr ? "" : advice);
+    if (error.reason == reason::kNoAdapter && !error.subject.empty()) {
+        print_ways_without_adapter(error.subject);
+        return 1;
+    }
     for (const NamedValue& file : g_named_files) {
         if (file.value.empty() || error.message.find(file.value) == std::string::npos) continue;
         std::fprintf(stderr, "note: %s is what %s names\n", file.value.c_str(),
@@ -54,9 +74,59 @@ int fail(const Error& error) {
     return 1;
 }
 
+Result<std::unique_ptr<Engine>> open_engine(const Result<EngineOptions>& options) {
+    if (!options.ok()) return options.error();
+    return open_engine(*options);
+}
+
 Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options) {
     if (const Status named = need_model(options); !named.ok()) return named.error();
     return Engine::open(options);
+}
+
+namespace {
+
+Result<std::string> reader_key(const GlobalOptions& options) {
+    const char* key = std::getenv("S3ATTN_READER_KEY");
+    if (options.reader_key_file.empty()) return std::string(key == nullptr ? "" : key);
+    std::ifstream file(options.reader_key_file);
+    std::string line;
+    if (!file || !std::getline(file, line)) {
+        return make_error(ErrorCode::kNotFound, "there is no key in " + options.reader_key_file +
+                                                    ": it is read from its first line");
+    }
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    return line;
+}
+
+}  // namespace
+
+Status prepare_remote(const GlobalOptions& options, const std::string& reader,
+                      EngineOptions& engine) {
+    if (!is_reader_url(reader)) return {};
+    S3ATTN_TRY(const ReaderUrl url, parse_reader_url(reader));
+    S3ATTN_TRY(engine.remote.key, reader_key(options));
+    if (engine.remote.offline || options.quiet) return {};
+    const bool bare =
+        !engine.remote.key.empty() && !url.loopback && !url.base.starts_with("https:");
+    std::fprintf(stderr, "note: questions and the passages found for them are sent to %s%s\n",
+                 url.base.c_str(), bare ? ", the key as well, and without encryption" : "");
+    return {};
+}
+
+Result<EngineOptions> with_reader(const GlobalOptions& options) {
+    EngineOptions engine = options.engine;
+    S3ATTN_CHECK(prepare_remote(options, engine.reader, engine));
+    if (!engine.reader.empty() || !options.default_model || engine.model.empty()) return engine;
+    engine.reader = find_default_reader();
+    if (engine.reader.empty() && !options.quiet) {
+        std::fprintf(stderr,
+                     "note: the reader of answers is not in %s; the small model that scans answers "
+                     "instead, and is often wrong: `make setup` fetches the reader, --reader names "
+                     "another\n",
+                     default_cache_dir().c_str());
+    }
+    return engine;
 }
 
 Status need_model(const EngineOptions& options) {

@@ -24,6 +24,7 @@ void add_store_commands(Context& context);  // list, remove, verify
 void add_inspect_command(Context& context);
 void add_portable_commands(Context& context);  // export, import, merge
 void add_serve_command(Context& context);
+void add_doctor_command(Context& context);
 void add_train_command(Context& context);
 void add_eval_command(Context& context);  // eval retrieval
 
@@ -35,7 +36,14 @@ void explain_files(std::vector<NamedValue> files);
 
 // Without a model: kNotFound, and where one was looked for.
 Status need_model(const EngineOptions& options);
-// The same, then Engine::open().
+// What commands that answer hand to the engine: with the default reader, where nobody named a
+// reader or a model. Says so where it is not there and the scanning model answers instead.
+// Of a reader behind a server: with its key, and a word on standard error that passages are sent.
+Result<EngineOptions> with_reader(const GlobalOptions& options);
+Status prepare_remote(const GlobalOptions& options, const std::string& reader,
+                      EngineOptions& engine);
+Result<std::unique_ptr<Engine>> open_engine(const Result<EngineOptions>& options);
+// need_model(), then Engine::open().
 Result<std::unique_ptr<Engine>> open_engine(const EngineOptions& options);
 
 // A subcommand with help text; options of the program may follow it.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "progress_bar.h"
+#include "train/bootstrap.h"
 
 namespace s3attn::cli {
 namespace {
@@ -51,12 +52,14 @@ std::string share(double value) {
 
 std::string with_interval(const Json* entry) {
     if (entry == nullptr) return "-";
+    if ((*entry)["low"].is_null()) return share((*entry)["mean"]);
     return fmt::format("{} [{}, {}]", share((*entry)["mean"]), share((*entry)["low"]),
                        share((*entry)["high"]));
 }
 
 std::string difference(const Json* entry) {
     if (entry == nullptr) return "-";
+    if ((*entry)["low"].is_null()) return fmt::format("{:+.3f}", double((*entry)["difference"]));
     return fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]", double((*entry)["difference"]),
                        double((*entry)["low"]), double((*entry)["high"]));
 }
@@ -72,6 +75,10 @@ std::vector<std::string> names(const Json& list, const char* field) {
 
 std::string heading(const std::string& metric) {
     if (metric == "mrr") return "MRR";
+    if (metric == "doc_ndcg10") return "nDCG@10";
+    if (metric == "doc_map") return "MAP";
+    if (metric == "doc_recall100") return "recall@100";
+    if (metric == "doc_rr") return "RR";
     if (metric.starts_with("all")) return "all@" + metric.substr(3);
     if (metric.starts_with("ev")) return "ev@" + metric.substr(2);
     if (metric.starts_with("r") && metric.size() <= 3) return "R@" + metric.substr(1);
@@ -174,11 +181,15 @@ void print_retrieval_tables(const Json& record) {
                 data["path"].get<std::string>().c_str(), group_digits(data["questions"]).c_str(),
                 with_evidence, group_digits(data["documents"]).c_str(),
                 group_digits(data["units"]).c_str(), group_digits(data["tokens"]).c_str());
-    std::printf("model %s; 95 %% bootstrap intervals in brackets, n = %zu\n",
-                record["model"]["name"].get<std::string>().c_str(), with_evidence);
+    std::printf("model %s; %s, n = %zu\n", record["model"]["name"].get<std::string>().c_str(),
+                with_evidence < kFewestForInterval ? "too few questions for intervals"
+                                                   : "95 % bootstrap intervals in brackets",
+                with_evidence);
     const std::vector<std::string> metrics = names(record["summary"], "metric");
     const auto evidence = starting_with(metrics, {"ev"});
     print_metrics(record, "Evidence among the first units", starting_with(metrics, {"r", "mrr"}));
+    print_metrics(record, "Whole documents, by trec_eval's definitions",
+                  starting_with(metrics, {"doc_"}));
     print_metrics(record, "Share of the evidence within a budget of tokens", evidence);
     print_metrics(record, "All evidence within a budget of tokens",
                   starting_with(metrics, {"all"}));
@@ -186,6 +197,51 @@ void print_retrieval_tables(const Json& record) {
     print_groups(record, starting_with(metrics, {"withheld"}));
     print_paired(record, evidence);
     print_costs(record);
+}
+
+namespace {
+
+std::string where_it_is(const Json& side) {
+    std::string text = side["path"].get<std::string>();
+    for (const char* name : {"model", "adapter", "reader"}) {
+        if (!side.contains(name) || !side[name].is_object()) continue;
+        const Json& file = side[name];
+        const std::string shown = file.value("name", file.value("path", std::string()));
+        text += fmt::format("; {} {} ({})", name, shown, file.value("hash", std::string()));
+    }
+    return text;
+}
+
+}  // namespace
+
+void print_comparison(const Json& compared) {
+    std::printf("A: %s\nB: %s\n", where_it_is(compared["a"]).c_str(),
+                where_it_is(compared["b"]).c_str());
+    for (const auto& [name, values] : compared["options_that_differ"].items()) {
+        std::printf("   %s: %s in A, %s in B\n", name.c_str(), values["a"].dump().c_str(),
+                    values["b"].dump().c_str());
+    }
+    const Json& questions = compared["questions"];
+    std::printf("%zu questions in both, %zu in A alone, %zu in B alone\n",
+                questions["both"].get<size_t>(), questions["only_a"].get<size_t>(),
+                questions["only_b"].get<size_t>());
+    for (const Json& note : compared["notes"]) {
+        std::printf("note: %s\n", note.get<std::string>().c_str());
+    }
+    Rows rows(1, {"figure", "A", "B", "B - A", "n"});
+    for (const Json& entry : compared["differences"]) {
+        std::string name = entry["method"].get<std::string>();
+        const auto group = entry["group"].get<std::string>();
+        if (group != "all" && !group.empty()) name = group + ", " + name;
+        const auto metric = entry["metric"].get<std::string>();
+        name += ", " + heading(metric);
+        if (entry["budget"].is_number() && heading(metric) == metric) {
+            name += " at " + entry["budget"].dump();
+        }
+        rows.push_back(
+            {name, share(entry["a"]), share(entry["b"]), difference(&entry), entry["n"].dump()});
+    }
+    print_table("Differences question by question, 95 % bootstrap intervals in brackets", rows);
 }
 
 }  // namespace s3attn::cli

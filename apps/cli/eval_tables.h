@@ -6,5 +6,7 @@
 namespace s3attn::cli {
 
 void print_retrieval_tables(const eval::Json& record);
+// What compare_runs() found.
+void print_comparison(const eval::Json& compared);
 
 }  // namespace s3attn::cli

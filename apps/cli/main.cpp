@@ -8,8 +8,8 @@
 
 #include "commands.h"
 #include "config.h"
-#include "model/llama_model.h"
 #include "options.h"
+#include "s3attn/model_log.h"
 #include "usage.h"
 
 namespace {
@@ -87,6 +87,7 @@ int main(int argc, char** argv) {
     s3attn::cli::add_inspect_command(context);
     s3attn::cli::add_portable_commands(context);
     s3attn::cli::add_serve_command(context);
+    s3attn::cli::add_doctor_command(context);
     s3attn::cli::add_train_command(context);
     s3attn::cli::add_eval_command(context);
     s3attn::cli::check_numbers(app);
@@ -100,7 +101,7 @@ int main(int argc, char** argv) {
     }
     s3attn::cli::explain_files(s3attn::cli::named_files(line));
     s3attn::cli::fill_defaults(options);
-    s3attn::set_llama_log(options.verbose ? [](int, const char* text) { std::fputs(text, stderr); }
-                                          : s3attn::LogSink{nullptr});
+    s3attn::set_model_log(options.verbose ? [](int, const char* text) { std::fputs(text, stderr); }
+                                          : s3attn::ModelLog{nullptr});
     return run();
 }

@@ -15,21 +15,21 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kDefaultModel = "SmolLM2-135M-Instruct.Q4_1.gguf";
+constexpr const char* kDefaultReader = "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf";
 
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
     return value == nullptr ? "" : value;
 }
 
-// The default model, where `make setup` puts it: the cache directory or one folder below it.
-std::string find_default_model() {
+// A model where `make setup` puts it: the cache directory or one folder below it.
+std::string find_in_cache(const char* name) {
     const fs::path cache = default_cache_dir();
     std::error_code ignored;
-    if (fs::is_regular_file(cache / kDefaultModel, ignored))
-        return (cache / kDefaultModel).string();
+    if (fs::is_regular_file(cache / name, ignored)) return (cache / name).string();
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator(cache, ignored)) {
-        const fs::path candidate = entry.path() / kDefaultModel;
+        const fs::path candidate = entry.path() / name;
         if (fs::is_regular_file(candidate, ignored)) found.push_back(candidate.string());
     }
     std::sort(found.begin(), found.end());
@@ -52,6 +52,8 @@ std::vector<std::string> default_adapter_dirs() {
 
 }  // namespace
 
+std::string find_default_reader() { return find_in_cache(kDefaultReader); }
+
 std::string home_dir() {
     const std::string home = environment("HOME");
     if (!home.empty()) return home;
@@ -73,10 +75,27 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                    "`make setup` fetched)")
         ->envname("S3ATTN_MODEL")
         ->type_name("FILE");
-    app.add_option("--reader", engine.reader,
-                   "GGUF file that writes the answer (default: the scanning model)")
+    app.add_option(
+           "--reader", engine.reader,
+           "GGUF file that writes the answer, or the address of a server that speaks OpenAI's "
+           "chat completions, http://HOST:PORT/v1#MODEL, to which the passages are sent "
+           "(default: the file that `make setup` fetched for it; with --model: that model)")
         ->envname("S3ATTN_READER")
         ->type_name("FILE");
+    app.add_option("--reader-key-file", options.reader_key_file,
+                   "file with the key that the reader's server asks for (or the key itself in "
+                   "S3ATTN_READER_KEY)")
+        ->envname("S3ATTN_READER_KEY_FILE")
+        ->type_name("FILE");
+    app.add_option("--reader-timeout", engine.remote.idle_seconds,
+                   "most seconds without a byte from the reader's server")
+        ->envname("S3ATTN_READER_TIMEOUT")
+        ->check(CLI::Range(1u, 3600u))
+        ->capture_default_str()
+        ->type_name("SECONDS");
+    app.add_flag("--offline", engine.remote.offline,
+                 "refuse a reader behind a server: nothing leaves this machine")
+        ->envname("S3ATTN_OFFLINE");
     app.add_option("--adapter", engine.adapter,
                    "retrieval adapter of the model (default: the shipped one that fits it)")
         ->envname("S3ATTN_ADAPTER")
@@ -103,6 +122,11 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                    "window of the answering model in tokens (0: up to 8192; eval answers: 32768)")
         ->envname("S3ATTN_READER_CONTEXT")
         ->capture_default_str();
+    app.add_option("--embedder", engine.embedder,
+                   "GGUF of the embedder of the voice dense (default: MiniLM, where "
+                   "`scripts/setup.sh --embedder` puts it)")
+        ->envname("S3ATTN_EMBEDDER")
+        ->type_name("FILE");
     app.add_option("--cache-dir", engine.cache_dir,
                    "where fast scan copies of models are kept (default: ~/.cache/s3attn)")
         ->envname("S3ATTN_CACHE_DIR")
@@ -115,8 +139,9 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
 void add_search_options(CLI::App& command, SearchOptions& options) {
     command
         .add_option("--method", options.method,
-                    "s3: the model's own attention; bm25: shared words; hybrid: both (default); or "
-                    "a mixture of your own: sum(s3:4,bm25:1), rrf(s3,bm25)")
+                    "s3: the model's own attention; bm25: shared words; dense: an embedder's "
+                    "vectors (index --embed); hybrid: s3 and bm25 (default); or a mixture of your "
+                    "own: sum(s3:4,bm25:1,dense:4), rrf(s3,bm25)")
         ->envname("S3ATTN_METHOD")
         ->check(CLI::Validator(
             [](const std::string& method) {
@@ -233,9 +258,15 @@ void check_numbers(CLI::App& app) {
 }
 
 void fill_defaults(GlobalOptions& options) {
-    if (options.engine.model.empty()) options.engine.model = find_default_model();
+    options.default_model = options.engine.model.empty();
+    if (options.default_model) options.engine.model = find_in_cache(kDefaultModel);
     if (options.engine.cache_dir.empty()) options.engine.cache_dir = default_cache_dir();
     options.engine.adapter_dirs = default_adapter_dirs();
+    const std::string embedder = options.engine.cache_dir + "/all-MiniLM-L6-v2.F16.gguf";
+    std::error_code ignored;
+    if (options.engine.embedder.empty() && fs::is_regular_file(embedder, ignored)) {
+        options.engine.embedder = embedder;
+    }
 }
 
 }  // namespace s3attn::cli

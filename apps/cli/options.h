@@ -13,6 +13,8 @@ namespace s3attn::cli {
 // Options of the program itself; they may stand before or after the subcommand.
 struct GlobalOptions {
     EngineOptions engine;
+    bool default_model = false;  // nobody named one
+    std::string reader_key_file;
     bool json = false;
     bool quiet = false;
     bool verbose = false;
@@ -24,6 +26,7 @@ struct QueryArguments {
     std::string questions_file;
     SearchOptions search;
     AskOptions ask;
+    bool quote = false;  // and no answer
 };
 
 void add_global_options(CLI::App& app, GlobalOptions& options);
@@ -39,6 +42,9 @@ void check_numbers(CLI::App& app);
 
 // Fills what the user left open: the default model, adapter directories, the cache directory.
 void fill_defaults(GlobalOptions& options);
+
+// Where `make setup` puts the reader of answers, or empty when it is not there.
+std::string find_default_reader();
 
 // HOME, or what the user database says; may be empty.
 std::string home_dir();

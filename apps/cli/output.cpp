@@ -61,30 +61,9 @@ Json to_json(const Span& span) {
     return json;
 }
 
-Json to_json(const RerankReport& rerank) {
-    Json json = {{"done", rerank.done}};
-    if (!rerank.model.empty()) json["model"] = rerank.model;
-    if (!rerank.done) {
-        json["why"] = rerank.why.empty() ? "--rerank off" : rerank.why;
-        return json;
-    }
-    json["device"] = rerank.on_device ? "cuda" : "cpu";
-    json["units"] = rerank.units;
-    json["left_out"] = rerank.left_out;
-    json["tokens"] = rerank.tokens;
-    json["milliseconds"] = rerank.milliseconds;
-    json["attention"] = Json::array();
-    for (const RerankReport::UnitShare& unit : rerank.attention) {
-        json["attention"].push_back({{"unit", unit.unit_id.value},
-                                     {"share", unit.share},
-                                     {"first_place", unit.first_place + 1}});
-    }
-    return json;
-}
-
 Json rerank_line(const RerankReport& rerank) {
     Json json = {{"arrow", "units -> read again in context"}};
-    json.update(to_json(rerank));
+    json.update(apps::to_json(rerank));
     if (rerank.links.empty()) return json;
     json["tokens_of_question"] = rerank.question_tokens;
     json["links"] = Json::array();
@@ -121,7 +100,10 @@ Json to_json(const SearchResult& result) {
         json["postings_read_share"] =
             static_cast<double>(result.postings_read) / static_cast<double>(result.postings);
     }
-    json["rerank"] = to_json(result.rerank);
+    json["rerank"] = apps::to_json(result.rerank);
+    if (!result.notes.empty()) json["notes"] = result.notes;
+    for (const VoiceScore& each : result.weights) json["weights"][each.voice] = each.score;
+    if (result.quote.found) json["quote"] = apps::quote_json(result);
     json["timings_ms"] = result.timings_ms;
     return json;
 }
@@ -131,7 +113,16 @@ Json to_json(const AskResult& result) {
     for (size_t i = 0; i < result.numbers.size(); ++i) {
         json["spans"][i]["number"] = result.numbers[i];
     }
+    json["quote"] = apps::quote_json(result.search);
     json["answer"] = result.answer;
+    json["reader"] = result.reader;
+    json["cut"] = result.cut;
+    json["answerable"] = result.answerable;
+    json["withhold_below"] = result.withhold_below;
+    json["withheld"] = result.withheld;
+    json["sentences"] = apps::sentences_json(result);
+    json["unfounded"] = apps::unfounded_json(result);
+    if (!result.notes.empty()) json["notes"] = result.notes;
     json["citations"] = Json::array();
     for (const Citation& citation : result.citations) {
         const Span& span = result.search.spans[citation.span_index];
@@ -156,6 +147,7 @@ Json to_json(const IndexReport& report) {
     json["tokens"] = report.tokens;
     json["seconds"] = report.seconds;
     json["tokens_per_s"] = report.tokens_per_s;
+    json["vectors"] = report.vectors;
     json["bytes"] = report.bytes;
     json["bytes_per_token"] = report.bytes_per_token;
     json["store_tokens"] = report.store_tokens;
@@ -365,13 +357,21 @@ Json to_json(const TrainReport& report) {
     }
     json["stop_layers"] = to_json(report.trade_off);
     json["frequency_edges"] = kFrequencyEdges;
+    json["sae_keys"] = {{"paragraphs_of_pairs", report.sae_keys.pairs},
+                        {"other_paragraphs", report.sae_keys.paragraphs},
+                        {"other_text", report.sae_keys.other}};
     json["saes"] = to_json(report.saes);
+    json["warnings"] = report.warnings;
     json["recall_at_10"] = report.recall_at_10;
     json["evidence_floor"] = report.evidence_floor;
     if (!report.context.chosen.empty()) json["context_heads"] = to_json(report.context);
     json["seconds"] = report.seconds;
     json["peak_rss_bytes"] = report.peak_rss_bytes;
     return json;
+}
+
+Json to_json(const MeanInterval& interval) {
+    return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
 }
 
 Json to_json(const SweepReport& report) {
@@ -386,6 +386,8 @@ Json to_json(const SweepReport& report) {
                                  {"recall_at_5", row.recall_at_5},
                                  {"recall_at_10", row.recall_at_10},
                                  {"recall_at_20", row.recall_at_20},
+                                 {"mean_recall", to_json(row.recall)},
+                                 {"difference_to_best", to_json(row.to_best)},
                                  {"questions", row.questions},
                                  {"seconds", row.seconds}});
     }

@@ -25,7 +25,6 @@ Json to_json(const MergeReport& report);
 Json to_json(const InspectReport& report);
 Json to_json(const TrainReport& report);
 Json to_json(const SweepReport& report);
-Json to_json(const RerankReport& rerank);
 // For --explain: with which question token looked where.
 Json rerank_line(const RerankReport& rerank);
 Json to_json(const ContextHeadReport& report);

@@ -121,18 +121,28 @@ void print_report(const TrainReport& report, const std::string& out) {
 void print_report(const SweepReport& report, const std::string& out) {
     print_ranking(report.train);
     print_trade_off(report.train);
-    std::printf("\nlatents   k    FVU   dead  bytes/token   R@5  R@10  R@20   minutes\n");
+    std::printf(
+        "\nlatents   k    FVU   dead  bytes/token   R@5  R@10  R@20  mean [95 %%]           "
+        "to the best [95 %%]       minutes\n");
     for (size_t i = 0; i < report.rows.size(); ++i) {
         const SweepRow& row = report.rows[i];
-        std::printf("%7u %3u  %.3f  %.3f  %11.1f  %.3f %.3f %.3f  %8.1f%s\n", row.latents, row.k,
-                    row.fvu, row.dead_share, row.bytes_per_token, row.recall_at_5, row.recall_at_10,
-                    row.recall_at_20, row.seconds / 60, i == report.best ? "  best" : "");
+        const std::string mean = fmt::format("{:.3f} [{:.3f}, {:.3f}]", row.recall.mean,
+                                             row.recall.low, row.recall.high);
+        const std::string to_best =
+            i == report.best ? "best"
+                             : fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]", row.to_best.mean,
+                                           row.to_best.low, row.to_best.high);
+        std::printf("%7u %3u  %.3f  %.3f  %11.1f  %.3f %.3f %.3f  %-21s  %-25s  %6.1f\n",
+                    row.latents, row.k, row.fvu, row.dead_share, row.bytes_per_token,
+                    row.recall_at_5, row.recall_at_10, row.recall_at_20, mean.c_str(),
+                    to_best.c_str(), row.seconds / 60);
     }
     std::printf("exact keys                                 %.3f %.3f %.3f\n", report.exact.at_5,
                 report.exact.at_10, report.exact.at_20);
     std::printf(
         "(FVU and dead features: means over the KV heads. Retrieval: %u held-out inverse "
-        "cloze questions, codes, untrained query side.)\n",
+        "cloze questions, codes, untrained query side; a difference whose interval holds zero may\n"
+        "be chance, and then the smaller index is as good a choice.)\n",
         report.rows.empty() ? 0 : report.rows[0].questions);
     if (out.empty()) {
         std::printf("no adapter written: --out DIR writes the best one\n");

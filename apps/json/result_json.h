@@ -20,7 +20,14 @@ void add_place(const Span& span, Json& json);
 // What it says, and why it was chosen: "score_s3" and "score_bm25" always (0 where the method did
 // not ask that voice), "score_NAME" of any other voice that was asked.
 void add_evidence(const Span& span, Json& json);
+// What the documents say themselves; null where nothing was found.
+Json quote_json(const SearchResult& result);
+// Which sentences of an answer are supported, and its unfounded numbers and names.
+Json sentences_json(const AskResult& result);
+Json unfounded_json(const AskResult& result);
 void add_document(const DocumentInfo& document, Json& json);
+// What the second stage did and what it cost, or why there was none.
+Json to_json(const RerankReport& rerank);
 
 // Of a search with SearchOptions::explain: one line for each arrow; none without.
 std::vector<std::string> explain_lines(const SearchResult& result);

@@ -59,19 +59,7 @@ void read_messages(Fields& fields, Question& question) {
         }
         turns.push_back({role, content_of(message, where + ".content", fields)});
     }
-    const auto last = std::find_if(turns.rbegin(), turns.rend(), [](const ChatTurn& turn) {
-        return turn.role == "user" &&
-               turn.text.find_first_not_of(" \t\r\n\v\f") != std::string::npos;
-    });
-    if (fields.failure()) return;
-    if (last == turns.rend()) {
-        fields.fail("messages", "must hold a user message that is not empty: it is the question");
-        return;
-    }
-    question.text = last->text;
-    // What comes after the question (an answer begun, say) cannot be context for it.
-    question.history.assign(turns.begin(), last.base() - 1);
-    std::erase_if(question.history, [](const ChatTurn& turn) { return turn.text.empty(); });
+    take_question(fields, "messages", std::move(turns), question);
 }
 
 // Fields of OpenAI's interface that would change the form of the answer, which is plain text here.
@@ -99,44 +87,11 @@ void refuse_other_forms(Fields& fields) {
     }
 }
 
-// Fields that are understood and not followed, where they ask for something.
-Json ignored_fields(const Json& body) {
-    Json ignored = Json::array();
-    for (const char* field :
-         {"tools", "functions", "top_p", "presence_penalty", "frequency_penalty", "logit_bias",
-          "prediction", "reasoning_effort", "web_search_options"}) {
-        const auto value = body.find(field);
-        if (value == body.end() || value->is_null() || value->empty() || *value == 0) continue;
-        if (std::string_view(field) == "top_p" && *value == 1) continue;
-        ignored.push_back(field);
-    }
-    return ignored;
-}
-
-// Clients ask for -1 (no limit) or for what some large model could write: what can be written is.
-uint32_t read_most_tokens(Fields& fields, const Service& service, const AskOptions& options,
-                          Json& adjusted) {
-    const int64_t most = std::max<int64_t>(64, service.questions().reader_window() / 2);
-    constexpr int64_t kAny = int64_t{1} << 53;
-    const char* name =
-        fields.find("max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens";
-    const int64_t old_name = fields.integer("max_tokens", options.max_answer_tokens, -kAny, kAny);
-    const int64_t asked = fields.integer("max_completion_tokens", old_name, -kAny, kAny);
-    const int64_t used = asked < 1 || asked > most ? most : asked;
-    if (used != asked) adjusted[name] = {{"asked", asked}, {"used", used}};
-    return static_cast<uint32_t>(used);
-}
-
 size_t possible_begin(const std::string& text, const std::string& stop) {
     for (size_t n = std::min(stop.size() - 1, text.size()); n > 0; --n) {
         if (text.compare(text.size() - n, n, stop, 0, n) == 0) return n;
     }
     return 0;
-}
-
-std::string new_id() {
-    static std::atomic<uint64_t> next{1};
-    return "chatcmpl-" + std::to_string(std::time(nullptr)) + "-" + std::to_string(next++);
 }
 
 Json usage_json(const AskResult& result) {
@@ -147,37 +102,111 @@ Json usage_json(const AskResult& result) {
 
 }  // namespace
 
-void read_search_fields(Fields& fields, SearchOptions& options) {
+std::string new_answer_id(const char* prefix) {
+    static std::atomic<uint64_t> next{1};
+    return prefix + std::to_string(std::time(nullptr)) + "-" + std::to_string(next++);
+}
+
+void take_question(Fields& fields, const char* field, std::vector<ChatTurn> turns,
+                   Question& question) {
+    if (fields.failure()) return;
+    const auto last = std::find_if(turns.rbegin(), turns.rend(), [](const ChatTurn& turn) {
+        return turn.role == "user" &&
+               turn.text.find_first_not_of(" \t\r\n\v\f") != std::string::npos;
+    });
+    if (last == turns.rend()) {
+        fields.fail(field, "must hold a user message that is not empty: it is the question");
+        return;
+    }
+    question.text = last->text;
+    // What comes after the question (an answer begun, say) cannot be context for it.
+    question.history.assign(turns.begin(), last.base() - 1);
+    std::erase_if(question.history, [](const ChatTurn& turn) { return turn.text.empty(); });
+}
+
+void note_ignored(const Json& body, const std::vector<const char*>& names, Json& adjusted) {
+    Json ignored = Json::array();
+    for (const char* name : names) {
+        const auto value = body.find(name);
+        if (value == body.end() || value->is_null() || value->empty() || *value == 0) continue;
+        if (std::string_view(name) == "top_p" && *value == 1) continue;
+        ignored.push_back(name);
+    }
+    if (!ignored.empty()) adjusted["ignored"] = std::move(ignored);
+}
+
+// Clients ask for -1 (no limit) or for what some large model could write: what can be written is.
+uint32_t read_most_tokens(Fields& fields, const std::vector<const char*>& names,
+                          const Service& service, Json& adjusted) {
+    const int64_t most = std::max<int64_t>(64, service.questions().reader_window() / 2);
+    constexpr int64_t kAny = int64_t{1} << 53;
+    const auto there = std::find_if(names.begin(), names.end(),
+                                    [&](const char* name) { return fields.find(name) != nullptr; });
+    if (there == names.end()) return 0;  // what suits the reader
+    const int64_t asked = fields.integer(*there, 0, -kAny, kAny);
+    const int64_t used = asked < 1 || asked > most ? most : asked;
+    if (used != asked) adjusted[*there] = {{"asked", asked}, {"used", used}};
+    return static_cast<uint32_t>(used);
+}
+
+// "auto", "off", or how many units to read again.
+std::optional<RerankOptions> read_rerank(Fields& fields, const RerankOptions& usual) {
+    const Json* value = fields.find("rerank");
+    if (value == nullptr) return std::nullopt;
+    RerankOptions rerank = usual;
+    if (value->is_number()) {
+        rerank.mode = RerankOptions::Mode::kOn;
+        rerank.units = static_cast<uint32_t>(fields.integer("rerank", 20, 2, 1000));
+    } else if (*value == "auto" || *value == "off") {
+        rerank.mode = *value == "auto" ? RerankOptions::Mode::kAuto : RerankOptions::Mode::kOff;
+    } else {
+        fields.fail("rerank", "must be \"auto\", \"off\" or a number of passages from 2 to 1000");
+    }
+    return rerank;
+}
+
+void read_search_fields(const Service& service, Fields& fields, SearchOptions& options) {
     options.method = fields.one_of("method", {"s3", "bm25", "hybrid"}, "hybrid");
     options.budget_tokens =
         static_cast<uint32_t>(fields.integer("budget_tokens", options.budget_tokens, 1, 1 << 20));
     options.max_spans = static_cast<uint32_t>(fields.integer("max_spans", 0, 0, 10000));
     options.attention = fields.flag("attention");
+    options.rerank = read_rerank(fields, service.questions().rerank());
 }
 
-Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body) {
+Outcome<ChatRequest> read_chat_request(const Service& service, const Access& access,
+                                       const Json& body) {
     ChatRequest request;
     Fields fields(body);
     read_messages(fields, request.question);
-    AskOptions& options = request.question.options;
-    read_search_fields(fields, options.search);
-    request.attention = options.search.attention;
-    request.evidence = fields.flag("evidence") || request.attention;
-    request.stream = fields.flag("stream");
     if (const Json* stream = fields.find("stream_options"); stream != nullptr) {
         if (!stream->is_object()) fields.fail("stream_options", "must be an object");
         Fields inner(*stream);
         if (stream->is_object()) request.include_usage = inner.flag("include_usage");
         if (inner.failure()) fields.fail("stream_options", "is wrong inside");
     }
-    options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
-    options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
-    options.max_answer_tokens = read_most_tokens(fields, service, options, request.adjusted);
+    request.question.options.max_answer_tokens = read_most_tokens(
+        fields, {"max_completion_tokens", "max_tokens"}, service, request.adjusted);
     refuse_other_forms(fields);
-    const Json ignored = ignored_fields(body);
-    if (!ignored.empty()) request.adjusted["ignored"] = ignored;
+    note_ignored(body,
+                 {"tools", "functions", "top_p", "presence_penalty", "frequency_penalty",
+                  "logit_bias", "prediction", "reasoning_effort", "web_search_options"},
+                 request.adjusted);
     if (fields.integer("n", 1, 1, 128) != 1) fields.fail("n", "must be 1: one answer a request");
     request.stop = fields.texts("stop");
+    return finish_request(fields, service, access, std::move(request));
+}
+
+Outcome<ChatRequest> finish_request(Fields& fields, const Service& service, const Access& access,
+                                    ChatRequest request) {
+    AskOptions& options = request.question.options;
+    read_search_fields(service, fields, options.search);
+    request.attention = options.search.attention;
+    request.evidence = fields.flag("evidence") || request.attention;
+    request.stream = fields.flag("stream");
+    options.temperature = static_cast<float>(fields.number("temperature", 0, 0, 10));
+    options.seed = static_cast<uint32_t>(fields.integer("seed", 1, INT32_MIN, int64_t{UINT32_MAX}));
+    options.withhold_below = fields.number("withhold_below", options.withhold_below, -1, 1);
     if (request.stop.size() > kMostStops) fields.fail("stop", "has more than four texts");
     std::erase(request.stop, "");
     const std::string model = fields.text("model");
@@ -192,7 +221,9 @@ Outcome<ChatRequest> read_chat_request(const Service& service, const Json& body)
     const auto reader = service.questions().choose_reader(model);
     if (const auto* failure = std::get_if<Failure>(&reader)) return *failure;
     request.question.reader = std::get<size_t>(reader);
-    const auto chosen = service.stores().choose(stores);
+    request.question.owner = access.name;
+    if (request.question.documents) return request;
+    const auto chosen = access.choose(service.stores(), stores);
     if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
     request.question.stores = std::get<std::vector<size_t>>(chosen);
     return request;
@@ -219,35 +250,18 @@ std::string StopTexts::feed(std::string_view piece) {
 
 std::string StopTexts::finish() { return stopped_ ? std::string() : std::move(held_); }
 
-ChatWriter::ChatWriter(const Service& service, const ChatRequest& request)
-    : service_(service), request_(request), id_(new_id()), created_(std::time(nullptr)) {}
-
-Json ChatWriter::head(const char* object) const {
-    return {{"id", id_},
-            {"object", object},
-            {"created", created_},
-            {"model", service_.questions().readers()[request_.question.reader].name}};
-}
-
-Json ChatWriter::chunk(const std::string& text, bool first) const {
-    Json delta = first ? Json{{"role", "assistant"}} : Json::object();
-    delta["content"] = text;
-    Json json = head("chat.completion.chunk");
-    json["choices"] = {{{"index", 0}, {"delta", delta}, {"finish_reason", nullptr}}};
-    return json;
-}
-
-Json ChatWriter::evidence_chunk(const Found& found) const {
-    Json json = chunk("", true);
-    json["evidence"] = found_json(service_, found, {});
-    if (request_.attention) json["attention"] = attention_json(service_, found);
-    return json;
-}
-
-void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
-    json["citations"] = citations_json(service_, *done.found, done.result);
+void add_answer_fields(const Service& service, const ChatRequest& request, const AnswerEvent& done,
+                       Json& json) {
+    json["quote"] = found_json(service, *done.found, done.result.numbers)["quote"];
+    json["answerable"] = done.result.answerable;
+    json["withheld"] = done.result.withheld;
+    json["sentences"] = apps::sentences_json(done.result);
+    json["unfounded"] = apps::unfounded_json(done.result);
+    if (!done.result.cut.empty()) json["cut"] = done.result.cut;
+    if (!done.result.notes.empty()) json["notes"] = done.result.notes;
+    json["citations"] = citations_json(service, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
-    Json adjusted = request_.adjusted;
+    Json adjusted = request.adjusted;
     if (done.result.history_left_out > 0) {
         adjusted["history_left_out"] = done.result.history_left_out;
     }
@@ -258,6 +272,12 @@ void ChatWriter::add_rest(const AnswerEvent& done, Json& json) const {
                           {"engine_first_token", done.retrieval_ms + done.result.ttft_ms}};
 }
 
+void add_evidence_fields(const Service& service, const ChatRequest& request,
+                         const AnswerEvent& done, Json& json) {
+    if (request.evidence) json["evidence"] = found_json(service, *done.found, done.result.numbers);
+    if (request.attention) json["attention"] = attention_json(service, *done.found);
+}
+
 namespace {
 
 const char* finish_reason(const AnswerEvent& done, bool stopped) {
@@ -266,23 +286,55 @@ const char* finish_reason(const AnswerEvent& done, bool stopped) {
 
 }  // namespace
 
-Json ChatWriter::last_chunk(const AnswerEvent& done, bool stopped) const {
+ChatWriter::ChatWriter(const Service& service, const ChatRequest& request)
+    : service_(service),
+      request_(request),
+      id_(new_answer_id("chatcmpl-")),
+      created_(std::time(nullptr)) {}
+
+Json ChatWriter::head(const char* object) const {
+    return {{"id", id_},
+            {"object", object},
+            {"created", created_},
+            {"model", service_.questions().readers()[request_.question.reader].name}};
+}
+
+Json ChatWriter::chunk(Json delta, const char* finish_reason) const {
     Json json = head("chat.completion.chunk");
-    json["choices"] = {
-        {{"index", 0}, {"delta", Json::object()}, {"finish_reason", finish_reason(done, stopped)}}};
-    add_rest(done, json);
-    if (request_.evidence) json["numbers"] = done.result.numbers;
+    Json choice = {{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", nullptr}};
+    if (finish_reason != nullptr) choice["finish_reason"] = finish_reason;
+    json["choices"] = Json::array({std::move(choice)});
     return json;
 }
 
-Json ChatWriter::usage_chunk(const AnswerEvent& done) const {
-    Json json = head("chat.completion.chunk");
-    json["choices"] = Json::array();
-    json["usage"] = usage_json(done.result);
-    return json;
+std::string ChatWriter::begin(const Found& found) {
+    Json json = chunk({{"role", "assistant"}, {"content", ""}});
+    if (request_.evidence) json["evidence"] = found_json(service_, found, {});
+    if (request_.attention) json["attention"] = attention_json(service_, found);
+    return sse(nullptr, json);
 }
 
-Json ChatWriter::whole(const AnswerEvent& done, const std::string& text, bool stopped) const {
+std::string ChatWriter::piece(const std::string& text) {
+    return sse(nullptr, chunk({{"content", text}}));
+}
+
+std::string ChatWriter::end(const AnswerEvent& done, bool stopped) {
+    Json last = chunk(Json::object(), finish_reason(done, stopped));
+    add_answer_fields(service_, request_, done, last);
+    if (request_.evidence) last["numbers"] = done.result.numbers;
+    std::string text = sse(nullptr, last);
+    if (request_.include_usage) {
+        Json usage = head("chat.completion.chunk");
+        usage["choices"] = Json::array();
+        usage["usage"] = usage_json(done.result);
+        text += sse(nullptr, usage);
+    }
+    return text + "data: [DONE]\n\n";
+}
+
+std::string ChatWriter::fail(const Failure& failure) { return sse(nullptr, error_json(failure)); }
+
+Json ChatWriter::whole(const AnswerEvent& done, const std::string& text, bool stopped) {
     Json json = head("chat.completion");
     json["choices"] = {
         {{"index", 0},
@@ -290,11 +342,8 @@ Json ChatWriter::whole(const AnswerEvent& done, const std::string& text, bool st
          {"logprobs", nullptr},
          {"finish_reason", finish_reason(done, stopped)}}};
     json["usage"] = usage_json(done.result);
-    add_rest(done, json);
-    if (request_.evidence) {
-        json["evidence"] = found_json(service_, *done.found, done.result.numbers);
-    }
-    if (request_.attention) json["attention"] = attention_json(service_, *done.found);
+    add_answer_fields(service_, request_, done, json);
+    add_evidence_fields(service_, request_, done, json);
     return json;
 }
 

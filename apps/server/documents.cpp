@@ -31,10 +31,9 @@ Outcome<DocumentInfo> Documents::find(size_t store, DocumentId doc_id) const {
     for (DocumentInfo& document : std::get<std::vector<DocumentInfo>>(listed)) {
         if (document.doc_id == doc_id) return std::move(document);
     }
-    return Failure{
-        404, "document_not_found",
-        "the store '" + stores_[store].name + "' has no document " + to_string(doc_id),
-        "doc_id", 0};
+    return Failure{404, "document_not_found",
+                   "the store '" + stores_[store].name + "' has no document " + to_string(doc_id),
+                   "doc_id", 0};
 }
 
 Outcome<DocumentInfo> Documents::remove(size_t store, DocumentId doc_id) {

@@ -37,13 +37,15 @@ Failure failure_of(const Error& error) {
 
 Json error_json(const Failure& failure) {
     const char* type = failure.status == 401   ? "authentication_error"
+                       : failure.status == 403 ? "permission_error"
+                       : failure.status == 429 ? "rate_limit_error"
                        : failure.status == 503 ? "overloaded_error"
                        : failure.status >= 500 ? "server_error"
                                                : "invalid_request_error";
     Json error = {
         {"message", failure.message}, {"type", type}, {"param", nullptr}, {"code", failure.code}};
     if (!failure.param.empty()) error["param"] = failure.param;
-    return {{"error", std::move(error)}};
+    return {{"type", "error"}, {"error", std::move(error)}};
 }
 
 std::string error_body(int status, const std::string& message) {

@@ -1,5 +1,5 @@
-// Failures in the shape that OpenAI's clients understand: {"error": {"message", "type", "param",
-// "code"}}.
+// Failures in the shape that OpenAI's and Anthropic's clients understand: {"type": "error",
+// "error": {"message", "type", "param", "code"}}.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -38,6 +38,18 @@ bool Fields::flag(const char* field, bool fallback) {
 }
 
 int64_t Fields::integer(const char* field, int64_t fallback, int64_t least, int64_t most) {
+    // As it is: beyond 2^53 neighbours are one and the same double.
+    const Json* exact = find(field);
+    if (exact != nullptr && exact->is_number_integer()) {
+        const bool fits =
+            exact->is_number_unsigned()
+                ? most >= 0 && exact->get<uint64_t>() <= static_cast<uint64_t>(most) &&
+                      (least < 0 || exact->get<uint64_t>() >= static_cast<uint64_t>(least))
+                : exact->get<int64_t>() >= least && exact->get<int64_t>() <= most;
+        if (fits) return exact->get<int64_t>();
+        fail(field, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+        return fallback;
+    }
     const double value = number(field, static_cast<double>(fallback), static_cast<double>(least),
                                 static_cast<double>(most));
     if (value != std::floor(value)) fail(field, "must be a whole number");

@@ -7,6 +7,7 @@
 #include <array>
 #include <string_view>
 
+#include "dify.h"
 #include "routes.h"
 
 namespace s3attn::server {
@@ -21,9 +22,12 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 21> kRoutes = {{
+constexpr std::array<Route, 32> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
+    {"/chats.js", "GET"},
+    {"/documents.js", "GET"},
+    {"/turn.js", "GET"},
     {"/uploads.js", "GET"},
     {"/view.js", "GET"},
     {"/style.css", "GET"},
@@ -36,13 +40,21 @@ constexpr std::array<Route, 21> kRoutes = {{
     {"/v1/models/{}", "GET"},
     {"/v1/stores", "GET"},
     {"/v1/chat/completions", "POST"},
+    {"/v1/responses", "POST"},
+    {"/v1/messages", "POST"},
     {"/v1/search", "POST"},
+    {"/v1/rerank", "POST"},
+    {"/v2/rerank", "POST"},
+    {"/v1/embeddings", "POST"},
+    {"/retrieval", "POST"},
     {"/v1/documents", "GET, POST"},
     {"/v1/documents/jobs", "GET"},
     {"/v1/documents/jobs/{}", "GET"},
     {"/v1/documents/jobs/{}/cancel", "POST"},
     {"/v1/documents/jobs/{}/events", "GET"},
     {"/v1/documents/{}/text", "GET"},
+    {"/v1/documents/{}/file", "GET"},
+    {"/v1/questions", "GET"},
 }};
 constexpr Route kDocument = {"/v1/documents/{}", "GET, DELETE"};
 
@@ -87,18 +99,9 @@ bool is_loopback(std::string_view host) {
     return host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos;
 }
 
-// Takes as long for any wrong key of the right length.
-bool same_secret(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    unsigned difference = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-        difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-    }
-    return difference == 0;
-}
-
 bool needs_key(std::string_view path) {
-    return path.starts_with("/v1/") || path == "/mcp" || path == "/metrics";
+    return path.starts_with("/v1/") || path.starts_with("/v2/") || path == "/mcp" ||
+           path == "/metrics" || path == "/retrieval";
 }
 
 }  // namespace
@@ -168,9 +171,50 @@ bool HttpApi::Routes::answer_cors(const Request& request, Response& response) co
     return true;
 }
 
-bool HttpApi::Routes::has_key(const Request& request) const {
-    if (options_.api_key.empty() || !needs_key(request.path)) return true;
-    return same_secret(request.get_header_value("Authorization"), "Bearer " + options_.api_key);
+const Access* HttpApi::Routes::find_access(const Request& request) const {
+    if (keys_.empty() || !needs_key(request.path)) return &everybody_;
+    constexpr std::string_view kBearer = "Bearer ";
+    const std::string header = request.get_header_value("Authorization");
+    if (header.starts_with(kBearer)) {
+        return keys_.find(std::string_view(header).substr(kBearer.size()));
+    }
+    return keys_.find(request.get_header_value("X-Api-Key"));
+}
+
+const Access& HttpApi::Routes::access_of(const Request& request) const {
+    return *find_access(request);
+}
+
+// So many requests, and bodies of such sizes.
+bool HttpApi::Routes::check_limits(const Request& request, Response& response) const {
+    const Access& access = access_of(request);
+    if (const auto seconds = access.take_request()) {
+        send_failure(response,
+                     {429, "rate_limit_exceeded",
+                      "this key has sent as many requests as it may for now", "", *seconds});
+        return false;
+    }
+    const bool files = request.path == "/v1/messages" || request.path == "/v1/responses";
+    uint64_t most = request.path == "/v1/documents" ? options_.limits.body_bytes
+                    : files                         ? kMostInlineBytes
+                                                    : kMostJsonBytes;
+    if (access.upload_bytes > 0) most = std::min(most, access.upload_bytes);
+    if (limit_body(most)) return true;
+    send_failure(
+        response,
+        {413, "too_large", "the body has more than " + std::to_string(most >> 20) + " MiB", "", 0});
+    return false;
+}
+
+void HttpApi::Routes::refuse_key(const Request& request, Response& response) {
+    const Failure failure = {
+        401, "invalid_api_key",
+        "the API key is missing or wrong: send Authorization: Bearer KEY, or X-Api-Key: KEY", "",
+        0};
+    send_failure(response, failure);
+    if (request.path != "/retrieval") return;
+    response.set_content(dump(knowledge_error(failure)), "application/json");
+    response.status = 403;  // as Dify has it
 }
 
 bool HttpApi::Routes::check_method(const Request& request, Response& response) const {
@@ -210,20 +254,12 @@ httplib::Server::HandlerResponse HttpApi::Routes::guard(const Request& request,
                       "", 0});
         return Answer::Handled;
     }
-    if (!has_key(request)) {
+    if (find_access(request) == nullptr) {
         response.set_header("WWW-Authenticate", "Bearer");
-        send_failure(response,
-                     {401, "invalid_api_key",
-                      "the API key is missing or wrong: send Authorization: Bearer KEY", "", 0});
+        refuse_key(request, response);
         return Answer::Handled;
     }
-    if (!check_method(request, response)) return Answer::Handled;
-    const uint64_t most =
-        request.path == "/v1/documents" ? options_.limits.body_bytes : kMostJsonBytes;
-    if (!limit_body(most)) {
-        send_failure(response,
-                     {413, "too_large",
-                      "the body has more than " + std::to_string(most >> 20) + " MiB", "", 0});
+    if (!check_method(request, response) || !check_limits(request, response)) {
         return Answer::Handled;
     }
     // cpp-httplib would unpack it without a limit.
@@ -276,6 +312,10 @@ void HttpApi::Routes::add_guards() {
         const Route* route = find_route(request.path);
         service_.metrics().count_request(route ? std::string(route->pattern) : "other",
                                          response.status);
+        const Access* access = find_access(request);
+        if (access != nullptr && !access->name.empty()) {
+            service_.metrics().count_key(access->name, response.status);
+        }
     });
     server_.on_refused = [this](int status) {
         service_.metrics().count_request("refused", status);

@@ -1,6 +1,7 @@
 #include "http_api.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "routes.h"
 
@@ -10,16 +11,16 @@ namespace {
 
 // Of the connections, before it is known what a request is about.
 ConnectionLimits widest(ConnectionLimits limits) {
-    limits.body_bytes = std::max(limits.body_bytes, kMostJsonBytes);
+    limits.body_bytes = std::max(limits.body_bytes, kMostInlineBytes);
     return limits;
 }
 
 }  // namespace
 
-HttpApi::HttpApi(Service& service, const HttpOptions& options)
+HttpApi::HttpApi(Service& service, HttpOptions options)
     : service_(service),
-      options_(options),
-      server_(std::make_unique<GuardedServer>(widest(options.limits))),
+      options_(std::move(options)),
+      server_(std::make_unique<GuardedServer>(widest(options_.limits))),
       routes_(std::make_unique<Routes>(service, options_, *server_)) {
     routes_->add_all();
 }
@@ -50,21 +51,24 @@ void HttpApi::Routes::add_all() {
     add_guards();
     add_pages();
     add_questions();
+    add_plugins();
     add_documents();
+    add_log();
     add_mcp();
 }
 
 // Progress as it comes, then the reply.
-void HttpApi::Routes::stream_mcp(Json message, Response& response) {
+void HttpApi::Routes::stream_mcp(Json message, const Access& access, Response& response) {
     response.set_header("X-Accel-Buffering", "no");
     response.set_chunked_content_provider(
-        "text/event-stream", [this, message](size_t, httplib::DataSink& sink) {
+        "text/event-stream", [this, message, &access](size_t, httplib::DataSink& sink) {
             const auto send = [&](const Json& json) {
                 const std::string text = sse("message", json);
                 sink.write(text.data(), text.size());
             };
             const auto keep_going = [this] { return !client_has_gone() && !server_.stopping(); };
-            if (const auto answer = mcp_.handle(message, {keep_going, {}, send})) send(*answer);
+            if (const auto answer = mcp_.handle(message, {keep_going, {}, send, &access}))
+                send(*answer);
             sink.done();
             return true;
         });
@@ -84,12 +88,17 @@ void HttpApi::Routes::add_mcp() {
         if (!message.is_object() && !batch) {
             return send_json(response, 400, Mcp::parse_error("a message is a JSON object"));
         }
+        const auto problem =
+            Mcp::header_problem(message, request.get_header_value("MCP-Protocol-Version"),
+                                request.get_header_value("Mcp-Method"));
+        if (problem) return send_json(response, 400, *problem);
+        const Access& access = access_of(request);
         const auto keep_going = [this] { return !client_has_gone() && !server_.stopping(); };
         if (Mcp::wants_progress(message) &&
             request.get_header_value("Accept").find("text/event-stream") != std::string::npos) {
-            return stream_mcp(std::move(message), response);
+            return stream_mcp(std::move(message), access, response);
         }
-        const auto answer = mcp_.handle(message, {keep_going});
+        const auto answer = mcp_.handle(message, {keep_going, {}, nullptr, &access});
         if (answer) return send_json(response, 200, *answer);
         response.status = 202;
     });

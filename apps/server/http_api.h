@@ -6,18 +6,21 @@
 #include <string>
 #include <vector>
 
+#include "access.h"
 #include "connection.h"
 #include "service.h"
 
 namespace s3attn::server {
 
-// Everything but documents is small, and read into memory before a handler sees it.
+// Everything else is small, and read into memory before a handler sees it.
 constexpr uint64_t kMostJsonBytes = 4 << 20;
+// Of requests that may bring documents along.
+constexpr uint64_t kMostInlineBytes = 32 << 20;
 
 struct HttpOptions {
     std::string host = "127.0.0.1";
-    int port = 8080;      // 0: any that is free
-    std::string api_key;  // empty: none is asked for
+    int port = 8080;  // 0: any that is free
+    Keys keys;        // none: no key is asked for
     // Names, besides `host`, that requests may be for, and that pages which use it may come from.
     std::vector<std::string> allowed_hosts;
     std::vector<std::string> allowed_origins;  // of others' pages that may use it; "*": any
@@ -27,10 +30,11 @@ struct HttpOptions {
 
 class HttpApi {
   public:
-    HttpApi(Service& service, const HttpOptions& options);
+    HttpApi(Service& service, HttpOptions options);
     ~HttpApi();
     // Binds the port; returns it.
     Result<int> bind();
+    const std::string& host() const { return options_.host; }
     // Serves until stop(). After bind().
     void listen();
     // Takes no new connection, ends the running ones, stops the service.

@@ -5,40 +5,16 @@
 
 #include "fields.h"
 #include "render.h"
+#include "request_head.h"
 #include "routes.h"
 #include "s3attn/store.h"
+#include "text_range.h"
 #include "uploads.h"
 
 namespace s3attn::server {
 namespace {
 
-constexpr uint64_t kMostTextBytes = 1 << 20;  // of one answer; the client asks again for more
-constexpr uint64_t kDefaultTextBytes = 64 << 10;
 constexpr int kWaitMs = 500;
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
-
-// Exactly the range where the text's bytes are the document's, widened to whole characters; whole
-// units elsewhere. Narrows [begin, end) to what was given.
-std::string slice(const DocumentRange& range, uint64_t& begin, uint64_t& end) {
-    std::string text;
-    uint64_t first = end, last = begin;
-    for (const UnitText& unit : range.units) {
-        const bool same = unit.byte_end - unit.byte_begin == unit.text.size();
-        size_t from = 0, to = unit.text.size();
-        if (same && begin > unit.byte_begin) from = begin - unit.byte_begin;
-        if (same && end < unit.byte_end) to = end - unit.byte_begin;
-        while (from > 0 && is_continuation(unit.text[from])) --from;
-        while (to < unit.text.size() && is_continuation(unit.text[to])) ++to;
-        if (&unit != &range.units.front()) text += unit.gap;
-        text.append(unit.text, from, to - from);
-        first = std::min(first, unit.byte_begin + (same ? from : 0));
-        last = std::max(last, same ? unit.byte_begin + to : unit.byte_end);
-    }
-    begin = range.units.empty() ? begin : first;
-    end = range.units.empty() ? begin : last;
-    return text;
-}
 
 Json unit_json(const UnitText& unit) {
     Json json = {{"byte_begin", unit.byte_begin}, {"byte_end", unit.byte_end}};
@@ -133,15 +109,18 @@ std::optional<uint64_t> query_number(const httplib::Request& request, const char
     return value;
 }
 
-Outcome<std::pair<size_t, DocumentInfo>> HttpApi::Routes::named_document(
-    const Request& request) const {
+Outcome<std::pair<size_t, DocumentInfo>> HttpApi::Routes::named_document(const Request& request,
+                                                                         bool to_write) const {
     const std::string id = request.matches[1];
     DocumentId doc_id;
     const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), doc_id.value);
     if (error != std::errc() || end != id.data() + id.size()) {
         return Failure{404, "document_not_found", "a document is named by its number", "doc_id", 0};
     }
-    const auto store = service_.stores().choose_one(request.get_param_value("store"));
+    const Access& access = access_of(request);
+    const auto store =
+        to_write ? access.choose_to_write(service_.stores(), request.get_param_value("store"))
+                 : access.choose_one(service_.stores(), request.get_param_value("store"));
     if (const auto* failure = std::get_if<Failure>(&store)) return *failure;
     const size_t index = std::get<size_t>(store);
     auto document = service_.documents().find(index, doc_id);
@@ -152,7 +131,7 @@ Outcome<std::pair<size_t, DocumentInfo>> HttpApi::Routes::named_document(
 void HttpApi::Routes::list_documents(const Request& request, Response& response) {
     std::vector<std::string> names;
     if (request.has_param("store")) names.push_back(request.get_param_value("store"));
-    const auto stores = service_.stores().choose(names);
+    const auto stores = access_of(request).choose(service_.stores(), names);
     if (const auto* failure = std::get_if<Failure>(&stores)) {
         return send_failure(response, *failure);
     }
@@ -171,7 +150,8 @@ void HttpApi::Routes::list_documents(const Request& request, Response& response)
 
 void HttpApi::Routes::upload(const Request& request, Response& response,
                              const httplib::ContentReader& reader) {
-    const auto store = service_.stores().choose_one(request.get_param_value("store"), true);
+    const auto store =
+        access_of(request).choose_to_write(service_.stores(), request.get_param_value("store"));
     if (const auto* failure = std::get_if<Failure>(&store)) {
         return send_failure(response, *failure);
     }
@@ -202,7 +182,11 @@ void HttpApi::Routes::upload(const Request& request, Response& response,
         return send_failure(response, *failure);
     }
     const auto* job = &std::get<ScanStatus>(added);
-    response.set_header("Location", "/v1/documents/jobs/" + std::to_string(job->id));
+    // Relative to the address as it was written, which a proxy may have put below a path of its
+    // own.
+    response.set_header(
+        "Location",
+        (request.has_header(kSlashHeader) ? "jobs/" : "documents/jobs/") + std::to_string(job->id));
     if (request.get_header_value("Accept").starts_with("text/event-stream")) {
         return stream_job(job->id, response);
     }
@@ -279,8 +263,11 @@ void HttpApi::Routes::add_documents() {
     server_.Get("/v1/documents/([^/]+)/text", [this](const Request& request, Response& response) {
         read_text(request, response);
     });
+    server_.Get("/v1/documents/([^/]+)/file", [this](const Request& request, Response& response) {
+        send_original(request, response);
+    });
     server_.Delete("/v1/documents/([^/]+)", [this](const Request& request, Response& response) {
-        const auto named = named_document(request);
+        const auto named = named_document(request, true);
         if (const auto* failure = std::get_if<Failure>(&named)) {
             return send_failure(response, *failure);
         }
@@ -295,36 +282,55 @@ void HttpApi::Routes::add_documents() {
     });
 }
 
+// A job is seen by who may read its store or write it.
+bool HttpApi::Routes::may_see(const Request& request, const ScanStatus& status) const {
+    const Access& access = access_of(request);
+    if (access.everything) return true;
+    const auto store = service_.stores().choose_one(status.store);
+    const auto* index = std::get_if<size_t>(&store);
+    return index != nullptr && (access.may_read(*index) || access.may_write(*index));
+}
+
 void HttpApi::Routes::add_jobs() {
     const auto find = [this](const Request& request) -> std::optional<ScanStatus> {
         const std::string id = request.matches[1];
         uint64_t number = 0;
         const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
         if (error != std::errc() || end != id.data() + id.size()) return {};
-        return service_.documents().jobs().status(number);
+        auto status = service_.documents().jobs().status(number);
+        if (status && !may_see(request, *status)) return {};
+        return status;
     };
-    const Failure unknown = {404, "job_not_found", "there is no such job (any more)", "id", 0};
-    server_.Get("/v1/documents/jobs", [this](const Request&, Response& response) {
+    const auto unknown = [this](const Request& request) -> Failure {
+        if (!access_of(request).everything) return no_right();
+        return {404, "job_not_found", "there is no such job (any more)", "id", 0};
+    };
+    server_.Get("/v1/documents/jobs", [this](const Request& request, Response& response) {
         Json jobs = Json::array();
-        for (const ScanStatus& status : service_.documents().jobs().all())
-            jobs.push_back(scan_json(status));
+        for (const ScanStatus& status : service_.documents().jobs().all()) {
+            if (may_see(request, status)) jobs.push_back(scan_json(status));
+        }
         send_json(response, 200, {{"object", "list"}, {"data", jobs}});
     });
     server_.Get("/v1/documents/jobs/([^/]+)", [=](const Request& request, Response& response) {
         const auto status = find(request);
-        if (!status) return send_failure(response, unknown);
+        if (!status) return send_failure(response, unknown(request));
         send_json(response, 200, scan_json(*status));
     });
     server_.Get("/v1/documents/jobs/([^/]+)/events",
                 [=, this](const Request& request, Response& response) {
                     const auto status = find(request);
-                    if (!status) return send_failure(response, unknown);
+                    if (!status) return send_failure(response, unknown(request));
                     stream_job(status->id, response);
                 });
     server_.Post(
         "/v1/documents/jobs/([^/]+)/cancel", [=, this](const Request& request, Response& response) {
             const auto status = find(request);
-            if (!status) return send_failure(response, unknown);
+            if (!status) return send_failure(response, unknown(request));
+            const auto store = access_of(request).choose_to_write(service_.stores(), status->store);
+            if (const auto* failure = std::get_if<Failure>(&store)) {
+                return send_failure(response, *failure);
+            }
             service_.documents().jobs().cancel(status->id);
             send_json(response, 200,
                       scan_json(service_.documents().jobs().status(status->id).value_or(*status)));

@@ -31,13 +31,15 @@ void HttpApi::Routes::add_pages() {
         });
     }
     server_.Get("/healthz", [this](const Request&, Response& response) {
-        send_json(response, 200,
-                  {{"status", "ok"},
-                   {"stores", service_.stores().size()},
-                   {"scanning", service_.documents().jobs().running()},
-                   {"uptime_s", std::time(nullptr) - service_.started()}});
+        Json json = {{"status", "ok"}, {"uptime_s", std::time(nullptr) - service_.started()}};
+        if (keys_.empty()) {  // asks for no key: says nothing of what there is where keys are asked
+            json["stores"] = service_.stores().size();
+            json["scanning"] = service_.documents().jobs().running();
+        }
+        send_json(response, 200, json);
     });
-    server_.Get("/metrics", [this](const Request&, Response& response) {
+    server_.Get("/metrics", [this](const Request& request, Response& response) {
+        if (!access_of(request).everything) return send_failure(response, no_right());
         service_.update_gauges();
         response.set_content(service_.metrics().text(), "text/plain; version=0.0.4");
     });
@@ -61,9 +63,11 @@ void HttpApi::Routes::add_pages() {
         send_json(response, 200,
                   model_json(service_.questions().readers()[std::get<size_t>(reader)]));
     });
-    server_.Get("/v1/stores", [this](const Request&, Response& response) {
+    server_.Get("/v1/stores", [this](const Request& request, Response& response) {
         Json stores = Json::array();
+        const Access& access = access_of(request);
         for (size_t i = 0; i < service_.stores().size(); ++i) {
+            if (!access.may_read(i)) continue;
             const auto listed = service_.stores().documents(i);
             if (const auto* failure = std::get_if<Failure>(&listed)) {
                 send_failure(response, *failure);
@@ -74,7 +78,8 @@ void HttpApi::Routes::add_pages() {
             for (const DocumentInfo& document : documents) tokens += document.tokens;
             stores.push_back({{"name", service_.stores()[i].name},
                               {"documents", documents.size()},
-                              {"tokens", tokens}});
+                              {"tokens", tokens},
+                              {"writable", access.may_write(i)}});
         }
         send_json(response, 200, {{"object", "list"}, {"data", stores}});
     });

@@ -17,6 +17,7 @@ struct McpCaller {
     std::function<bool()> keep_going;                   // called now and then; false ends the tool
     std::function<bool()> cancelled = {};               // the client took the request back
     std::function<void(const Json&)> notify = nullptr;  // sends a message; none: it cannot
+    const Access* access = nullptr;                     // what it may do; none: everything
 };
 
 class Mcp {
@@ -30,6 +31,9 @@ class Mcp {
     static bool calls_tool(const Json& message);
     // Whether it asks to be told of progress.
     static bool wants_progress(const Json& message);
+    // Over HTTP: where the headers contradict the message, the reply that says so.
+    static std::optional<Json> header_problem(const Json& message, const std::string& version,
+                                              const std::string& method);
     static Json parse_error(const std::string& why);
     static Json internal_error(const Json& id, const std::string& why);
 
@@ -38,8 +42,11 @@ class Mcp {
     Json dispatch(const std::string& method, const Json& params, const McpCaller& caller) const;
     Json tools() const;
 
+    const Access& access_of(const McpCaller& caller) const;
+
     Service& service_;
     const bool local_;
+    const Access everything_{};
 };
 
 }  // namespace s3attn::server

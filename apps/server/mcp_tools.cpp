@@ -37,6 +37,27 @@ Json place_properties() {
             {"text", {{"type", "string"}}}};
 }
 
+Json rerank_schema() {
+    return {{"description",
+             "read the best passages again, all in one context with the question: auto (where it "
+             "is quick), off, or how many"},
+            {"anyOf",
+             {{{"enum", {"auto", "off"}}},
+              {{"type", "integer"}, {"minimum", 2}, {"maximum", 1000}}}},
+            {"default", "auto"}};
+}
+Json rerank_report_schema() {
+    return {{"type", "object"},
+            {"properties",
+             {{"done", {{"type", "boolean"}}},
+              {"why", text_schema("where it was not done")},
+              {"model", {{"type", "string"}}},
+              {"units", {{"type", "integer"}}},
+              {"tokens", {{"type", "integer"}}},
+              {"milliseconds", {{"type", "number"}}}}},
+            {"required", Json::array({"done"})}};
+}
+
 Json search_tool() {
     Json input = {
         {"question", text_schema("what you want to know, as a question")},
@@ -47,8 +68,10 @@ Json search_tool() {
           {"default", "hybrid"},
           {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
         {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
-        {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)}};
+        {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)},
+        {"rerank", rerank_schema()}};
     Json output = {{"evidence_found", {{"type", "boolean"}}},
+                   {"rerank", rerank_report_schema()},
                    {"spans", list_of(object_schema(place_properties(), Json::array({"text"})))}};
     return {{"name", "search"},
             {"title", "Search documents"},
@@ -66,11 +89,16 @@ Json ask_tool() {
                   {"store", text_schema("search only this store (default: all)")},
                   {"model", text_schema("the model that answers (default: the server's first)")},
                   {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
-                  {"max_tokens", integer_schema("most tokens of the answer", 1, 256)}};
+                  {"max_tokens",
+                   {{"type", "integer"},
+                    {"minimum", 1},
+                    {"description", "most tokens of the answer (default: what suits the model)"}}},
+                  {"rerank", rerank_schema()}};
     Json citation = place_properties();
     citation["number"] = {{"type", "integer"}};
     Json output = {{"answer", {{"type", "string"}}},
                    {"evidence_found", {{"type", "boolean"}}},
+                   {"rerank", rerank_report_schema()},
                    {"citations", list_of(object_schema(citation, Json::array({"number"})))}};
     return {
         {"name", "ask"},
@@ -174,17 +202,24 @@ Json search(Service& service, const Json& arguments, const ToolContext& context)
     Fields fields(arguments);
     const std::string question = fields.required_text("question");
     SearchOptions options;
-    read_search_fields(fields, options);
+    read_search_fields(service, fields, options);
     options.attention = false;
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
-    const auto stores = service.stores().choose(names);
+    const auto stores = context.access.choose(service.stores(), names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
     context.progress(0, 1, "searching");
     const auto found = service.questions().search(std::get<std::vector<size_t>>(stores), question,
                                                   options, context.keep_going);
     if (const auto* failure = std::get_if<Failure>(&found)) return failed(*failure);
     Json json = found_json(service, std::get<Found>(found), {});
+    if (service.question_log().on()) {
+        service.question_log().write({{"key", context.access.name},
+                                      {"via", "mcp search"},
+                                      {"question", question},
+                                      {"evidence_found", json["evidence_found"]},
+                                      {"spans", json["spans"].size()}});
+    }
     std::string text = quotes_text(json["spans"]);
     if (!json["evidence_found"].get<bool>()) {
         text = "The documents hold no evidence for this question; the nearest passages are:\n\n" +
@@ -200,7 +235,7 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     if (fields.failure()) return failed(*fields.failure());
     body["messages"] = Json::array({{{"role", "user"}, {"content", question}}});
     for (const char* field : {"stream", "stream_options", "stop", "n"}) body.erase(field);
-    const auto request = read_chat_request(service, body);
+    const auto request = read_chat_request(service, context.access, body);
     if (const auto* failure = std::get_if<Failure>(&request)) return failed(*failure);
     const auto asked = service.questions().ask(std::get<ChatRequest>(request).question);
     if (const auto* failure = std::get_if<Failure>(&asked)) return failed(*failure);
@@ -216,9 +251,26 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
             continue;
         }
         Json json = {{"answer", event->result.answer},
+                     {"quote", found_json(service, *event->found, event->result.numbers)["quote"]},
+                     {"withheld", event->result.withheld},
+                     {"sentences", apps::sentences_json(event->result)},
+                     {"unfounded", apps::unfounded_json(event->result)},
                      {"evidence_found", event->found->result.evidence_found},
+                     {"rerank", apps::to_json(event->found->result.rerank)},
                      {"citations", citations_json(service, *event->found, event->result)}};
+        if (service.question_log().on()) {
+            Json entry = {{"key", context.access.name},
+                          {"via", "mcp ask"},
+                          {"question", question},
+                          {"answer", event->result.answer},
+                          {"evidence_found", json["evidence_found"]}};
+            service.question_log().write(entry);
+        }
         std::string text = event->result.answer;
+        if (!json["quote"].is_null()) {
+            text += "\n\nThe documents say: \"" + json["quote"]["text"].get<std::string>() +
+                    "\" (" + place_text(json["quote"]) + ")";
+        }
         if (!json["citations"].empty()) {
             text += "\n\nThe answer rests on:\n\n" + quotes_text(json["citations"]);
         }
@@ -227,11 +279,11 @@ Json ask(Service& service, const Json& arguments, const ToolContext& context) {
     return failed(taken_back());
 }
 
-Json list_all(Service& service, const Json& arguments) {
+Json list_all(Service& service, const Json& arguments, const ToolContext& context) {
     Fields fields(arguments);
     const std::vector<std::string> names = fields.texts("store");
     if (fields.failure()) return failed(*fields.failure());
-    const auto stores = service.stores().choose(names);
+    const auto stores = context.access.choose(service.stores(), names);
     if (const auto* failure = std::get_if<Failure>(&stores)) return failed(*failure);
     Json documents = Json::array();
     std::string text;
@@ -249,11 +301,11 @@ Json list_all(Service& service, const Json& arguments) {
 }
 
 // Has a file read that a local client names, or the text that it sends.
-Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
-    const auto chosen = service.stores().choose_one(fields.text("store"), true);
+Outcome<ScanStatus> begin_to_add(Service& service, const ToolContext& context, Fields& fields) {
+    const auto chosen = context.access.choose_to_write(service.stores(), fields.text("store"));
     if (const auto* failure = std::get_if<Failure>(&chosen)) return *failure;
     const size_t store = std::get<size_t>(chosen);
-    const std::string path = local ? fields.text("path") : "";
+    const std::string path = context.local ? fields.text("path") : "";
     if (!path.empty()) {
         std::error_code error;
         const auto file = std::filesystem::weakly_canonical(path, error);
@@ -278,7 +330,7 @@ Outcome<ScanStatus> begin_to_add(Service& service, bool local, Fields& fields) {
 Json add_document(Service& service, const Json& arguments, const ToolContext& context) {
     Fields fields(arguments);
     const int64_t wait_seconds = fields.integer("wait_seconds", 30, 0, 86400);
-    const auto added = begin_to_add(service, context.local, fields);
+    const auto added = begin_to_add(service, context, fields);
     if (fields.failure()) return failed(*fields.failure());
     if (const auto* failure = std::get_if<Failure>(&added)) return failed(*failure);
     std::optional<ScanStatus> status = std::get<ScanStatus>(added);
@@ -317,7 +369,7 @@ std::optional<Json> run_tool(Service& service, const std::string& name, const Js
                              const ToolContext& context) {
     if (name == "search") return search(service, arguments, context);
     if (name == "ask") return ask(service, arguments, context);
-    if (name == "list_documents") return list_all(service, arguments);
+    if (name == "list_documents") return list_all(service, arguments, context);
     if (name == "add_document") return add_document(service, arguments, context);
     return {};
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "access.h"
 #include "errors.h"
 #include "service.h"
 
@@ -15,7 +16,8 @@ Json tool_list(bool local);
 
 // What a tool may use while it runs.
 struct ToolContext {
-    bool local = false;                // the client is of this machine
+    const Access& access;              // what the client may do
+    bool local = false;                // it is of this machine
     std::function<bool()> keep_going;  // called now and then; false ends the tool
     std::function<bool()> cancelled;   // and the client took the call back: undo what can be
     // How far it is; `total` 0: not known.

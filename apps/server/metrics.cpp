@@ -26,6 +26,10 @@ Metrics::Metrics()
                     .Name("s3attn_requests_total")
                     .Help("Requests by route and HTTP status")
                     .Register(registry_)),
+      keys_(BuildCounter()
+                .Name("s3attn_key_requests_total")
+                .Help("Requests by the name of their API key and HTTP status")
+                .Register(registry_)),
       queue_(BuildGauge()
                  .Name("s3attn_jobs")
                  .Help("Jobs by queue (scan, search, answer) and state (waiting, running)")
@@ -53,6 +57,10 @@ Metrics::Metrics()
 
 void Metrics::count_request(const std::string& route, int status) {
     requests_.Add({{"route", route}, {"status", std::to_string(status)}}).Increment();
+}
+
+void Metrics::count_key(const std::string& name, int status) {
+    keys_.Add({{"key", name}, {"status", std::to_string(status)}}).Increment();
 }
 
 void Metrics::set_queue(const std::string& queue, size_t waiting, size_t running) {

@@ -15,6 +15,8 @@ class Metrics {
   public:
     Metrics();
     void count_request(const std::string& route, int status);
+    // By the name of the API key.
+    void count_key(const std::string& name, int status);
     void count_tokens_scanned(double tokens) { tokens_scanned_.Increment(tokens); }
     void count_answer_tokens(double tokens) { answer_tokens_.Increment(tokens); }
     void count_cancelled() { cancelled_.Increment(); }
@@ -27,6 +29,7 @@ class Metrics {
   private:
     prometheus::Registry registry_;
     prometheus::Family<prometheus::Counter>& requests_;
+    prometheus::Family<prometheus::Counter>& keys_;
     prometheus::Family<prometheus::Gauge>& queue_;
     prometheus::Counter& tokens_scanned_;
     prometheus::Counter& answer_tokens_;

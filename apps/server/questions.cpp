@@ -8,6 +8,7 @@
 #include "answer/followup.h"
 #include "base/timing.h"
 #include "merge_found.h"
+#include "remote/reader_url.h"
 #include "s3attn/reason.h"
 
 namespace s3attn::server {
@@ -40,6 +41,9 @@ Failure failure_of_question(const Error& error) {
         failure.param = "budget_tokens";
         failure.message += " (budget_tokens)";
     }
+    if (error.reason == reason::kNoRerank) {
+        failure = {409, "no_second_stage", error.message, "rerank", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
@@ -47,9 +51,19 @@ Failure failure_of_question(const Error& error) {
     return failure;
 }
 
-EngineOptions without_reader(EngineOptions options) {
+// A request names its reader. Passages are read again by the first that is a file, in a search too.
+EngineOptions for_requests(EngineOptions options, const std::vector<std::string>& readers) {
     options.reader.clear();
+    for (const std::string& reader : readers) {
+        if (options.rerank_model.empty() && !is_reader_url(reader)) options.rerank_model = reader;
+    }
     return options;
+}
+
+// Only shares of attention are wanted of it.
+EngineOptions without_second_stage(EngineOptions options) {
+    options.rerank.mode = RerankOptions::Mode::kOff;
+    return for_requests(std::move(options), {});
 }
 
 }  // namespace
@@ -73,23 +87,30 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
                      const std::vector<std::string>& readers, size_t answers, size_t waiting,
                      Metrics& metrics)
     : stores_(stores),
+      scanning_model_(fs::path(engine.model).stem().string()),
       window_(engine.reader_context > 0 ? engine.reader_context : 8192),
+      rerank_(engine.rerank),
       metrics_(metrics),
-      searches_(1, waiting, without_reader(engine)),
-      answers_(answers, waiting, without_reader(engine)) {
+      searches_(1, waiting, for_requests(engine, readers)),
+      answers_(answers, waiting, for_requests(engine, readers)),
+      reranks_(1, waiting, without_second_stage(engine)) {
     for (const std::string& file : readers) {
-        const std::string name = fs::path(file).stem().string();
+        const std::string name =
+            is_reader_url(file) ? file.substr(file.find('#') + 1) : fs::path(file).stem().string();
         const bool known = std::any_of(readers_.begin(), readers_.end(),
                                        [&](const auto& one) { return one.name == name; });
         if (!known) readers_.push_back({name, file});
     }
-    if (readers_.empty()) readers_.push_back({fs::path(engine.model).stem().string(), ""});
+    if (readers_.empty()) readers_.push_back({scanning_model_, ""});
 }
 
 Status Questions::check_readers() const {
     for (const NamedReader& reader : readers_) {
         std::error_code error;
-        if (reader.file.empty() || fs::is_regular_file(reader.file, error)) continue;
+        if (reader.file.empty() || is_reader_url(reader.file) ||
+            fs::is_regular_file(reader.file, error)) {
+            continue;
+        }
         return make_error(ErrorCode::kNotFound, "there is no reader '" + reader.file + "'");
     }
     return {};
@@ -115,8 +136,11 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
     options.cancel = &cancel;
+    options.quote = true;
     for (const size_t store : stores) {
-        auto result = (*engine)->search(stores_[store].path, question, options);
+        const auto opened = Store::open(stores_[store].path);
+        auto result = opened.ok() ? (*engine)->search(*opened, question, options)
+                                  : Result<SearchResult>(opened.error());
         if (result.ok()) {
             found.emplace_back(store, std::move(*result));
             continue;
@@ -141,22 +165,105 @@ Outcome<Found> Questions::search(const std::vector<size_t>& stores, const std::s
     const auto job = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
         channel->send(search_now(engines, stores, question, options, "", cancel));
     });
+    return wait_for(searches_, job, *channel, keep_going);
+}
+
+template <class Value>
+Outcome<Value> Questions::wait_for(WorkQueue& queue, const std::shared_ptr<WorkQueue::Job>& job,
+                                   Channel<Outcome<Value>>& channel,
+                                   const std::function<bool()>& keep_going) {
     if (!job) return too_busy();
     for (;;) {
-        if (auto outcome = channel->receive(milliseconds(50))) return std::move(*outcome);
+        if (auto outcome = channel.receive(milliseconds(50))) return std::move(*outcome);
         if (job->dropped) return shutting_down();
         if (keep_going()) continue;
-        searches_.cancel(job);
-        return Failure{499, "cancelled", "nobody waits for this search any more", "", 0};
+        queue.cancel(job);
+        return Failure{499, "cancelled", "nobody waits for this any more", "", 0};
     }
+}
+
+namespace {
+
+std::vector<double> shares_of(const InlineStore& store, const SearchResult& result, size_t n) {
+    std::vector<double> shares(n);
+    for (const UnitAttention& unit : result.attention.units) {
+        if (const auto number = store.number_of(unit.doc_id)) shares[*number] += unit.score_s3;
+    }
+    return shares;
+}
+
+}  // namespace
+
+Outcome<std::vector<double>> Questions::rerank(const std::string& question,
+                                               const InlineDocuments& documents,
+                                               const std::function<bool()>& keep_going) {
+    using Shares = Outcome<std::vector<double>>;
+    auto channel = std::make_shared<Channel<Shares>>();
+    const auto work = [question, documents](EngineSet& engines,
+                                            const CancelToken& cancel) -> Shares {
+        const auto engine = engines.get("");
+        if (!engine.ok()) return failure_of(engine.error());
+        const auto scanned = InlineStore::scan(**engine, *documents, cancel);
+        if (const auto* failure = std::get_if<Failure>(&scanned)) return *failure;
+        const auto& store = std::get<std::shared_ptr<InlineStore>>(scanned);
+        if (store->empty()) return std::vector<double>(documents->size());
+        SearchOptions options;
+        options.method = "s3";
+        options.budget_tokens = 1u << 30;
+        options.max_spans = 1;
+        options.attention = true;
+        options.cancel = &cancel;
+        const auto opened = Store::open(store->path());
+        if (!opened.ok()) return failure_of(opened.error());
+        const auto result = (*engine)->search(*opened, question, options);
+        if (!result.ok()) return failure_of_question(result.error());
+        return shares_of(*store, *result, documents->size());
+    };
+    const auto job =
+        reranks_.submit([channel, work](EngineSet& engines, const CancelToken& cancel) {
+            channel->send(work(engines, cancel));
+        });
+    return wait_for(reranks_, job, *channel, keep_going);
+}
+
+Outcome<Found> Questions::search_documents(EngineSet& engines, const Question& question,
+                                           const CancelToken& cancel) {
+    const Stopwatch watch;
+    const auto engine = engines.get(readers_[question.reader].file);
+    if (!engine.ok()) return failure_of(engine.error());
+    const auto got = inline_stores_.get(**engine, question.owner, question.documents, cancel);
+    if (const auto* failure = std::get_if<Failure>(&got)) return *failure;
+    const auto& store = std::get<std::shared_ptr<InlineStore>>(got);
+    if (store->empty()) return bad_request("the documents of the request are empty");
+    SearchOptions options = question.options.search;
+    options.cancel = &cancel;
+    options.quote = true;
+    const auto opened = Store::open(store->path());
+    if (!opened.ok()) return failure_of(opened.error());
+    auto result =
+        (*engine)->search(*opened, retrieval_question(question.history, question.text), options);
+    if (!result.ok()) return failure_of_question(result.error());
+    Found found;
+    found.inline_store = store;
+    found.result = std::move(*result);
+    for (Span& span : found.result.spans) {
+        const size_t number = store->number_of(span.doc_id).value_or(0);
+        const std::string& title = (*question.documents)[number].title;
+        span.path = title.empty() ? "document " + std::to_string(number + 1) : title;
+    }
+    found.milliseconds = watch.milliseconds();
+    return found;
 }
 
 void Questions::answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
                            Channel<AnswerEvent>& channel) {
     const Stopwatch watch;
     auto outcome =
-        search_now(engines, question.stores, retrieval_question(question.history, question.text),
-                   question.options.search, readers_[question.reader].file, cancel);
+        question.documents
+            ? search_documents(engines, question, cancel)
+            : search_now(engines, question.stores,
+                         retrieval_question(question.history, question.text),
+                         question.options.search, readers_[question.reader].file, cancel);
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         event.kind = AnswerEvent::Kind::kFailed;
@@ -222,11 +329,13 @@ Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
 void Questions::update_gauges() {
     metrics_.set_queue("search", searches_.waiting(), searches_.running());
     metrics_.set_queue("answer", answers_.waiting(), answers_.running());
+    metrics_.set_queue("rerank", reranks_.waiting(), reranks_.running());
 }
 
 void Questions::stop(int grace_ms) {
     searches_.stop(grace_ms);
     answers_.stop(grace_ms);
+    reranks_.stop(0);
 }
 
 }  // namespace s3attn::server

@@ -11,6 +11,7 @@
 
 #include "base/timing.h"
 #include "channel.h"
+#include "inline_store.h"
 #include "metrics.h"
 #include "outcome.h"
 #include "s3attn/engine.h"
@@ -26,7 +27,10 @@ struct NamedReader {
 // Evidence of one or several stores; span i is of stores[i].
 struct Found {
     SearchResult result;
-    std::vector<size_t> stores;  // indices into Stores
+    std::vector<size_t> stores;  // indices into Stores; none where `inline_store` is set
+    // The evidence is of documents that came with the request; the path of a span is the title of
+    // its document.
+    std::shared_ptr<const InlineStore> inline_store;
     double milliseconds = 0;
     // With SearchOptions::attention: all units of each store that was searched. The rest of it is
     // in `result`.
@@ -37,6 +41,8 @@ struct Question {
     std::string text;
     std::vector<ChatTurn> history;
     std::vector<size_t> stores;  // to search
+    InlineDocuments documents;   // where there are some, they are searched instead
+    std::string owner;           // of these documents
     size_t reader = 0;
     AskOptions options;
 };
@@ -83,18 +89,26 @@ class Questions {
               Metrics& metrics);
 
     const std::vector<NamedReader>& readers() const { return readers_; }
+    const std::string& scanning_model() const { return scanning_model_; }
     // Fails where one is no file.
     Status check_readers() const;
     // By name; empty: the first. 404 model_not_found.
     Outcome<size_t> choose_reader(const std::string& name) const;
     // The window that a reader has where the model allows it, in tokens.
     uint32_t reader_window() const { return window_; }
+    // The second stage of a request that does not ask for another.
+    const RerankOptions& rerank() const { return rerank_; }
 
     // Budgets count in tokens of the scanning model here, of the reader in ask(). Looks at
     // `keep_going` now and then; false ends it.
     Outcome<Found> search(const std::vector<size_t>& stores, const std::string& question,
                           const SearchOptions& options, const std::function<bool()>& keep_going);
     Outcome<std::shared_ptr<Answering>> ask(const Question& question);
+    // The share of the question's attention that each document gets when there are no others; a
+    // blank one gets none. The shares add up to 1.
+    Outcome<std::vector<double>> rerank(const std::string& question,
+                                        const InlineDocuments& documents,
+                                        const std::function<bool()>& keep_going);
 
     void update_gauges();
     // Running answers may end for `grace_ms`.
@@ -104,6 +118,13 @@ class Questions {
     Outcome<Found> search_now(EngineSet& engines, const std::vector<size_t>& stores,
                               const std::string& question, SearchOptions options,
                               const std::string& reader, const CancelToken& cancel);
+    Outcome<Found> search_documents(EngineSet& engines, const Question& question,
+                                    const CancelToken& cancel);
+    // Waits for what a job sends.
+    template <class Value>
+    static Outcome<Value> wait_for(WorkQueue& queue, const std::shared_ptr<WorkQueue::Job>& job,
+                                   Channel<Outcome<Value>>& channel,
+                                   const std::function<bool()>& keep_going);
     void answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
                     Channel<AnswerEvent>& channel);
     AnswerEvent write_answer(EngineSet& engines, const Question& question,
@@ -112,9 +133,12 @@ class Questions {
 
     const Stores& stores_;
     std::vector<NamedReader> readers_;
+    const std::string scanning_model_;
     const uint32_t window_;
+    const RerankOptions rerank_;
     Metrics& metrics_;
-    WorkQueue searches_, answers_;
+    InlineStores inline_stores_;
+    WorkQueue searches_, answers_, reranks_;
 };
 
 }  // namespace s3attn::server

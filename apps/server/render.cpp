@@ -8,9 +8,15 @@ namespace {
 
 constexpr size_t kMostBins = 480;  // of a document's heat map; a wide screen shows no more
 
-void add_place(const Service& service, size_t store, const Span& span, Json& json) {
-    json["store"] = service.stores()[store].name;
-    json["name"] = service.stores().name_of(store, span.path);
+void add_place(const Service& service, const Found& found, size_t i, Json& json) {
+    const Span& span = found.result.spans[i];
+    if (found.inline_store) {
+        json["document_index"] = found.inline_store->number_of(span.doc_id).value_or(0);
+        json["name"] = span.path;
+    } else {
+        json["store"] = service.stores()[found.stores[i]].name;
+        json["name"] = service.stores().name_of(found.stores[i], span.path);
+    }
     apps::add_place(span, json);
 }
 
@@ -95,13 +101,29 @@ Json found_json(const Service& service, const Found& found, const std::vector<ui
          {{"units", result.passed_over}, {"best_needs_tokens", result.passed_over_tokens}}},
         {"model", result.model},
         {"adapter", result.adapter},
+        {"quote", apps::quote_json(result)},
         {"spans", Json::array()},
+        {"rerank", apps::to_json(result.rerank)},
         {"timings_ms", result.timings_ms}};
+    if (!result.notes.empty()) json["notes"] = result.notes;
+    if (result.quote.found) {
+        if (found.inline_store) {
+            json["quote"]["name"] = result.spans[result.quote.span_index].path;
+            json["quote"]["path"] = json["quote"]["name"];
+        } else {
+            const size_t store = found.stores[result.quote.span_index];
+            json["quote"]["store"] = service.stores()[store].name;
+            json["quote"]["name"] = service.stores().name_of(store, json["quote"]["path"]);
+        }
+        if (result.quote.span_index < numbers.size()) {
+            json["quote"]["number"] = numbers[result.quote.span_index];
+        }
+    }
     for (size_t i = 0; i < result.spans.size(); ++i) {
         const Span& span = result.spans[i];
         Json item;
         if (i < numbers.size()) item["number"] = numbers[i];
-        add_place(service, found.stores[i], span, item);
+        add_place(service, found, i, item);
         apps::add_evidence(span, item);
         json["spans"].push_back(std::move(item));
     }
@@ -133,7 +155,18 @@ Json attention_json(const Service& service, const Found& found) {
         json["spans"].push_back({{"lexical_share", rounded(span.lexical_share, 1e4)},
                                  {"shared_words", span.shared_words},
                                  {"links", std::move(links)}});
+        if (attention.context_tokens.empty()) continue;
+        Json context = Json::array();
+        for (const RerankReport::Link& link : span.context) {
+            context.push_back({{"question_token", link.question_token},
+                               {"begin", link.byte_begin},
+                               {"end", link.byte_end},
+                               {"attention", rounded(link.attention, 1e8)}});
+        }
+        json["spans"].back()["context_share"] = rounded(span.context_share);
+        json["spans"].back()["context"] = std::move(context);
     }
+    if (!attention.context_tokens.empty()) json["context_tokens"] = attention.context_tokens;
     return json;
 }
 
@@ -141,9 +174,8 @@ Json citations_json(const Service& service, const Found& found, const AskResult&
     Json citations = Json::array();
     for (const Citation& citation : result.citations) {
         Json json = {{"number", citation.number}};
-        const Span& span = found.result.spans[citation.span_index];
-        add_place(service, found.stores[citation.span_index], span, json);
-        json["text"] = span.text;
+        add_place(service, found, citation.span_index, json);
+        json["text"] = found.result.spans[citation.span_index].text;
         citations.push_back(std::move(json));
     }
     return citations;

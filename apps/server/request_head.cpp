@@ -108,7 +108,7 @@ bool is_kept_back(const Header& header) {
     if (same_text(header.name, "content-encoding")) {
         return header.value.empty() || same_text(header.value, "identity");
     }
-    return same_text(header.name, "transfer-encoding");
+    return same_text(header.name, "transfer-encoding") || same_text(header.name, kSlashHeader);
 }
 
 // "GET /v1/models/?x HTTP/1.1" without the slash before the question mark.
@@ -142,7 +142,11 @@ Framing read_framing(std::string_view head, uint64_t most) {
     const std::string_view method = request.substr(0, request.find(' '));
     if (!is_known(method)) return refusal(405, "this method is not done here");
     Framing framing;
-    framing.head = without_last_slash(request) + "\r\n";
+    const std::string line_of_request = without_last_slash(request);
+    framing.head = line_of_request + "\r\n";
+    if (line_of_request.size() < request.size()) {
+        framing.head += std::string(kSlashHeader) + ": 1\r\n";
+    }
     BodyLength body;
     while (!head.empty()) {
         const std::string_view line = next_line(head);

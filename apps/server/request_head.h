@@ -15,6 +15,10 @@ size_t end_of_head(std::string_view buffer);
 constexpr size_t kMostTargetBytes = 8000;
 constexpr size_t kMostHeaderBytes = 8000;
 
+// A header that the handlers see where the target ended in a slash, which is taken away; a relative
+// address in the answer depends on it. Of a client's own it is kept back.
+inline constexpr char kSlashHeader[] = "s3attn-ended-in-slash";
+
 struct Framing {
     int status = 0;           // of a refusal; 0: none
     std::string message;      // why

@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "access.h"
+#include "answer_writer.h"
 #include "connection.h"
 #include "errors.h"
 #include "http_api.h"
@@ -14,10 +16,18 @@
 
 namespace s3attn::server {
 
+// OpenAI's chat completions and responses, Anthropic's messages.
+enum class AnswerFormat { kChat, kResponses, kMessages };
+
 class HttpApi::Routes {
   public:
     Routes(Service& service, const HttpOptions& options, GuardedServer& server)
-        : service_(service), options_(options), server_(server), mcp_(service, false) {}
+        : keys_(options.keys),
+          service_(service),
+          options_(options),
+          server_(server),
+          log_(service.question_log()),
+          mcp_(service, false) {}
     void add_all();
 
   private:
@@ -26,9 +36,11 @@ class HttpApi::Routes {
 
     void add_guards();     // guards.cpp
     void add_pages();      // http_pages.cpp: the web page, health, metrics, models, stores
-    void add_questions();  // http_questions.cpp: chat and search
+    void add_questions();  // http_questions.cpp: answers and search
+    void add_plugins();    // http_plugins.cpp: reranking, Dify
     void add_documents();  // http_documents.cpp
     void add_jobs();
+    void add_log();  // http_original.cpp
     void add_mcp();
 
     // Guards: what a request must be before any handler sees it.
@@ -37,25 +49,39 @@ class HttpApi::Routes {
     bool own_origin(const Request& request) const;
     bool allowed_origin(const Request& request) const;
     bool answer_cors(const Request& request, Response& response) const;
-    bool has_key(const Request& request) const;
+    bool check_limits(const Request& request, Response& response) const;
+    static void refuse_key(const Request& request, Response& response);
     bool check_method(const Request& request, Response& response) const;
     httplib::Server::HandlerResponse guard(const Request& request, Response& response) const;
     void finish_error(const Request& request, Response& response) const;
 
-    void chat(const Request& request, Response& response);
-    void stream_chat(std::shared_ptr<struct ChatStream> stream, Response& response);
+    void answer(AnswerFormat format, const Request& request, Response& response);
+    void stream_answer(std::shared_ptr<struct AnswerStream> stream, Response& response);
     void search(const Request& request, Response& response);
-    void stream_mcp(Json message, Response& response);
+    void rerank(const Request& request, Response& response);
+    void retrieve(const Request& request, Response& response);
+    void stream_mcp(Json message, const Access& access, Response& response);
     void list_documents(const Request& request, Response& response);
     void upload(const Request& request, Response& response, const httplib::ContentReader& reader);
     void read_text(const Request& request, Response& response);
     void stream_job(uint64_t id, Response& response);
     // The document that {id} and ?store= name.
-    Outcome<std::pair<size_t, DocumentInfo>> named_document(const Request& request) const;
+    Outcome<std::pair<size_t, DocumentInfo>> named_document(const Request& request,
+                                                            bool to_write = false) const;
+    bool may_see(const Request& request, const ScanStatus& status) const;
+    void send_original(const Request& request, Response& response);  // http_original.cpp
+    // Whose request it is; everybody's where there are no keys. Null: nobody's.
+    const Access* find_access(const Request& request) const;
+    // After the guard: there is one.
+    const Access& access_of(const Request& request) const;
+    void log_question(const Request& request, Json entry);
 
+    const Access everybody_{};
+    const Keys& keys_;
     Service& service_;
     const HttpOptions& options_;
     GuardedServer& server_;
+    QuestionLog& log_;
     Mcp mcp_;
 };
 
@@ -64,7 +90,4 @@ void send_failure(httplib::Response& response, const Failure& failure);
 // A decimal number of a query or path; the fallback when absent. Not a number: nothing.
 std::optional<uint64_t> query_number(const httplib::Request& request, const char* name,
                                      uint64_t fallback);
-// One server-sent event; `event` may be null.
-std::string sse(const char* event, const Json& data);
-
 }  // namespace s3attn::server

@@ -17,7 +17,8 @@ class EngineWork final : public ScanWork {
         if (!engine_) {
             S3ATTN_TRY(engine_, Engine::open(engine_options_));
         }
-        return engine_->index(request.store_path, {request.file}, index_options_, sink, cancel);
+        S3ATTN_TRY(Store store, Store::open(request.store_path, Store::Access::kCreate));
+        return engine_->index(store, {request.file}, index_options_, sink, cancel);
     }
 
     bool has_part(const ScanRequest& request) override {

@@ -17,6 +17,9 @@ Result<std::unique_ptr<Service>> Service::open(const ServiceOptions& options) tr
     std::unique_ptr<Service> service(new Service(options));
     S3ATTN_CHECK(service->questions_.check_readers());
     S3ATTN_CHECK(service->stores_.check());
+    if (!options.log_questions.empty()) {
+        S3ATTN_CHECK(service->question_log_.open(options.log_questions));
+    }
     service->documents_.resume_uploads();
     return service;
 } catch (const std::system_error& error) {

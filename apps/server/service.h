@@ -9,6 +9,7 @@
 
 #include "documents.h"
 #include "metrics.h"
+#include "question_log.h"
 #include "questions.h"
 #include "stores.h"
 
@@ -21,6 +22,7 @@ struct ServiceOptions {
     size_t answers = 1;                // at a time
     size_t queue = 16;                 // jobs that wait, of each kind
     IndexOptions index;
+    std::string log_questions;  // a file; empty: questions are not kept
 };
 
 class Service {
@@ -34,6 +36,7 @@ class Service {
     Questions& questions() { return questions_; }
     const Questions& questions() const { return questions_; }
     Metrics& metrics() { return metrics_; }
+    QuestionLog& question_log() { return question_log_; }
     int64_t started() const { return started_; }  // seconds since 1970
 
     void update_gauges();
@@ -45,6 +48,7 @@ class Service {
 
     const int64_t started_;
     Metrics metrics_;
+    QuestionLog question_log_;
     const Stores stores_;
     Documents documents_;
     Questions questions_;

@@ -72,7 +72,86 @@ double share_equal(const std::vector<std::u32string>& numbers, const std::u32str
            static_cast<double>(numbers.size());
 }
 
+// Signs of scripts without spaces between words.
+bool unspaced(char32_t c) {
+    return (c >= 0x0E00 && c < 0x0F00) || (c >= 0x1000 && c < 0x10A0) ||
+           (c >= 0x1780 && c < 0x1800) || (c >= 0x2E80 && c < 0xA000) ||
+           (c >= 0xF900 && c < 0xFB00) || (c >= 0x20000 && c < 0x40000);
+}
+
+bool wide_punctuation(char32_t c) {
+    return (c >= 0x3000 && c < 0x3030) || (c >= 0xFF01 && c <= 0xFF0F) ||
+           (c >= 0xFF1A && c <= 0xFF20) || (c >= 0xFF3B && c <= 0xFF40) ||
+           (c >= 0xFF5B && c <= 0xFF65);
+}
+
+double words_f1(const std::vector<std::u32string>& predicted,
+                const std::vector<std::u32string>& expected) {
+    std::map<std::u32string, size_t> left;
+    for (const auto& word : expected) ++left[word];
+    size_t common = 0;
+    for (const auto& word : predicted) {
+        const auto found = left.find(word);
+        if (found == left.end() || found->second == 0) continue;
+        --found->second;
+        ++common;
+    }
+    if (common == 0) return 0;
+    const double precision = static_cast<double>(common) / static_cast<double>(predicted.size());
+    const double recall = static_cast<double>(common) / static_cast<double>(expected.size());
+    return 2 * precision * recall / (precision + recall);
+}
+
+// 7 of "Paragraph 7"; empty where there is none.
+std::u32string paragraph_number(std::string_view reference) {
+    const std::u32string text = code_points(reference);
+    const std::u32string mark = U"Paragraph ";
+    for (size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + 1)) {
+        const std::u32string_view rest = std::u32string_view(text).substr(at + mark.size());
+        const auto runs = digit_runs(rest);
+        if (!runs.empty() && rest.starts_with(runs[0])) return runs[0];
+    }
+    return {};
+}
+
+bool is_number(std::string_view reference) {
+    const std::u32string text = code_points(reference);
+    const auto runs = digit_runs(text);
+    return runs.size() == 1 && runs[0] == text;
+}
+
+bool can_be_right(Metric metric, const std::string& reference,
+                  const std::vector<std::string>& classes) {
+    switch (metric) {
+        case Metric::kClassification:
+            return std::find(classes.begin(), classes.end(), reference) != classes.end();
+        case Metric::kRetrieval: return !paragraph_number(reference).empty();
+        case Metric::kCount: return is_number(reference);
+        case Metric::kQaF1:
+        case Metric::kRougeL:
+        case Metric::kCodeSimilarity: break;
+    }
+    return true;
+}
+
 }  // namespace
+
+std::string reference_fault(Metric metric, const std::vector<std::string>& references,
+                            const std::vector<std::string>& classes) {
+    if (references.empty()) return "\"answers\" is empty: there is nothing to compare with";
+    if (metric == Metric::kClassification && classes.empty()) {
+        return "\"all_classes\" is missing or empty: an answer of this task is looked for among "
+               "them";
+    }
+    const bool any = std::any_of(
+        references.begin(), references.end(),
+        [&](const std::string& reference) { return can_be_right(metric, reference, classes); });
+    if (any) return "";
+    const std::string first = "\"answers\": \"" + references.front() + "\" ";
+    if (metric == Metric::kClassification) return first + "is none of \"all_classes\"";
+    if (metric == Metric::kRetrieval) return first + "names no paragraph (\"Paragraph 7\")";
+    return first + "is no number";
+}
 
 const char* to_string(Metric metric) {
     switch (metric) {
@@ -108,23 +187,36 @@ std::vector<std::u32string> normalized_words(std::string_view text) {
     return python_split(without_articles(lower));
 }
 
-double qa_f1(std::string_view prediction, std::string_view reference) {
-    const auto predicted = normalized_words(prediction), expected = normalized_words(reference);
-    std::map<std::u32string, size_t> left;
-    for (const auto& word : expected) ++left[word];
-    size_t common = 0;
-    for (const auto& word : predicted) {
-        const auto found = left.find(word);
-        if (found == left.end() || found->second == 0) continue;
-        --found->second;
-        ++common;
+std::vector<std::u32string> cut_words(std::string_view text) {
+    std::vector<std::u32string> out;
+    for (const std::u32string& word : normalized_words(text)) {
+        std::u32string rest;
+        const auto flush = [&] {
+            if (!rest.empty()) out.push_back(std::move(rest));
+            rest.clear();
+        };
+        for (const char32_t c : word) {
+            if (wide_punctuation(c)) {
+                flush();
+            } else if (unspaced(c)) {
+                flush();
+                out.emplace_back(1, c);
+            } else {
+                rest += c;
+            }
+        }
+        flush();
     }
-    if (common == 0) return 0;
-    const double precision = static_cast<double>(common) / static_cast<double>(predicted.size());
-    const double recall = static_cast<double>(common) / static_cast<double>(expected.size());
-    return 2 * precision * recall / (precision + recall);
+    return out;
 }
 
+double cut_f1(std::string_view prediction, std::string_view reference) {
+    return words_f1(cut_words(prediction), cut_words(reference));
+}
+
+double qa_f1(std::string_view prediction, std::string_view reference) {
+    return words_f1(normalized_words(prediction), normalized_words(reference));
+}
 double classification(std::string_view prediction, std::string_view reference,
                       const std::vector<std::string>& classes) {
     std::vector<std::string> named;
@@ -144,16 +236,8 @@ double classification(std::string_view prediction, std::string_view reference,
 }
 
 double retrieval(std::string_view prediction, std::string_view reference) {
-    const std::u32string text = code_points(reference);
-    const std::u32string mark = U"Paragraph ";
-    for (size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + 1)) {
-        const std::u32string_view rest = std::u32string_view(text).substr(at + mark.size());
-        const auto runs = digit_runs(rest);
-        if (!runs.empty() && rest.starts_with(runs[0])) {
-            return share_equal(digit_runs(code_points(prediction)), runs[0]);
-        }
-    }
-    return 0;  // a reference without a number; LongBench has none
+    const std::u32string number = paragraph_number(reference);
+    return number.empty() ? 0 : share_equal(digit_runs(code_points(prediction)), number);
 }
 
 double count(std::string_view prediction, std::string_view reference) {

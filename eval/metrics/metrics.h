@@ -47,6 +47,11 @@ double metric_score(Metric metric, std::string_view answer,
                     const std::vector<std::string>& references,
                     const std::vector<std::string>& classes);
 
+// What keeps every answer to these references from being right, so that its score would say
+// nothing; empty: nothing does.
+std::string reference_fault(Metric metric, const std::vector<std::string>& references,
+                            const std::vector<std::string>& classes);
+
 // What of an answer is scored: for few-shot tasks its first line.
 std::string scored_part(std::string_view task, std::string_view answer);
 
@@ -55,5 +60,11 @@ std::string longbench_percent(double sum, size_t n);
 
 // Lower case, no ASCII punctuation, no "a", "an", "the", single spaces.
 std::vector<std::u32string> normalized_words(std::string_view text);
+
+// The same, and every sign of a script that is written without spaces (Chinese, Japanese, Thai ...)
+// a word of its own: for questions that LongBench's English metrics are not about.
+std::vector<std::u32string> cut_words(std::string_view text);
+// F1 of these words; equal to qa_f1() where words are divided by spaces.
+double cut_f1(std::string_view prediction, std::string_view reference);
 
 }  // namespace s3attn::eval

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
@@ -25,6 +26,7 @@ struct ReaderInfo {
     // that fill a window leave so much room.
     double count_margin = 0;
     bool has_weights = false;  // they are in this process: likelihood() works
+    uint64_t parameters = 0;   // 0: unknown
 };
 
 struct GenerateOptions {
@@ -46,6 +48,7 @@ struct GenerateResult {
     FinishReason finish = FinishReason::kStop;
     double first_token_ms = 0;  // call to first generated token
     double total_ms = 0;
+    std::vector<std::string> notes = {};  // what was not done as asked, in words
     bool stopped_at_limit() const { return finish == FinishReason::kLength; }
 };
 

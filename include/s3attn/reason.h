@@ -20,6 +20,8 @@ inline constexpr char kNoModel[] = "model.none";
 inline constexpr char kModelFile[] = "model.file";  // no GGUF file, or a damaged one
 inline constexpr char kNoAdapter[] = "adapter.none_for_model";
 inline constexpr char kAdapterMismatch[] = "adapter.mismatch";
+inline constexpr char kNoVectors[] = "store.no_vectors";  // for the voice "dense"
+inline constexpr char kNoRerank[] = "rerank.none";  // no context heads for a second stage
 inline constexpr char kNoDevice[] = "device.none";
 
 // Questions; the subject is the option.
@@ -29,6 +31,8 @@ inline constexpr char kBudgetZero[] = "budget.zero";
 inline constexpr char kBudgetSmall[] = "budget.too_small";     // no piece of evidence fits
 inline constexpr char kBudgetLarge[] = "budget.over_window";   // of the model that answers
 inline constexpr char kWindowSmall[] = "reader.window_small";  // its window cannot be made
+
+inline constexpr char kRerankLarge[] = "rerank.too_large";  // no room to read so many units again
 
 inline constexpr char kMemorySmall[] = "memory.too_small";  // the option --memory
 inline constexpr char kNoMemory[] = "no_memory";

@@ -10,12 +10,13 @@
 //   `s3attn` sets both and starts itself again.
 // - Standard output and error. Nothing is printed; errors are returned, and progress goes to the
 //   ProgressSink of a call.
+// - llama.cpp's log, one for the process, on standard error unless somebody sets another. The
+//   library neither silences nor redirects it. set_model_log() (model_log.h) or llama_log_set()
+//   does, before the first model is opened; with the first of them an Error also says what
+//   llama.cpp said.
 // - The locale, and the working directory: relative paths mean what they mean to the process.
 //
 // What is one for the process, and the library shares:
-// - llama.cpp's log. The first model that is opened silences it, for the whole process, since its
-//   default is standard error. A program that runs llama.cpp itself calls llama_log_set() after it
-//   has opened its first Engine.
 // - ggml's backends, which the first model starts; they stay until the process ends.
 //
 // Threads: each Engine makes those that its options name, and joins them when it goes. fork()
@@ -26,10 +27,13 @@
 // compatible in source, too. Nothing outside include/s3attn is promised.
 #pragma once
 
-#include "s3attn/engine.h"    // IWYU pragma: export
-#include "s3attn/progress.h"  // IWYU pragma: export
-#include "s3attn/reader.h"    // IWYU pragma: export
-#include "s3attn/result.h"    // IWYU pragma: export
-#include "s3attn/trainer.h"   // IWYU pragma: export
-#include "s3attn/types.h"     // IWYU pragma: export
-#include "s3attn/version.h"   // IWYU pragma: export
+#include "s3attn/engine.h"     // IWYU pragma: export
+#include "s3attn/model_log.h"  // IWYU pragma: export
+#include "s3attn/progress.h"   // IWYU pragma: export
+#include "s3attn/reader.h"     // IWYU pragma: export
+#include "s3attn/research.h"   // IWYU pragma: export
+#include "s3attn/result.h"     // IWYU pragma: export
+#include "s3attn/store.h"      // IWYU pragma: export
+#include "s3attn/trainer.h"    // IWYU pragma: export
+#include "s3attn/types.h"      // IWYU pragma: export
+#include "s3attn/version.h"    // IWYU pragma: export

@@ -7,6 +7,8 @@
 // Threads and processes: any number may read a store while one writes it. A call sees one state,
 // the newest that was committed when it began, and goes on seeing it whatever a writer does
 // meanwhile. Between calls a handle for reading holds nothing that a writer would have to wait for.
+// One handle may be used by many threads: what reads runs side by side, what writes (index() of an
+// engine included) waits for its turn.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +25,7 @@
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
+#pragma GCC visibility push(default)  // the shared library hides all else
 namespace s3attn {
 
 // A folder of this name inside a store is left alone: `s3attn serve` keeps uploaded files in it.
@@ -98,13 +101,13 @@ struct InspectOptions {
     bool stats = false;   // also `parts` (reads the whole catalogue)
 };
 
-class StoreWriter;
-
 class Store {
   public:
     // kWrite takes the store's one writer lock for the life of the handle: kBusy names its holder.
-    enum class Access { kRead, kWrite };
-    // kNotFound when there is no store of that name.
+    // kCreate is kWrite where there is a store. Where there is none it leaves the disk as it is:
+    // the first Engine::index() makes the store and takes the lock.
+    enum class Access { kRead, kWrite, kCreate };
+    // kNotFound when there is no store of that name (not with kCreate).
     static Result<Store> open(const std::string& directory, Access access = Access::kRead);
     ~Store();
     Store(Store&&) noexcept;
@@ -116,7 +119,9 @@ class Store {
     Result<std::vector<DocumentInfo>> list() const;
     // kNotFound, reason::kNoDocument, when the store has no such document.
     Result<DocumentInfo> document(DocumentId doc_id) const;
-    // The document of that path, as list() spells it.
+    // The document of that path, as list() spells it; else the one whose file has that name too
+    // ("./x.txt", the absolute path, a link to it), also when the file is gone. Where these are
+    // two, since the short path was given in another working directory, reason::kDocumentAmbiguous.
     Result<std::optional<DocumentInfo>> find(const std::string& path) const;
     // The document's text as citations slice it (source bytes or extracted text), streamed.
     Status read_text(DocumentId doc_id, const std::function<bool(std::string_view)>& on_text) const;
@@ -134,7 +139,7 @@ class Store {
     // of the file that is wrong.
     static Result<VerifyReport> import_from(const std::string& file, const std::string& directory);
 
-    // The next three want Access::kWrite; what they did is durable when they return.
+    // The next three want Access::kWrite or kCreate; what they did is durable when they return.
     Result<DocumentInfo> remove(DocumentId doc_id);
     // What an interrupted run left of the document at `path`; an earlier version of it that is
     // complete stays. Nothing to drop is no error.
@@ -154,10 +159,13 @@ class Store {
                                      const CancelToken& cancel);
 
   private:
-    Store(std::string directory, std::unique_ptr<StoreWriter> writer);
+    friend class HandleWriter;
+    struct Writing;
+    Store(std::string directory, std::unique_ptr<Writing> writing);
 
     std::string directory_;
-    std::unique_ptr<StoreWriter> writer_;  // with kWrite
+    std::unique_ptr<Writing> writing_;  // null with kRead
 };
 
 }  // namespace s3attn
+#pragma GCC visibility pop

@@ -61,7 +61,7 @@ struct TrainOptions {
     uint32_t sae_steps = 1500;     // at most; see sae_patience
     uint32_t sae_patience = 3;     // checks without progress before a SAE stops; 0: never
     std::string sae_dir;           // trained SAEs to use instead, one folder per KV head
-    uint32_t sae_tokens = 400000;  // keys per head used for training
+    uint32_t sae_tokens = 400000;  // most keys per head that its autoencoder is trained on
     uint32_t cloze_pairs = 4000;   // (sentence, paragraph) pairs of the inverse cloze
     uint32_t query_steps = 500;    // contrastive steps of the query side; 0: left at identity
     Negatives negatives = Negatives::kRandom;
@@ -75,6 +75,9 @@ struct TrainOptions {
     std::string cache_dir;
     std::string work;        // finished parts of a run; empty: out + ".partial"
     bool keep_work = false;  // leave them there: a run with another query side starts from them
+    // NumPy archive of the held-out keys, queries and codes to write (docs/formats/adapter.md);
+    // empty: none.
+    std::string dump;
 };
 
 struct HeadReport {
@@ -130,14 +133,26 @@ struct ContextHeadReport {
     double seconds = 0;
 };
 
+// Keys per head that the autoencoders were trained on and measured with, by the text they are of.
+// Other text (code, lists) is as large a share as in the corpus, at most a third, whatever
+// TrainOptions::sae_tokens is.
+struct SaeKeyCounts {
+    uint64_t pairs = 0;       // paragraphs of training pairs
+    uint64_t paragraphs = 0;  // further paragraphs
+    uint64_t other = 0;       // other text
+    uint64_t total() const { return pairs + paragraphs + other; }
+};
+
 struct TrainReport {
     std::vector<HeadReport> ranking;         // every head tried, best first
     std::vector<DeadHead> dead;              // heads that cannot be used
     uint32_t paragraphs = 0;                 // that each head ranked
     std::vector<StopLayerReport> trade_off;  // by stop layer, ascending
     std::vector<HeadId> chosen;
+    SaeKeyCounts sae_keys;
     std::vector<SaeReport> saes;
-    double recall_at_10 = 0;  // chosen heads together, with codes, held-out inverse cloze
+    std::vector<std::string> warnings;  // what makes the adapter doubtful, by name
+    double recall_at_10 = 0;            // chosen heads together, with codes, held-out inverse cloze
     double evidence_floor = 0;
     ContextHeadReport context;  // empty without a second stage
     double seconds = 0;         // of all runs that it took
@@ -164,11 +179,17 @@ struct SweepOptions {
 struct Recall3 {
     double at_5 = 0, at_10 = 0, at_20 = 0;
 };
+// A mean over questions with its bootstrap 95 % interval.
+struct MeanInterval {
+    double mean = 0, low = 0, high = 0;
+};
 struct SweepRow {
     uint32_t k = 0, latents = 0;
     double fvu = 0, dead_share = 0;  // means over the KV heads
     double bytes_per_token = 0;      // of the index, all KV heads, estimated
     double recall_at_5 = 0, recall_at_10 = 0, recall_at_20 = 0;  // held-out inverse cloze, codes
+    MeanInterval recall;                                         // mean of the three, which decides
+    MeanInterval to_best;  // its difference to the best row's, question by question
     uint32_t questions = 0;
     double seconds = 0;
 };

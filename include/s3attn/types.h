@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,8 +28,8 @@ enum class OffsetSpace {
 };
 
 struct DocumentInfo {
-    DocumentId doc_id;   // stable for the life of the store
-    std::string path;    // as the caller named it first ("-" for standard input)
+    DocumentId doc_id;  // stable for the life of the store
+    std::string path;   // as the caller named it first ("-" for standard input)
     // Which file it is: its canonical path, "uploads/NAME" in the store's own folder, or empty
     // (standard input; stores of older programs). Two names of one file are one document.
     std::string source;
@@ -51,6 +52,7 @@ struct VoiceScore {
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
 struct Span {
+    UnitId unit_id;
     DocumentId doc_id;
     std::string path;
     OffsetSpace offsets = OffsetSpace::kSource;
@@ -112,7 +114,8 @@ struct RerankReport {
         uint32_t first_place = 0;  // 0-based, before the second stage
     };
     std::vector<UnitShare> attention;  // in the new order
-    // With SearchOptions::explain: which question token looked where, the largest first.
+    // With SearchOptions::explain or attention: which question token looked where, the largest
+    // first.
     struct Link {
         uint32_t question_token = 0;
         UnitId unit_id;
@@ -142,6 +145,9 @@ struct SearchOptions {
     double round_weight = 0.5;  // of a further round's scores; the first round's count 1
     bool explain = false;       // fill SearchResult::explanation
     bool attention = false;     // fill SearchResult::attention
+    // The second stage of this search; empty: as EngineOptions::rerank says.
+    std::optional<RerankOptions> rerank = std::nullopt;
+    bool quote = false;         // fill SearchResult::quote; ask() always does
     // Which documents may be found; empty: all. Attention is scored as if the store held no others.
     std::function<bool(const DocumentInfo&)> documents = {};
     // Ends the search with kCancelled soon after it fires. Null: never.
@@ -171,9 +177,14 @@ struct SpanAttention {
     std::vector<std::string> shared_words;  // stems that question and span have in common
     std::vector<AttentionLink> links;       // the 64 of largest mass, that first; all would add up
                                             // to score_s3
+    // Where the second stage ran: what this span got of the question's attention in context, and
+    // which question token (into Attention::context_tokens) looked where, the largest first.
+    double context_share = 0;
+    std::vector<RerankReport::Link> context;
 };
 struct Attention {
     std::vector<std::string> question_tokens;
+    std::vector<std::string> context_tokens;  // likewise, as the second stage's model cuts them
     std::vector<AttentionHead> heads;  // none where the method did not use them
     std::vector<UnitAttention> units;  // every unit of the store, in order of document and place
     std::vector<SpanAttention> spans;  // of SearchResult::spans, in that order
@@ -206,15 +217,34 @@ struct Explanation {
     double lexical_coverage = 0;       // of the question's words by the best units, 0 to 1
 };
 
+// The sentence of the evidence that answers, or two that follow each other, in the document's own
+// words. It is chosen by the question's attention to each sentence and by shared words
+// (docs/answers.md); nothing is generated for it.
+struct Quote {
+    bool found = false;                   // false: there is no evidence to quote
+    size_t span_index = 0;                // into SearchResult::spans
+    std::string text;                     // from Span::text, verbatim
+    size_t text_begin = 0, text_end = 0;  // in Span::text
+    // In the document, as Span's. Where a source in another encoding than UTF-8 makes bytes of text
+    // and source differ, these are the whole span's and exact_bytes is false.
+    uint64_t byte_begin = 0, byte_end = 0;
+    bool exact_bytes = true;
+    uint32_t line_begin = 0, line_end = 0;  // 0 where the document has pages
+    uint32_t sentences = 0;
+    double score = 0;         // how likely it holds the answer, 0 to 1
+    bool in_context = false;  // the second stage's attention had a part in the choice
+    double milliseconds = 0;  // that the choice took
+};
+
 struct SearchResult {
     std::string question;
     std::string method = "hybrid";
     uint32_t budget_tokens = 0;
     uint32_t used_tokens = 0;  // sum over spans
     uint32_t question_tokens = 0;
-    std::string model;           // name of the scanning model
-    std::string adapter;         // name of the adapter
-    std::vector<Span> spans;     // rank order, no text twice
+    std::string model;        // name of the scanning model
+    std::string adapter;      // name of the adapter
+    std::vector<Span> spans;  // rank order, no text twice
     // Units ranked above the first span, which the budget does not hold, and the tokens that the
     // best of them needs: the spans are not the best that there is.
     uint32_t passed_over = 0, passed_over_tokens = 0;
@@ -225,6 +255,9 @@ struct SearchResult {
     uint64_t postings_read = 0;  // of these, each counted once
     std::map<std::string, double> timings_ms;  // stage -> milliseconds
     RerankReport rerank;
+    std::vector<VoiceScore> weights;  // of each voice in a "hybrid" of this question; else empty
+    std::vector<std::string> notes;   // what a person should know about how it was searched
+    Quote quote;              // with SearchOptions::quote
     Explanation explanation;  // with SearchOptions::explain
     Attention attention;      // with SearchOptions::attention
 };
@@ -249,17 +282,45 @@ struct AskOptions {
     // ("And when did he die?") is searched for together with the user's question before it.
     std::vector<ChatTurn> history;
     uint32_t history_tokens = 2048;
-    uint32_t max_answer_tokens = 256;
-    float temperature = 0.0f;  // 0: greedy
+    uint32_t max_answer_tokens = 0;  // 0: what suits the reader (docs/answers.md)
+    float temperature = 0.0f;        // 0: greedy
     uint32_t seed = 1;
+    // The answer is withheld where AskResult::answerable is below this, 0 to 1; 0: never. Below 0:
+    // the reader's default point (docs/answers.md).
+    double withhold_below = -1;
     // Stops the answer between two pieces, and while the reader still reads the evidence
     // (kCancelled then: there is no answer yet). Null: never.
     const CancelToken* cancel = nullptr;
 };
 
+// One sentence of an answer, and what of the evidence supports it.
+struct AnswerSentence {
+    size_t begin = 0, end = 0;      // bytes of AskResult::answer
+    std::vector<uint32_t> numbers;  // shown numbers of the spans that hold what it says
+    bool supported = true;          // false: no span does
+};
+// A number or a name of the answer that stands nowhere in the evidence, nor in the question.
+struct UnfoundedWord {
+    size_t begin = 0, end = 0;  // bytes of AskResult::answer
+    std::string text;
+    bool number = false;  // else a name
+};
+
 struct AskResult {
     SearchResult search;
     std::string answer;
+    std::string reader;       // that wrote it; empty: none was asked
+    std::string reader_kind;  // ReaderInfo::kind: "gguf", "openai"
+    // How likely the evidence answers the question, 0 to 1, and the point below which it was
+    // withheld (AskOptions::withhold_below). Withheld: the answer is a fixed sentence.
+    double answerable = 1, withhold_below = 0;
+    bool withheld = false;
+    std::vector<AnswerSentence> sentences;
+    std::vector<UnfoundedWord> unfounded;
+    // Why the answer ended before the reader did: "tokens" (max_answer_tokens), "sentences" (a
+    // small reader's limit), "repetition"; empty: it did not.
+    std::string cut;
+    std::vector<std::string> notes;   // what was not done as asked, in words
     std::vector<uint32_t> numbers;    // shown number of each span of search.spans
     std::vector<Citation> citations;  // evidence the answer rests on; numbers always exist
     uint32_t prompt_tokens = 0;
@@ -282,6 +343,9 @@ struct IndexOptions {
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
     bool prune = false;  // drop the documents of IndexReport::gone
+    // Keep a vector of every unit beside the codes, made by EngineOptions::embedder: the voice
+    // "dense". A store that has vectors gets them for new documents with or without this.
+    bool embed = false;
 };
 
 // What of a document is not in the store as it stands in the source. Nothing is left out silently.
@@ -341,6 +405,7 @@ struct IndexReport {
     double bytes_per_token = 0;  // bytes / all live tokens of the store
     uint64_t store_tokens = 0;   // all live tokens of the store
     uint64_t peak_rss_bytes = 0;
+    uint64_t vectors = 0;  // made in this run, of units that had none; IndexOptions::embed
     std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
     bool cancelled = false;                    // stopped by the CancelToken; committed work is kept
     // On a CUDA device: the share of the time in which forward passes ran, and what the driver says

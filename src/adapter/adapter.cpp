@@ -12,6 +12,9 @@
 namespace s3attn {
 namespace {
 
+// Beyond these attention is the same to every unit, or to one alone.
+constexpr float kLeastTemperature = 0.1f, kMostTemperature = 1000;
+
 template <class Items>
 std::vector<uint32_t> distinct_layers(const Items& items) {
     std::set<uint32_t> layers;
@@ -49,7 +52,10 @@ Status check_dimensions(const Adapter& a) {
     if (!(a.hybrid_s3_weight >= 0) || !std::isfinite(a.hybrid_s3_weight)) {
         return invalid("hybrid_s3_weight", "is not a number of 0 or more");
     }
-    if (!std::isfinite(a.evidence_floor)) return invalid("evidence_floor", "is not finite");
+    if (!(a.evidence_floor >= -1 && a.evidence_floor <= 1)) {
+        return invalid("evidence_floor", "is " + std::to_string(a.evidence_floor) +
+                                             ", expected -1 to 1: it is a mean of cosines");
+    }
     if (a.slots.empty()) return invalid("slots", "is empty");
     if (a.heads.empty()) return invalid("heads", "is empty");
     return {};
@@ -99,6 +105,11 @@ Status check_heads(const Adapter& a) {
         S3ATTN_CHECK(check_vector(head.token_weight, d, true, where + ".token_weight"));
         if (!(head.temperature > 0) || !std::isfinite(head.temperature)) {
             return invalid(where + ".temperature", "is not a positive number");
+        }
+        if (head.temperature < kLeastTemperature || head.temperature > kMostTemperature) {
+            return invalid(where + ".temperature",
+                           "is " + std::to_string(head.temperature) +
+                               ", expected 0.1 to 1000: training begins at 16");
         }
         if (!(head.mixture >= 0) || !std::isfinite(head.mixture)) {
             return invalid(where + ".mixture", "is not a number of 0 or more");

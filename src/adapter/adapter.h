@@ -60,13 +60,27 @@ struct ContextHeads {
     uint32_t deepest_layer() const;
 };
 
+// How much the model's attention weighs against shared words, for each question anew: the logit of
+// its share of their sum is bias + the sum of weight x (value - mean) / spread over the features.
+// retrieve/fusion.h computes the values; docs/retrieval.md says what they are.
+struct FusionModel {
+    struct Feature {
+        std::string name;
+        double mean = 0, spread = 1, weight = 0;
+    };
+    double bias = 0;
+    std::vector<Feature> features;  // empty: there is no model, hybrid_s3_weight holds always
+};
+
 struct Adapter {
     std::string name;  // directory name
     std::string model_name, model_hash, tokenizer_hash, architecture;
+    std::string model_identity;  // ModelInfo::identity; empty in adapters of older programs
     uint32_t n_layer = 0, n_head = 0, n_head_kv = 0, d_head = 0;
     uint32_t latents = 0, k = 0;
     float activation_scale = 1.0f / 200;  // stored byte * scale = activation
     float hybrid_s3_weight = 4.0f;        // of min-max fusion with BM25
+    FusionModel fusion;
     double evidence_floor = 0;            // see retrieve/evidence.h
     std::string key_side_hash;            // XXH3-128 over everything the index depends on
     std::vector<KeySlot> slots;           // ascending (layer, kv_head)

@@ -70,6 +70,9 @@ Status read_model(const Fields& root, const std::string& file, Adapter& adapter)
     S3ATTN_TRY(adapter.model_hash, model.text("hash"));
     S3ATTN_TRY(adapter.tokenizer_hash, model.text("tokenizer_hash"));
     S3ATTN_TRY(adapter.architecture, model.text("architecture"));
+    if (model.find("identity") != nullptr) {
+        S3ATTN_TRY(adapter.model_identity, model.text("identity"));
+    }
     S3ATTN_TRY(adapter.n_layer, model.number("n_layer", 1, 1u << 16));
     S3ATTN_TRY(adapter.n_head, model.number("n_head", 1, 1u << 16));
     S3ATTN_TRY(adapter.n_head_kv, model.number("n_head_kv", 1, 1u << 16));
@@ -180,6 +183,27 @@ Status read_context(const Fields& root, const std::string& file, Adapter& adapte
     return {};
 }
 
+// Absent in adapters whose hybrid has one weight for all questions.
+Status read_fusion(const Fields& root, const std::string& file, Adapter& adapter) {
+    if (root.find("fusion") == nullptr) return {};
+    S3ATTN_TRY(const Json* json, root.child("fusion", Type::object));
+    const Fields fusion(*json, file, "fusion");
+    S3ATTN_TRY(adapter.fusion.bias, fusion.real("bias"));
+    S3ATTN_TRY(const Json* features, fusion.child("features", Type::array));
+    if (features->size() > kMaxSlots) return fusion.bad("features", "holds too many entries");
+    for (size_t i = 0; i < features->size(); ++i) {
+        const Fields fields((*features)[i], file, "fusion.features[" + std::to_string(i) + "]");
+        FusionModel::Feature feature;
+        S3ATTN_TRY(feature.name, fields.text("name"));
+        S3ATTN_TRY(feature.mean, fields.real("mean"));
+        S3ATTN_TRY(feature.spread, fields.real("spread"));
+        S3ATTN_TRY(feature.weight, fields.real("weight"));
+        if (!(feature.spread > 0)) return fields.bad("spread", "is not above 0");
+        adapter.fusion.features.push_back(std::move(feature));
+    }
+    return {};
+}
+
 Status check_format(const Fields& root) {
     S3ATTN_TRY(const std::string format, root.text("format"));
     if (format != "s3attn-adapter") {
@@ -278,6 +302,7 @@ Result<std::string> adapter_json_bytes(const Adapter& adapter, const Files& file
         {"model",
          {{"name", adapter.model_name},
           {"hash", adapter.model_hash},
+          {"identity", adapter.model_identity},
           {"tokenizer_hash", adapter.tokenizer_hash},
           {"architecture", adapter.architecture},
           {"n_layer", adapter.n_layer},
@@ -303,6 +328,16 @@ Result<std::string> adapter_json_bytes(const Adapter& adapter, const Files& file
         root["context"] = {{"heads", context},
                            {"mass", adapter.context.share ? "share" : "raw"},
                            {"first_weight", adapter.context.first_weight}};
+    }
+    if (!adapter.fusion.features.empty()) {
+        Json features = Json::array();
+        for (const FusionModel::Feature& each : adapter.fusion.features) {
+            features.push_back({{"name", each.name},
+                                {"mean", each.mean},
+                                {"spread", each.spread},
+                                {"weight", each.weight}});
+        }
+        root["fusion"] = {{"bias", adapter.fusion.bias}, {"features", features}};
     }
     root["training"] = training;
     return adapter_json::dump(root, 2) + "\n";
@@ -358,6 +393,7 @@ Result<Adapter> load_adapter(const std::string& directory) {
     S3ATTN_CHECK(read_model(root, file, adapter));
     S3ATTN_CHECK(read_scalars(root, file, adapter));
     S3ATTN_CHECK(read_context(root, file, adapter));
+    S3ATTN_CHECK(read_fusion(root, file, adapter));
     Reader reader{directory, nullptr};
     S3ATTN_TRY(reader.hashes, root.child("files", Type::object));
     S3ATTN_CHECK(read_parts(root, reader, adapter));

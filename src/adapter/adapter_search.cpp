@@ -37,7 +37,7 @@ std::vector<std::string> candidates(const std::string& directory) {
 }
 
 struct Made {
-    std::string model_name, model_hash;
+    std::string model_name, model_hash, model_identity;
 };
 
 Result<Made> read_made_for(const std::string& directory) {
@@ -50,32 +50,48 @@ Result<Made> read_made_for(const std::string& directory) {
     Made made;
     S3ATTN_TRY(made.model_name, fields.text("name"));
     S3ATTN_TRY(made.model_hash, fields.text("hash"));
+    if (fields.find("identity") != nullptr) {
+        S3ATTN_TRY(made.model_identity, fields.text("identity"));
+    }
     return made;
+}
+
+std::string joined(const std::vector<std::string>& parts, const char* between) {
+    std::string all;
+    for (const std::string& part : parts) all += (all.empty() ? "" : between) + part;
+    return all;
+}
+
+void add_once(std::vector<std::string>& all, const std::string& one) {
+    if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
 }
 
 }  // namespace
 
-Result<std::string> find_adapter(const std::vector<std::string>& dirs,
-                                 std::string_view model_hash) {
-    std::string seen;
+Result<std::string> find_adapter(const std::vector<std::string>& dirs, std::string_view model_hash,
+                                 std::string_view model_identity) {
+    std::string same_model;
+    std::vector<std::string> models, unreadable;
     for (const std::string& directory : dirs) {
         for (const std::string& candidate : candidates(directory)) {
             const auto made = read_made_for(candidate);
-            if (made.ok() && made->model_hash == model_hash) return candidate;
-            seen += seen.empty() ? "" : "; ";
-            seen += made.ok() ? "'" + candidate + "' is for " + made->model_name + " (" +
-                                    made->model_hash + ")"
-                              : made.error().message;
+            if (!made.ok()) {
+                add_once(unreadable, made.error().message);
+                continue;
+            }
+            if (made->model_hash == model_hash) return candidate;
+            if (same_model.empty() && !model_identity.empty() &&
+                made->model_identity == model_identity) {
+                same_model = candidate;
+            }
+            add_once(models, made->model_name);
         }
     }
-    std::string searched;
-    for (const std::string& directory : dirs) {
-        searched += (searched.empty() ? "'" : ", '") + directory + "'";
-    }
-    return make_error(ErrorCode::kNotFound, reason::kNoAdapter, std::string(model_hash),
-                      "no adapter for the model with hash " + std::string(model_hash) + " in " +
-                          (searched.empty() ? "(no directory given)" : searched) +
-                          (seen.empty() ? "" : "; seen: " + seen));
+    if (!same_model.empty()) return same_model;
+    return make_error(ErrorCode::kNotFound, reason::kNoAdapter, {},
+                      (models.empty() ? "there are no adapters"
+                                      : "there are adapters for " + joined(models, ", ")) +
+                          (unreadable.empty() ? "" : "; " + joined(unreadable, "; ")));
 }
 
 }  // namespace s3attn

@@ -9,9 +9,12 @@
 
 namespace s3attn {
 
-// The adapter directory made for the model with this hash. Each of `dirs` may be an adapter itself
-// or hold adapters; earlier directories win, then names in alphabetical order. Only adapter.json is
-// read. kNotFound lists what was seen instead.
-Result<std::string> find_adapter(const std::vector<std::string>& dirs, std::string_view model_hash);
+// The adapter directory made for the model of this file hash or, where there is none, of this
+// identity (ModelInfo::identity; may be empty): another quantisation of the same model. Each of
+// `dirs` may be an adapter itself or hold adapters; earlier directories win, then names in
+// alphabetical order. Only adapter.json is read. kNotFound says which models there are adapters
+// for, and what could not be read.
+Result<std::string> find_adapter(const std::vector<std::string>& dirs, std::string_view model_hash,
+                                 std::string_view model_identity);
 
 }  // namespace s3attn

@@ -6,6 +6,7 @@
 #include "adapter/cuda_selector.cuh"
 #include "adapter/device_encoder.h"
 #include "adapter/float16.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -136,20 +137,19 @@ Status cuda_status() {
     const cudaError_t error = cudaGetDeviceCount(&count);
     if (error != cudaSuccess || count == 0) {
         static_cast<void>(cudaGetLastError());
-        return make_error(ErrorCode::kUnsupported,
+        return make_error(ErrorCode::kUnsupported, reason::kNoDevice, "device",
                           std::string("no CUDA device: ") +
                               (error != cudaSuccess ? cudaGetErrorString(error) : "none is there") +
-                              ". Use --device cpu, or look at `nvidia-smi`.");
+                              " (`nvidia-smi` says more)");
     }
     cudaFuncAttributes attributes;
     const cudaError_t fits = cudaFuncGetAttributes(&attributes, gpu::select_latents<128>);
     if (fits != cudaSuccess) {
         static_cast<void>(cudaGetLastError());
-        return make_error(ErrorCode::kUnsupported,
+        return make_error(ErrorCode::kUnsupported, reason::kNoDevice, "device",
                           std::string("the CUDA device cannot run this build (") +
                               cudaGetErrorString(fits) +
-                              "): build with -DCMAKE_CUDA_ARCHITECTURES for it, or use "
-                              "--device cpu");
+                              "): build with -DCMAKE_CUDA_ARCHITECTURES for it");
     }
     return {};
 }

@@ -1,14 +1,14 @@
 // In place of cuda_encoder.cu where the build has no CUDA.
 #include "adapter/device_encoder.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 
 bool built_with_cuda() { return false; }
 
 Status cuda_status() {
-    return make_error(ErrorCode::kUnsupported,
-                      "this s3attn was built without CUDA: use --device cpu, or build with "
-                      "-DS3ATTN_CUDA=ON (docs/gpu.md)");
+    return make_error(ErrorCode::kUnsupported, reason::kNoDevice, "device",
+                      "this s3attn was built without CUDA (docs/gpu.md)");
 }
 Status check_device_adapter(const Adapter&) { return cuda_status(); }
 

@@ -101,6 +101,11 @@ Result<SparseAutoencoder> read_sparsify(const Json& json, const std::string& fil
             return unsupported(file, std::string(option) + " is set: not an autoencoder of keys");
         }
     }
+    if (flag_or(config, "signed", false)) {
+        return unsupported(file,
+                           "signed is set: the k latents of largest size, of either sign, are "
+                           "active; here they are the k largest that are positive");
+    }
     SparseAutoencoder sae;
     S3ATTN_TRY(sae.d_in, config.number("d_in", 1, kMaxWidth));
     S3ATTN_TRY(const SafetensorsFile tensors, SafetensorsFile::read(weights));

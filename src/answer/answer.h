@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer/reader_class.h"
 #include "s3attn/reader.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
@@ -15,18 +16,25 @@ namespace s3attn {
 // The answer when nothing above the evidence floor was found; the reader is not asked then.
 inline constexpr std::string_view kNoEvidenceAnswer =
     "The indexed documents do not contain evidence for this question.";
+// The answer where something was found that does not seem to answer (answerable.h); the reader is
+// not asked then either.
+inline constexpr std::string_view kWithheldAnswer =
+    "What was found does not seem to answer this question; it is shown below.";
 // The answer when the reader ended its turn without a word.
 inline constexpr std::string_view kEmptyAnswer =
     "The reader gave no answer; the evidence below is what was found.";
 
 // Evidence numbered [1] .. [n] in *original* document order; the number of span i (rank order) is
-// numbers[i]. It stands in the prompt with the best last, next to the question: small models answer
-// from what they read last (docs/answers.md).
+// numbers[i]. Which order it stands in, and what the reader is told, depends on the reader's size
+// (reader_class.h, docs/answers.md).
 struct Prompt {
     std::vector<ChatTurn> messages;
     std::vector<uint32_t> numbers;  // span index -> shown number
 };
-Prompt build_prompt(const std::string& question, const std::vector<Span>& spans);
+// The shown number of each span.
+std::vector<uint32_t> document_order(const std::vector<Span>& spans);
+Prompt build_prompt(const std::string& question, const std::vector<Span>& spans,
+                    const ReaderClass& reader);
 
 // Streams the answer. Citation marks "[n]" whose n does not exist are removed from the answer and
 // from the stream; citations come from the evidence that supports the answer's words (lexical

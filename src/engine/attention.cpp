@@ -109,10 +109,13 @@ Result<Attention> describe_attention(const TraceInput& input, const SearchResult
         const Span& span = result.spans[s];
         SpanAttention out;
         out.shared_words = words_in_common(result.question, span.text);
-        if (words != voices.end() && span.score > 0) {
+        // Of the fused score: the second stage puts another in its place.
+        double fused = 0;
+        for (const auto& brought : input.ranking.brought) fused += brought[input.selected[s]];
+        if (words != voices.end() && fused > 0) {
             const auto& brought =
                 input.ranking.brought[static_cast<size_t>(words - voices.begin())];
-            out.lexical_share = std::clamp(brought[input.selected[s]] / span.score, 0.0, 1.0);
+            out.lexical_share = std::clamp(brought[input.selected[s]] / fused, 0.0, 1.0);
         }
         S3ATTN_TRY(out.links, describe_links(input.tokenizer, span, links[s]));
         attention.spans.push_back(std::move(out));

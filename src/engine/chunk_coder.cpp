@@ -13,6 +13,7 @@
 #include "adapter/device_encoder.h"
 #include "adapter/encoder.h"
 #include "adapter/silent_slot.h"
+#include "base/guarded.h"
 #include "base/timing.h"
 #include "model/finite_rows.h"
 
@@ -204,11 +205,11 @@ void DeviceCoder::work() {
         }
         Status status;
         if (!tokens.empty()) {
-            status = scan(tokens);
+            status = guarded([&] { return scan(tokens); });
             if (status.ok()) ++under_way;
         }
         if (status.ok() && (under_way == 2 || tokens.empty())) {
-            status = collect();
+            status = guarded([&] { return collect(); });
             --under_way;
         }
         if (status.ok()) continue;

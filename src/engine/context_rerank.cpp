@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "retrieve/rerank.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -22,7 +23,10 @@ Status ContextRerank::rerank(const VoiceRequest& request, Ranking& ranking) {
     const bool wanted = options_.mode == RerankOptions::Mode::kOn;
     if (stage_ == nullptr) {
         report_.why = why_none_;
-        if (wanted) return make_error(ErrorCode::kNotFound, "no second stage: " + why_none_);
+        if (wanted) {
+            return make_error(ErrorCode::kNotFound, reason::kNoRerank, "rerank",
+                              "no second stage: " + why_none_);
+        }
         return {};
     }
     report_.model = stage_->model_name();
@@ -83,6 +87,20 @@ Status ContextRerank::rerank(const VoiceRequest& request, Ranking& ranking) {
              link.byte_begin, link.byte_end, link.mass});
     }
     return {};
+}
+
+void add_context_attention(SearchResult& result) {
+    result.attention.context_tokens = result.rerank.question_tokens;
+    for (size_t s = 0; s < result.attention.spans.size(); ++s) {
+        const UnitId unit = result.spans[s].unit_id;
+        SpanAttention& span = result.attention.spans[s];
+        for (const RerankReport::UnitShare& share : result.rerank.attention) {
+            if (share.unit_id == unit) span.context_share = share.share;
+        }
+        for (const RerankReport::Link& link : result.rerank.links) {
+            if (link.unit_id == unit) span.context.push_back(link);
+        }
+    }
 }
 
 }  // namespace s3attn

@@ -30,4 +30,7 @@ class ContextRerank final : public SecondStage {
     RerankReport& report_;
 };
 
+// Gives result.attention what result.rerank knows of its spans.
+void add_context_attention(SearchResult& result);
+
 }  // namespace s3attn

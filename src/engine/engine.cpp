@@ -8,9 +8,11 @@
 
 #include "answer/answer.h"
 #include "answer/followup.h"
+#include "base/guarded.h"
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "engine/context_rerank.h"
+#include "engine/dense_voice.h"
 #include "engine/device_monitor.h"
 #include "engine/engine_parts.h"
 #include "engine/fingerprint.h"
@@ -20,6 +22,7 @@
 #include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "scan/open_scan.h"
+#include "store/open_writer.h"
 #include "store/sources.h"
 #include "store/store.h"
 #include "text/document_reader.h"
@@ -40,16 +43,27 @@ uint64_t size_of(const std::string& path) {
     return ignored ? 0 : size;
 }
 
+// What a store was made with; empty where there is none yet.
+Fingerprint fingerprint_of(const std::string& directory) {
+    const auto reader = StoreReader::open(directory, nullptr);
+    return reader.ok() ? (*reader)->fingerprint() : Fingerprint();
+}
+
 // The chunk size a store was made with, if there is such a store.
-std::optional<uint32_t> chunk_tokens_of(const std::string& directory) {
-    auto reader = StoreReader::open(directory, nullptr);
-    if (!reader.ok()) return std::nullopt;
-    const auto& fields = (*reader)->fingerprint().fields;
-    const auto found = fields.find("chunk_tokens");
-    if (found == fields.end()) return std::nullopt;
+std::optional<uint32_t> chunk_tokens_of(const Fingerprint& store) {
+    const auto found = store.fields.find("chunk_tokens");
+    if (found == store.fields.end()) return std::nullopt;
     const long value = std::strtol(found->second.c_str(), nullptr, 10);
     if (value <= 0) return std::nullopt;
     return static_cast<uint32_t>(value);
+}
+
+// Codes of two quantisations in one store would make an index that depends on the order of runs.
+Error refuse_other_quantisation(const std::string& store, const std::string& model) {
+    return make_error(ErrorCode::kMismatch, reason::kStoreMismatch, "model_hash",
+                      "store '" + store + "' was made with another quantisation than " + model +
+                          ": this one can search it, not add to it; index with the file that made "
+                          "it, or into a new store");
 }
 
 class EngineImpl final : public Engine {
@@ -58,20 +72,41 @@ class EngineImpl final : public Engine {
         : parts_(std::move(parts)),
           fingerprint_(make_fingerprint(parts_.model, *parts_.adapter, kDefaultChunkTokens)) {}
 
-    Result<IndexReport> index(const std::string& store, const std::vector<std::string>& inputs,
+    Result<IndexReport> index(Store& store, const std::vector<std::string>& inputs,
                               const IndexOptions& options, ProgressSink& sink,
-                              const CancelToken& cancel) override;
-    Result<SearchResult> search(const std::string& store, const std::string& question,
-                                const SearchOptions& options) override;
-    Result<AskResult> ask(const std::string& store, const std::string& question,
+                              const CancelToken& cancel) override {
+        return guarded([&] { return index_now(store, inputs, options, sink, cancel); });
+    }
+    Result<SearchResult> search(const Store& store, const std::string& question,
+                                const SearchOptions& options) override {
+        return guarded([&] { return search_for(store, question, options, nullptr); });
+    }
+    Result<AskResult> ask(const Store& store, const std::string& question,
                           const AskOptions& options, const OnPiece& on_piece,
-                          const OnEvidence& on_evidence) override;
+                          const OnEvidence& on_evidence) override {
+        return guarded([&] { return ask_now(store, question, options, on_piece, on_evidence); });
+    }
     Result<AskResult> answer(SearchResult found, const AskOptions& options,
-                             const OnPiece& on_piece) override;
+                             const OnPiece& on_piece) override {
+        return guarded([&]() -> Result<AskResult> {
+            S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
+            return generate_answer(*held.reader, std::move(found), options, on_piece);
+        });
+    }
 
   private:
-    Result<SearchResult> search_for(const std::string& store, const std::string& question,
+    Result<IndexReport> index_now(Store& store, const std::vector<std::string>& inputs,
+                                  const IndexOptions& options, ProgressSink& sink,
+                                  const CancelToken& cancel);
+    Result<SearchResult> search_for(const Store& store, const std::string& question,
                                     const SearchOptions& options, const Reader* reader);
+    // The voice "dense" where the method asks it; null where it does not.
+    Result<std::unique_ptr<DenseVoice>> dense_voice(Snapshot& snapshot,
+                                                    const SearchOptions& options,
+                                                    std::vector<std::string>& notes);
+    Result<AskResult> ask_now(const Store& store, const std::string& question,
+                              const AskOptions& options, const OnPiece& on_piece,
+                              const OnEvidence& on_evidence);
     Status need_coder(const std::shared_ptr<Scanner>& scanner, ProgressSink& sink);
     Status index_files(const std::vector<PlacedFile>& files, Indexer& indexer,
                        const CancelToken& cancel, IndexReport& report);
@@ -82,8 +117,9 @@ class EngineImpl final : public Engine {
     ScannerSlot scanners_{parts_};
     ReaderSlot readers_{parts_};
     StageSlot stages_{parts_};
+    EmbedderSlot embedder_{parts_.open_embedder};
     StoreSlot stores_;
-    std::mutex index_mutex_;
+    std::timed_mutex index_mutex_;
     std::shared_ptr<Scanner> coder_scanner_;  // of coder_
     std::unique_ptr<ChunkCoder> coder_;
 };
@@ -129,16 +165,15 @@ Status EngineImpl::index_files(const std::vector<PlacedFile>& files, Indexer& in
 }
 
 // After the files were read: a renamed one has its document by now.
-Status find_gone(const std::string& store, const std::vector<std::string>& inputs, bool prune,
+Status find_gone(const Store& store, const std::vector<std::string>& inputs, bool prune,
                  StoreWriter& writer, IndexReport& report) {
     const auto is_folder_or_gone = [](const std::string& input) {
         std::error_code error;
         return input != "-" && !std::filesystem::is_regular_file(input, error);
     };
     if (std::none_of(inputs.begin(), inputs.end(), is_folder_or_gone)) return {};
-    S3ATTN_TRY(const Store there, Store::open(store));
-    S3ATTN_TRY(const auto documents, there.list());
-    report.gone = gone_documents(documents, inputs, store);
+    S3ATTN_TRY(const auto documents, store.list());
+    report.gone = gone_documents(documents, inputs, store.directory());
     report.pruned = prune && !report.gone.empty();
     if (!prune) return {};
     for (const DocumentInfo& document : report.gone) {
@@ -148,18 +183,21 @@ Status find_gone(const std::string& store, const std::vector<std::string>& input
     return {};
 }
 
-Result<IndexReport> EngineImpl::index(const std::string& store,
-                                      const std::vector<std::string>& inputs,
-                                      const IndexOptions& options, ProgressSink& sink,
-                                      const CancelToken& cancel) {
+Result<IndexReport> EngineImpl::index_now(Store& store, const std::vector<std::string>& inputs,
+                                          const IndexOptions& options, ProgressSink& sink,
+                                          const CancelToken& cancel) {
     if (options.shards > 0 && options.shard > options.shards) {
         return make_error(ErrorCode::kInvalidArgument, "there is no shard " +
                                                            std::to_string(options.shard) + " of " +
                                                            std::to_string(options.shards));
     }
-    const std::lock_guard one_at_a_time(index_mutex_);
+    S3ATTN_TRY(const CancellableLock one_at_a_time, lock_unless(index_mutex_, &cancel));
     uint32_t chunk = parts_.chunk_tokens;
-    if (chunk == 0) chunk = chunk_tokens_of(store).value_or(kDefaultChunkTokens);
+    const Fingerprint made = fingerprint_of(store.directory());
+    if (chunk == 0) chunk = chunk_tokens_of(made).value_or(kDefaultChunkTokens);
+    if (is_other_quantisation(made, fingerprint_, *parts_.adapter)) {
+        return refuse_other_quantisation(store.directory(), parts_.model.name);
+    }
     InputList found = expand_inputs(inputs, options.recursive);
     const std::vector<PlacedFile> files =
         choose_shard(std::move(found.files), options.shard, options.shards);
@@ -173,33 +211,48 @@ Result<IndexReport> EngineImpl::index(const std::string& store,
     shape.n_slots = static_cast<uint32_t>(parts_.adapter->slots.size());
     shape.latents = parts_.adapter->latents;
     shape.k = parts_.adapter->k;
-    S3ATTN_TRY(auto writer,
-               StoreWriter::open(store, make_fingerprint(parts_.model, *parts_.adapter, chunk),
-                                 shape, {uint64_t{options.memory_mib} << 20}));
+    S3ATTN_TRY(auto opened,
+               HandleWriter::open(store, make_fingerprint(parts_.model, *parts_.adapter, chunk),
+                                  shape, {uint64_t{options.memory_mib} << 20}, cancel));
+    std::optional<HandleWriter> writer(std::move(opened));
 
+    S3ATTN_TRY(const auto stored_embedder, (*writer)->embedder());
+    const bool embed = options.embed || stored_embedder.has_value();
+    if (embed) {  // said before anything is scanned
+        S3ATTN_TRY(const EmbedderInfo info, embedder_.info(stored_embedder));
+        S3ATTN_CHECK((*writer)->use_embedder(info));
+    }
     const Stopwatch watch;
     IndexReport report;
     report.notes = std::move(found.notes);
     report.passed_over = std::move(found.passed_over);
     const auto before = coder_->timings_ms();
     DeviceMonitor monitor(parts_.device == Device::kCuda);
-    Indexer indexer(*scanner, *coder_, *writer, own, sink, cancel);
-    Status status = index_files(files, indexer, cancel, report);
-    if (status.ok()) status = find_gone(store, inputs, options.prune, *writer, report);
+    Indexer indexer(*scanner, *coder_, **writer, own, sink, cancel);
+    Status status = guarded([&]() -> Status {
+        S3ATTN_CHECK(index_files(files, indexer, cancel, report));
+        return find_gone(store, inputs, options.prune, **writer, report);
+    });
     const double seconds = watch.seconds();
     monitor.stop();
+    const Stopwatch embed_watch;
+    if (status.ok() && embed) {
+        status =
+            guarded([&] { return embed_units(**writer, embedder_, sink, cancel, report.vectors); });
+    }
     report.tokens = indexer.tokens_scanned();
     report.timings_ms = indexer.timings_ms();
+    if (embed) report.timings_ms["embed"] = embed_watch.milliseconds();
     if (!status.ok()) coder_.reset();  // it may hold codes of what was given up
     for (const auto& [stage, ms] : before) report.timings_ms[stage] -= ms;
     report.device = name_of(parts_.device);
     report.scan_busy = report.timings_ms["scan"] / std::max(1e-3, seconds * 1e3);
     report.device_utilization = monitor.utilization();
     report.device_memory_bytes = monitor.most_memory();
-    writer.reset();  // lets go of the lock before the store is read back
+    writer.reset();  // nothing is pending when the store is read back
     if (!status.ok() && status.error().code != ErrorCode::kCancelled) return status.error();
     report.cancelled = !status.ok();
-    S3ATTN_CHECK(finish_report(store, seconds, report));
+    S3ATTN_CHECK(finish_report(store.directory(), seconds, report));
     return report;
 }
 
@@ -218,10 +271,37 @@ Status EngineImpl::finish_report(const std::string& store, double seconds,
     return {};
 }
 
+Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
+                                                            const SearchOptions& options,
+                                                            std::vector<std::string>& notes) {
+    S3ATTN_TRY(const Mix mix, mix_of(options, *parts_.adapter));
+    const std::vector<std::string> voices = voices_of(mix);
+    if (std::find(voices.begin(), voices.end(), "dense") == voices.end()) {
+        return std::unique_ptr<DenseVoice>();
+    }
+    S3ATTN_TRY(const auto stored, snapshot.store->embedder());
+    if (!stored) {
+        return make_error(ErrorCode::kNotFound, reason::kNoVectors, "method",
+                          "the store has no vectors, which the method '" + options.method +
+                              "' asks for: `s3attn index STORE FILES --embed MODEL` makes them");
+    }
+    S3ATTN_TRY([[maybe_unused]] const EmbedderInfo info, embedder_.info(stored));
+    std::call_once(snapshot.vectors_read, [&] { snapshot.vectors = snapshot.store->vectors(); });
+    if (!snapshot.vectors.ok()) return snapshot.vectors.error();
+    const std::vector<float>& scales = snapshot.vectors->scales;
+    const auto without = std::count(scales.begin(), scales.end(), 0.0f);
+    if (without > 0) {
+        notes.push_back(std::to_string(without) + " of " + std::to_string(scales.size()) +
+                        " passages have no vector yet; the next `s3attn index` makes them");
+    }
+    return std::make_unique<DenseVoice>(embedder_, *snapshot.vectors);
+}
+
 // `reader`: in whose tokens the budget counts; null: the scanning model's.
-Result<SearchResult> EngineImpl::search_for(const std::string& store, const std::string& question,
+Result<SearchResult> EngineImpl::search_for(const Store& store, const std::string& question,
                                             const SearchOptions& options, const Reader* reader) {
-    S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot, stores_.get(store, fingerprint_));
+    S3ATTN_TRY(const std::shared_ptr<Snapshot> snapshot,
+               stores_.get(store.directory(), fingerprint_, *parts_.adapter));
     S3ATTN_TRY(const std::shared_ptr<Scanner> scanner,
                scanners_.get(parts_.chunk_tokens, nullptr, options.cancel));
     const auto count = [&](std::string_view text) {
@@ -233,27 +313,33 @@ Result<SearchResult> EngineImpl::search_for(const std::string& store, const std:
     if (options.documents) {
         S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
     }
-    if (parts_.rerank.mode == RerankOptions::Mode::kOff) return searcher.search(question, options);
+    std::vector<std::string> notes;
+    if (!snapshot->note.empty()) notes.push_back(snapshot->note);
+    S3ATTN_TRY(const std::unique_ptr<DenseVoice> dense, dense_voice(*snapshot, options, notes));
+    if (dense) searcher.more.push_back(dense.get());
+    const RerankOptions how = options.rerank.value_or(parts_.rerank);
     RerankReport report;
     std::string why;
-    ContextStage* stage = stages_.get(why);
-    ContextRerank rerank(parts_.rerank, stage, why, options.explain, report);
-    searcher.second_stage = &rerank;
+    std::optional<ContextRerank> rerank;
+    if (how.mode != RerankOptions::Mode::kOff) {
+        ContextStage* stage = stages_.get(why);
+        rerank.emplace(how, stage, why, options.explain || options.attention, report);
+        searcher.second_stage = &*rerank;
+    }
     S3ATTN_TRY(SearchResult result, searcher.search(question, options));
     result.rerank = std::move(report);
+    if (options.attention) add_context_attention(result);
+    result.notes = std::move(notes);
+    result.quote.in_context = result.quote.found && result.rerank.done;
     return result;
 }
 
-Result<SearchResult> EngineImpl::search(const std::string& store, const std::string& question,
-                                        const SearchOptions& options) {
-    return search_for(store, question, options, nullptr);
-}
-
-Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& question,
-                                  const AskOptions& options, const OnPiece& on_piece,
-                                  const OnEvidence& on_evidence) {
+Result<AskResult> EngineImpl::ask_now(const Store& store, const std::string& question,
+                                      const AskOptions& options, const OnPiece& on_piece,
+                                      const OnEvidence& on_evidence) {
     // A wrong store is reported before a large reader is loaded.
-    S3ATTN_TRY([[maybe_unused]] const auto checked, stores_.get(store, fingerprint_));
+    S3ATTN_TRY([[maybe_unused]] const auto checked,
+               stores_.get(store.directory(), fingerprint_, *parts_.adapter));
     S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
     const uint32_t window = held.reader->info().window_tokens;
     if (options.search.budget_tokens >= window) {
@@ -266,6 +352,7 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     const Stopwatch watch;
     SearchOptions how = options.search;
     if (how.cancel == nullptr) how.cancel = options.cancel;
+    how.quote = true;
     const std::string asked = retrieval_question(options.history, question);
     S3ATTN_TRY(SearchResult found, search_for(store, asked, how, held.reader));
     found.question = question;
@@ -278,12 +365,6 @@ Result<AskResult> EngineImpl::ask(const std::string& store, const std::string& q
     result.timings_ms["retrieve"] = retrieval_ms;
     result.timings_ms["total"] = watch.milliseconds();
     return result;
-}
-
-Result<AskResult> EngineImpl::answer(SearchResult found, const AskOptions& options,
-                                     const OnPiece& on_piece) {
-    S3ATTN_TRY(const ReaderSlot::Held held, readers_.hold(options.cancel));
-    return generate_answer(*held.reader, std::move(found), options, on_piece);
 }
 
 }  // namespace

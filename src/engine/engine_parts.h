@@ -8,7 +8,9 @@
 #include <string>
 
 #include "adapter/adapter.h"
+#include "base/cancellable_lock.h"
 #include "engine/context_stage.h"
+#include "engine/dense_voice.h"
 #include "model/language_model.h"
 #include "s3attn/engine.h"
 #include "s3attn/reader.h"
@@ -30,6 +32,7 @@ struct EngineParts {
     RerankOptions rerank;
     // The second stage; null: none.
     std::function<Result<std::unique_ptr<ContextStage>>()> open_stage;
+    OpenEmbedder open_embedder;  // of the voice "dense"; null: none
 };
 
 std::unique_ptr<Engine> make_engine(EngineParts parts);
@@ -46,7 +49,7 @@ class ScannerSlot {
 
   private:
     const EngineParts& parts_;
-    std::mutex mutex_;
+    std::timed_mutex mutex_;
     std::shared_ptr<Scanner> scanner_;
 };
 
@@ -71,7 +74,7 @@ class ReaderSlot {
     explicit ReaderSlot(const EngineParts& parts) : parts_(parts) {}
     // One caller at a time has the reader; the others wait until it is given back, or `cancel`.
     struct Held {
-        std::unique_lock<std::timed_mutex> lock;
+        CancellableLock lock;
         Reader* reader = nullptr;
     };
     Result<Held> hold(const CancelToken* cancel);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/guarded.h"
 #include "model/llama_model.h"
 #include "s3attn/engine.h"
 #include "s3attn/reason.h"
@@ -54,10 +55,8 @@ void rank_tokens(InspectReport& report, uint32_t limit) {
     }
 }
 
-}  // namespace
-
-Result<InspectReport> inspect_tokens(const Store& store, const InspectOptions& options,
-                                     const std::string& model) {
+Result<InspectReport> inspect_with(const Store& store, const InspectOptions& options,
+                                   const std::string& model) {
     InspectOptions wider = options;
     if (options.head_slot >= 0) wider.limit = std::max(options.limit, kPlacesForPreferences);
     S3ATTN_TRY(InspectReport report, store.inspect(wider));
@@ -70,6 +69,13 @@ Result<InspectReport> inspect_tokens(const Store& store, const InspectOptions& o
     rank_tokens(report, options.limit);
     report.occurrences.resize(std::min<size_t>(report.occurrences.size(), options.limit));
     return report;
+}
+
+}  // namespace
+
+Result<InspectReport> inspect_tokens(const Store& store, const InspectOptions& options,
+                                     const std::string& model) {
+    return guarded([&] { return inspect_with(store, options, model); });
 }
 
 }  // namespace s3attn

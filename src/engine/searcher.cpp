@@ -6,7 +6,9 @@
 #include "engine/attention.h"
 #include "engine/attention_voice.h"
 #include "engine/explain.h"
+#include "engine/quote_search.h"
 #include "retrieve/evidence.h"
+#include "retrieve/fusion.h"
 #include "retrieve/select.h"
 #include "s3attn/reason.h"
 
@@ -66,7 +68,19 @@ Result<Ranking> Searcher::rank_once(const std::string& question,
     const WordVoice words;
     std::vector<const Voice*> voices{&attention, &words};
     voices.insert(voices.end(), more.begin(), more.end());
-    return rank_units(voices, mix, {question, store, filter, 0, cancel});
+    Weigh weigh;
+    if (options.method == "hybrid" && !adapter.fusion.features.empty()) {
+        weigh = [&](const Ranking& said, Mix& parts) -> Status {
+            S3ATTN_TRY(const double share,
+                       attention_share(adapter.fusion,
+                                       fusion_features(said.said_by("s3")->units,
+                                                       said.said_by("bm25")->units, question)));
+            parts.parts[0].weight = share;
+            parts.parts[1].weight = 1 - share;
+            return {};
+        };
+    }
+    return rank_units(voices, mix, {question, store, filter, 0, cancel}, weigh);
 }
 
 Result<SearchResult> Searcher::search(const std::string& question,
@@ -93,9 +107,15 @@ Result<SearchResult> Searcher::search(const std::string& question,
         ranking.timings_ms["second_stage"] = watch.milliseconds();
     }
     result.timings_ms = ranking.timings_ms;
+    if (options.method == "hybrid") {
+        for (size_t v = 0; v < ranking.weights.size(); ++v) {
+            result.weights.push_back({ranking.voices[v], ranking.weights[v]});
+        }
+    }
 
     S3ATTN_TRY(const Evidence evidence,
-               assess_evidence(store, ranking.cosine(), question, adapter.evidence_floor));
+               assess_evidence(store, ranking.cosine(), question, adapter.evidence_floor,
+                               filter.all() ? ranking.said_by("bm25") : nullptr));
     result.evidence_found = evidence.found;
     result.evidence_score = evidence.score;
     result.evidence_floor = evidence.floor;
@@ -112,8 +132,12 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.passed_over_tokens = selected.passed_over_tokens;
     result.timings_ms["select"] = select_watch.milliseconds();
     add_voices(ranking, selected, result);
-    result.timings_ms["total"] = total.milliseconds();
     const TraceInput trace{scanner.tokenizer(), adapter, store, tokens, ranking, selected.units};
+    if (options.quote && result.evidence_found) {
+        S3ATTN_TRY(result.quote, find_quote(trace, result));
+        result.timings_ms["quote"] = result.quote.milliseconds;
+    }
+    result.timings_ms["total"] = total.milliseconds();
     if (options.explain) result.explanation = explain_search(trace, evidence, result);
     if (options.attention) {
         S3ATTN_TRY(result.attention, describe_attention(trace, result));

@@ -1,20 +1,12 @@
 // What an engine keeps open between calls.
-#include <chrono>
-
 #include "engine/engine_parts.h"
 #include "scan/open_scan.h"
 #include "scan/shared_scanner.h"
 
 namespace s3attn {
-namespace {
-
-constexpr auto kLookUp = std::chrono::milliseconds(20);
-
-}  // namespace
-
 Result<std::shared_ptr<Scanner>> ScannerSlot::get(uint32_t chunk_tokens, ProgressSink* sink,
                                                   const CancelToken* cancel) {
-    const std::lock_guard lock(mutex_);
+    S3ATTN_TRY(const CancellableLock lock, lock_unless(mutex_, cancel));
     if (scanner_ && (chunk_tokens == 0 || scanner_->chunk_tokens() == chunk_tokens)) {
         return scanner_;
     }
@@ -42,12 +34,8 @@ ContextStage* StageSlot::get(std::string& why) {
 }
 
 Result<ReaderSlot::Held> ReaderSlot::hold(const CancelToken* cancel) {
-    Held held{std::unique_lock(reader_mutex_, std::defer_lock), nullptr};
-    while (!held.lock.try_lock_for(kLookUp)) {
-        if (cancel != nullptr && cancel->cancelled()) {
-            return make_error(ErrorCode::kCancelled, "interrupted");
-        }
-    }
+    Held held;
+    S3ATTN_TRY(held.lock, lock_unless(reader_mutex_, cancel));
     if (!reader_) {
         S3ATTN_TRY(reader_, parts_.open_reader(cancel));
     }

@@ -25,14 +25,21 @@ std::string catalog_stamp(const std::string& directory) {
 }  // namespace
 
 Result<std::shared_ptr<Snapshot>> StoreSlot::get(const std::string& directory,
-                                                 const Fingerprint& engine) {
+                                                 const Fingerprint& engine,
+                                                 const Adapter& adapter) {
     const std::string stamp = catalog_stamp(directory);
     const std::lock_guard lock(mutex_);
     if (snapshot_ && directory_ == directory && stamp_ == stamp) return snapshot_;
     snapshot_.reset();
     auto snapshot = std::make_shared<Snapshot>();
     S3ATTN_TRY(snapshot->store, StoreReader::open(directory, nullptr));
-    S3ATTN_CHECK(check_searchable(snapshot->store->fingerprint(), engine, directory));
+    const Fingerprint& made = snapshot->store->fingerprint();
+    S3ATTN_CHECK(check_searchable(made, engine, adapter, directory));
+    if (is_other_quantisation(made, engine, adapter)) {
+        snapshot->note =
+            "the store was made with another quantisation of the model; its scores differ a little "
+            "from those of this one, and documents are added with the file that made it";
+    }
     snapshot_ = std::move(snapshot);
     directory_ = directory;
     stamp_ = stamp;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "model/llama_support.h"
+
 namespace s3attn {
 namespace {
 
@@ -39,7 +41,8 @@ bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0;
 
 }  // namespace
 
-ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer)
+ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer,
+                       ChatTemplate wanted)
     : vocab_(llama_model_get_vocab(model)), tokenizer_(tokenizer) {
     for (llama_token id = 0; id < llama_vocab_n_tokens(vocab_); ++id) {
         if (!llama_vocab_is_control(vocab_, id) && !llama_vocab_is_eog(vocab_, id)) continue;
@@ -50,13 +53,41 @@ ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer
     }
     const ChatTurn probe{"user", ""};
     const char* own = llama_model_chat_template(model, nullptr);
-    if (own != nullptr && !apply_template(own, {&probe, 1}).empty()) {
+    const bool any = wanted == ChatTemplate::kAuto;
+    if ((any || wanted == ChatTemplate::kOwn) && own != nullptr &&
+        !apply_template(own, {&probe, 1}).empty()) {
         template_ = own;
-    } else if (controls_.contains("<|im_start|>")) {
+        kind_ = ChatTemplate::kOwn;
+    } else if ((any || wanted == ChatTemplate::kChatMl) && controls_.contains("<|im_start|>")) {
         template_ = "chatml";
+        kind_ = ChatTemplate::kChatMl;
     } else {
         stop_text_ = "\nUser:";
     }
+}
+
+const char* to_string(ChatTemplate chat_template) {
+    switch (chat_template) {
+        case ChatTemplate::kOwn: return "own";
+        case ChatTemplate::kChatMl: return "chatml";
+        case ChatTemplate::kPlain: return "plain";
+        case ChatTemplate::kAuto: break;
+    }
+    return "auto";
+}
+
+Result<ChatTemplate> chat_template_in_use(const std::string& model_path, ChatTemplate wanted) {
+    S3ATTN_TRY(const llama_model_ptr model, load_llama_vocabulary(model_path));
+    S3ATTN_TRY(const auto tokenizer,
+               LlamaTokenizer::make(llama_model_get_vocab(model.get()), model_path));
+    const ChatTemplate kind = ChatPrompt(model.get(), tokenizer.get(), wanted).kind();
+    if (wanted == ChatTemplate::kAuto || kind == wanted) return kind;
+    return make_error(
+        ErrorCode::kUnsupported,
+        model_path +
+            (wanted == ChatTemplate::kOwn ? " brings no chat template that llama.cpp knows"
+                                          : " has no marks of ChatML (<|im_start|>)") +
+            ": choose another --chat-template, or auto");
 }
 
 std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatTurn> messages) {

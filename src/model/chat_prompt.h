@@ -14,6 +14,7 @@
 
 #include "model/language_model.h"
 #include "model/llama_tokenizer.h"
+#include "model/reader.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
@@ -22,7 +23,11 @@ namespace s3attn {
 class ChatPrompt {
   public:
     // Both must outlive the object.
-    ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer);
+    ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer,
+               ChatTemplate wanted = ChatTemplate::kAuto);
+
+    // What is used; not what was wanted where the model does not have it.
+    ChatTemplate kind() const { return kind_; }
 
     Result<std::vector<int32_t>> tokens(std::span<const ChatTurn> messages) const;
 
@@ -45,6 +50,7 @@ class ChatPrompt {
     const llama_vocab* vocab_;
     const LlamaTokenizer* tokenizer_;
     std::string template_;  // empty: plain "User: ... Assistant:"
+    ChatTemplate kind_ = ChatTemplate::kPlain;
     std::string stop_text_;
     std::unordered_map<std::string, llama_token> controls_;
     size_t longest_control_ = 0;

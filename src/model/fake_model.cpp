@@ -261,7 +261,8 @@ ModelInfo fake_model_info(const FakeOptions& options) {
     ModelInfo info;
     info.name = options.name;
     info.architecture = "fake";
-    info.file_hash = hash_bytes("fake model " + options.name + " " + std::to_string(options.seed));
+    info.identity = hash_bytes("fake model " + options.name + " " + std::to_string(options.seed));
+    info.file_hash = hash_bytes(info.identity + options.quantisation);
     info.tokenizer_hash =
         hash_bytes(options.units == FakeOptions::Units::kWords ? "fake words" : "fake bytes");
     info.n_layer = options.n_layer;

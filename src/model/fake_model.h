@@ -25,6 +25,7 @@ struct FakeOptions {
     uint32_t chunk_tokens = 256;     // scanner
     uint32_t context_tokens = 4096;  // reader
     uint32_t seed = 1;               // another seed is another model: keys and file_hash differ
+    std::string quantisation = {};   // another one is another file of the same model
     float context_weight = 0.1f;     // share of the previous token in a key or query
     float mean_weight = 1.0f;        // length of the constant vector added to every key of a head
     // Called at the start of each capture(); an Error from it is returned: tests inject failures,

@@ -15,7 +15,7 @@ inline Error not_finite(Projection projection, uint32_t layer, uint32_t head) {
                 std::string(projection == Projection::kKey ? "keys" : "queries of this text") +
                 " in layer " + std::to_string(layer) + ", head " + std::to_string(head) +
                 " are not finite; if it ran on a card, whose 16-bit products can overflow, run "
-                "again with --device cpu; else the model's file may be damaged"};
+                "it on the processor instead; else the model's file may be damaged"};
 }
 
 // One head's rows in host memory. kUnsupported, as above, where one is not finite.

@@ -14,7 +14,7 @@ Status decode(llama_context* context, std::span<llama_token> tokens) {
     const llama_batch batch =
         llama_batch_get_one(tokens.data(), static_cast<int32_t>(tokens.size()));
     if (llama_decode(context, batch) == 0) return {};
-    return make_error(ErrorCode::kInternal, "llama.cpp could not decode: " + take_llama_errors());
+    return make_error(ErrorCode::kInternal, "llama.cpp could not decode: " + llama_reason());
 }
 
 Result<FullKvRun> run(llama_model* model, uint32_t length, uint32_t generated) {
@@ -27,7 +27,7 @@ Result<FullKvRun> run(llama_model* model, uint32_t length, uint32_t generated) {
     const llama_context_ptr context(llama_init_from_model(model, params));
     if (!context) {
         return make_error(ErrorCode::kUnsupported, "no context of " + std::to_string(params.n_ctx) +
-                                                       " tokens: " + take_llama_errors());
+                                                       " tokens: " + llama_reason());
     }
     const auto n_vocab = static_cast<uint32_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
     std::vector<llama_token> tokens(length);

@@ -15,6 +15,7 @@
 #include "base/files.h"
 #include "model/llama_model.h"
 #include "model/llama_support.h"
+#include "model/model_identity.h"
 
 namespace s3attn {
 namespace {
@@ -169,9 +170,8 @@ Result<GgufHeader> GgufHeader::open(const std::string& path) {
     }
     header.tensors_.reset(tensors);
     if (!header.gguf_) {
-        if (why.empty()) why = take_llama_errors();
-        return not_a_model(
-            path, "its header is cut off or damaged (" + (why.empty() ? "unreadable" : why) + ")");
+        if (why.empty()) why = llama_reason();
+        return not_a_model(path, "its header is cut off or damaged (" + why + ")");
     }
     if (header.architecture().empty()) {
         return not_a_model(path, "general.architecture is missing");
@@ -336,6 +336,7 @@ Result<ModelInfo> read_model_info(const std::string& model_path) {
     S3ATTN_TRY(const GgufHeader header, GgufHeader::open(model_path));
     S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
     S3ATTN_TRY(info.file_hash, model_file_hash(model_path));
+    S3ATTN_TRY(info.identity, model_identity(header));
     return info;
 }
 

@@ -56,7 +56,7 @@ std::string tokenizer_hash(const GgufHeader& header);
 // model through takes as long as loading it.
 Result<std::string> model_file_hash(const std::string& path);
 
-// Everything but file_hash.
+// Everything but file_hash and identity.
 Result<ModelInfo> model_info_from_header(const GgufHeader& header);
 
 // kUnsupported, naming the architecture, when the header already shows that the model has no

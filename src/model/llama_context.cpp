@@ -11,8 +11,10 @@
 #include "model/llama_model.h"
 #include "model/llama_support.h"
 #include "model/llama_tokenizer.h"
+#include "model/model_identity.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -128,10 +130,9 @@ Status LlamaContextModel::ensure_context(uint32_t tokens) {
         context_.reset();
     }
     if (context_ && llama_n_ubatch(context_.get()) >= params.n_batch) return {};
-    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
-                                                   std::to_string(size) + " tokens for " + who() +
-                                                   ": " + take_llama_errors() +
-                                                   ". Try a smaller --rerank.");
+    return make_error(ErrorCode::kUnsupported, reason::kRerankLarge, "rerank",
+                      "llama.cpp cannot make a context of " + std::to_string(size) +
+                          " tokens for " + who() + ": " + llama_reason());
 }
 
 Status LlamaContextModel::check(std::span<const int32_t> tokens, uint32_t first_row,
@@ -184,7 +185,7 @@ Status LlamaContextModel::decode(std::span<const int32_t> tokens, uint32_t posit
     }
     llama_batch_free(batch);
     if (status == 0) return {};
-    if (why.empty()) why = take_llama_errors();
+    if (why.empty()) why = llama_reason();
     return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
                                                 std::to_string(tokens.size()) + " tokens of " +
                                                 who() + " (status " + std::to_string(status) +
@@ -279,6 +280,7 @@ Result<std::unique_ptr<ContextModel>> open_context_model(const ContextModelOptio
         options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
     S3ATTN_CHECK(check_has_keys(header, layers));
     S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
+    S3ATTN_TRY(info.identity, model_identity(header));
     const std::string weights = weights_for(options, header, info, layers, sink);
     auto model = std::make_unique<LlamaContextModel>(options, info);
     S3ATTN_CHECK(model->count_operations(header));

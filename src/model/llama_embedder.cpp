@@ -39,9 +39,8 @@ class LlamaEmbedder final : public Embedder {
 };
 
 Error LlamaEmbedder::failed(const std::string& what) const {
-    const std::string why = take_llama_errors();
     return make_error(ErrorCode::kInternal,
-                      options_.model_path + ": " + what + (why.empty() ? "" : " (" + why + ")"));
+                      options_.model_path + ": " + what + " (" + llama_reason() + ")");
 }
 
 Status LlamaEmbedder::start() {

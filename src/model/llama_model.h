@@ -41,8 +41,4 @@ Status llama_cuda_status();
 // What models opened for `device` run on: "CPU", or the card's own name ("CUDA: NVIDIA H200").
 std::string llama_device_name(Device device);
 
-// Routes llama.cpp's log lines to `sink` (level: 0 debug .. 3 error); nullptr silences them.
-using LogSink = void (*)(int level, const char* text);
-void set_llama_log(LogSink sink);
-
 }  // namespace s3attn

@@ -9,6 +9,7 @@
 #include "base/timing.h"
 #include "model/gguf_header.h"
 #include "model/utf8.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -53,7 +54,8 @@ Result<std::unique_ptr<LocalReader>> open_llama_reader(const LocalReaderOptions&
                               ") cannot answer: choose a decoder-only language model.");
     }
     S3ATTN_TRY(auto tokenizer, LlamaTokenizer::make(llama_model_get_vocab(weights.get()), path));
-    ReaderInfo info{model.name, "gguf", own.context_tokens, 0, true};
+    ReaderInfo info{model.name, "gguf", own.context_tokens,
+                    0,          true,   llama_model_n_params(weights.get())};
     return std::unique_ptr<LocalReader>(std::make_unique<LlamaReader>(
         std::move(own), std::move(info), std::move(weights), std::move(tokenizer)));
 }
@@ -64,7 +66,7 @@ LlamaReader::LlamaReader(LocalReaderOptions options, ReaderInfo info, llama_mode
       info_(std::move(info)),
       model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
-      prompt_(model_.get(), tokenizer_.get()),
+      prompt_(model_.get(), tokenizer_.get(), options_.chat_template),
       vocab_(llama_model_get_vocab(model_.get())) {}
 
 void LlamaReader::release() {
@@ -140,10 +142,9 @@ Status LlamaReader::ensure_context(uint64_t tokens, const Shape& shape, bool ane
     context_.reset(llama_init_from_model(model_.get(), params));
     shape_ = shape;
     if (context_) return {};
-    return make_error(ErrorCode::kUnsupported,
+    return make_error(ErrorCode::kUnsupported, reason::kWindowSmall, "reader_context",
                       "llama.cpp cannot make a context of " + std::to_string(params.n_ctx) +
-                          " tokens for " + options_.model_path + ": " + take_llama_errors() +
-                          ". Try a smaller --reader-context.");
+                          " tokens for " + options_.model_path + ": " + llama_reason());
 }
 
 Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,
@@ -170,10 +171,10 @@ Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,
         return {};
     }
     if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
-    return make_error(ErrorCode::kInternal,
-                      "llama.cpp could not compute " + std::to_string(ids.size()) + " tokens of " +
-                          options_.model_path + " (status " + std::to_string(status) +
-                          "): " + take_llama_errors());
+    return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
+                                                std::to_string(ids.size()) + " tokens of " +
+                                                options_.model_path + " (status " +
+                                                std::to_string(status) + "): " + llama_reason());
 }
 
 Status LlamaReader::check_fits(size_t prompt_tokens) const {

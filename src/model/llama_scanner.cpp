@@ -7,6 +7,7 @@
 #include "model/key_tap.h"
 #include "model/llama_support.h"
 #include "model/llama_tokenizer.h"
+#include "model/model_identity.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
 
@@ -133,7 +134,7 @@ Status LlamaScanner::make_context() {
     if (!context_ || llama_n_ubatch(context_.get()) < params.n_batch) {
         return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
                                                        std::to_string(rows) + " tokens for " +
-                                                       who() + ": " + take_llama_errors() +
+                                                       who() + ": " + llama_reason() +
                                                        ". Try a smaller chunk.");
     }
     return {};
@@ -171,7 +172,7 @@ Status LlamaScanner::decode(const CancelToken* cancel) {
     }
     if (status == 0) return {};
     if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
-    if (why.empty()) why = take_llama_errors();
+    if (why.empty()) why = llama_reason();
     return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
                                                 std::to_string(batch_.get().n_tokens) +
                                                 " tokens of " + who() + " (status " +
@@ -325,6 +326,7 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
         options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
     S3ATTN_CHECK(check_has_keys(header, layers));
     S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
+    S3ATTN_TRY(info.identity, model_identity(header));
 
     if (!options.cache_dir.empty()) {
         const ScanCopyRequest request{options.cache_dir, info.file_hash, layers,

@@ -9,13 +9,16 @@
 #include "base/parallel.h"
 #include "model/gguf_header.h"
 #include "model/llama_model.h"
+#include "s3attn/model_log.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
 
 constexpr size_t kMaxErrorBytes = 600;
 
-std::atomic<LogSink> g_log_sink{nullptr};
+std::atomic<bool> g_log_set{false};
+std::atomic<ModelLog> g_log_sink{nullptr};
 thread_local std::string t_errors;
 thread_local ggml_log_level t_level = GGML_LOG_LEVEL_NONE;  // of the line that CONT continues
 
@@ -44,7 +47,7 @@ void on_log(ggml_log_level level, const char* text, void*) noexcept {
     }
     try {
         if (level == GGML_LOG_LEVEL_ERROR) keep_error(text);
-        if (const LogSink sink = g_log_sink.load(std::memory_order_relaxed)) {
+        if (const ModelLog sink = g_log_sink.load(std::memory_order_relaxed)) {
             sink(sink_level(level), text);
         }
     } catch (...) {
@@ -56,16 +59,19 @@ void on_log(ggml_log_level level, const char* text, void*) noexcept {
 
 void ensure_llama_backend() {
     static std::once_flag once;
-    std::call_once(once, [] {
-        llama_log_set(on_log, nullptr);
-        llama_backend_init();
-    });
+    std::call_once(once, [] { llama_backend_init(); });
 }
 
 std::string take_llama_errors() {
     std::string errors;
     errors.swap(t_errors);
     return errors;
+}
+
+std::string llama_reason() {
+    std::string errors = take_llama_errors();
+    if (!errors.empty()) return errors;
+    return g_log_set ? "no reason given" : "llama.cpp's log says why";
 }
 
 namespace {
@@ -83,13 +89,12 @@ Result<llama_model_ptr> load(const std::string& path, const llama_model_params& 
         if (cancel != nullptr && cancel->cancelled()) {
             return make_error(ErrorCode::kCancelled, "interrupted while " + path + " was loaded");
         }
-        why = take_llama_errors();
+        why = llama_reason();
     } catch (const std::exception& e) {
         why = e.what();
     }
     return make_error(ErrorCode::kUnsupported,
-                      "llama.cpp cannot load " + path + ": " +
-                          (why.empty() ? "no reason given" : why) +
+                      "llama.cpp cannot load " + path + ": " + why +
                           ". Is the architecture known to this llama.cpp (" + llama_version() +
                           "), and does the model fit in memory?");
 }
@@ -128,10 +133,10 @@ bool device_has_embeddings(ggml_backend_dev_t device, const std::string& path) {
 
 Status llama_cuda_status() {
     if (cuda_device() != nullptr) return {};
-    return make_error(ErrorCode::kUnsupported,
+    return make_error(ErrorCode::kUnsupported, reason::kNoDevice, "device",
                       std::string("the llama.cpp in use (") + llama_version() +
-                          ") has no CUDA device: use --device cpu, or set up one built with CUDA "
-                          "(`make CUDA=1`, docs/gpu.md)");
+                          ") has no CUDA device; one built with CUDA has (`make CUDA=1`, "
+                          "docs/gpu.md)");
 }
 
 std::string llama_device_name(Device device) {
@@ -174,9 +179,10 @@ Result<llama_model_ptr> load_llama_vocabulary(const std::string& path) {
 
 uint32_t thread_count(uint32_t wanted) { return wanted != 0 ? wanted : available_threads(); }
 
-void set_llama_log(LogSink sink) {
-    ensure_llama_backend();
+void set_model_log(ModelLog sink) {
     g_log_sink.store(sink, std::memory_order_relaxed);
+    g_log_set = true;
+    llama_log_set(on_log, nullptr);
 }
 
 }  // namespace s3attn

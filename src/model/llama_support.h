@@ -10,12 +10,15 @@
 
 namespace s3attn {
 
-// Starts the ggml backends once per process and silences llama.cpp until set_llama_log().
+// Starts the ggml backends once per process.
 // Thread-safe; every entry point of the folder calls it first.
 void ensure_llama_backend();
 
 // Error lines that llama.cpp logged on this thread since the last call, joined by "; ".
+// Nothing before set_model_log().
 std::string take_llama_errors();
+// The same for a message: where there are none, where to look.
+std::string llama_reason();
 
 // Loads weights; `path` names the file in messages. kCuda: all of them onto the first device, the
 // embeddings too where it can look them up, for the host would send it 4 bytes for each element.

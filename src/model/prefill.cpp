@@ -19,7 +19,7 @@ Result<double> full_prefill_rate(const std::string& model_path, uint32_t threads
     const llama_context_ptr context(llama_init_from_model(model.get(), params));
     if (!context) {
         return make_error(ErrorCode::kUnsupported,
-                          "no context for " + model_path + ": " + take_llama_errors());
+                          "no context for " + model_path + ": " + llama_reason());
     }
     llama_batch batch = llama_batch_init(static_cast<int32_t>(chunk_tokens), 0, 1);
     double seconds = 0;

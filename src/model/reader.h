@@ -47,12 +47,23 @@ class LocalReader : public Reader {
     virtual void release() = 0;
 };
 
+// How messages become a prompt. kAuto: the model's own template where llama.cpp knows it, else
+// ChatML where the model has its marks, else plain text ("User: ... Assistant:").
+enum class ChatTemplate { kAuto, kOwn, kChatMl, kPlain };
+const char* to_string(ChatTemplate chat_template);  // "auto", "own", "chatml", "plain"
+
 struct LocalReaderOptions {
     std::string model_path;
     uint32_t threads = 0;
     uint32_t context_tokens = 0;  // 0: min(8192, what the model was trained for)
     Device device = Device::kAuto;
+    ChatTemplate chat_template = ChatTemplate::kAuto;
 };
+// What a reader with this choice would use, never kAuto; the vocabulary alone is read.
+// kUnsupported: the model brings no template that llama.cpp knows (kOwn), or no marks of ChatML
+// (kChatMl).
+Result<ChatTemplate> chat_template_in_use(const std::string& model_path, ChatTemplate wanted);
+
 // kInvalidArgument for a window larger than the model was trained for, kUnsupported for a model
 // that is no decoder-only language model, kCancelled when `cancel` fired while weights were read.
 Result<std::unique_ptr<LocalReader>> open_llama_reader(const LocalReaderOptions& options,

@@ -92,12 +92,11 @@ Status quantize(const std::string& from, const std::string& to, const ScanCopyRe
     std::string why;
     try {
         if (llama_model_quantize(from.c_str(), to.c_str(), &params) == 0) return {};
-        why = take_llama_errors();
+        why = llama_reason();
     } catch (const std::exception& e) {
         why = e.what();
     }
-    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot convert " + from + ": " +
-                                                   (why.empty() ? "no reason given" : why));
+    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot convert " + from + ": " + why);
 }
 
 // Of these two a copy of the layers is all that is needed.

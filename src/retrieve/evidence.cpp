@@ -20,15 +20,32 @@ double idf(size_t n_units, size_t units_with_word) {
     return std::log(1.0 + (n - with + 0.5) / (with + 0.5));
 }
 
+// The best units by BM25, as the voice ranks them.
+Result<std::vector<UnitId>> best_by_words(const StoreReader& store, const std::string& question,
+                                          const VoiceScores* words) {
+    std::vector<UnitId> best;
+    if (words != nullptr) {
+        for (const RankedUnit& unit : words->units) {
+            if (best.size() == kCoverageUnits) break;
+            best.push_back(store.live_units()[unit.unit].unit_id);
+        }
+        return best;
+    }
+    S3ATTN_TRY(const auto matches, store.bm25(question, kCoverageUnits));
+    for (const StoreReader::Match& match : matches) best.push_back(match.unit_id);
+    return best;
+}
+
 }  // namespace
 
-Result<double> lexical_coverage(const StoreReader& store, const std::string& question) {
+Result<double> lexical_coverage(const StoreReader& store, const std::string& question,
+                                const VoiceScores* said) {
     const std::vector<ContentWord> words = content_words(question);
     if (words.empty()) return 1.0;
-    S3ATTN_TRY(const auto best, store.bm25(question, kCoverageUnits));
+    S3ATTN_TRY(const auto best, best_by_words(store, question, said));
     std::set<std::string> present;  // forms
-    for (const StoreReader::Match& match : best) {
-        S3ATTN_TRY(const UnitRow row, store.unit(match.unit_id));
+    for (const UnitId unit_id : best) {
+        S3ATTN_TRY(const UnitRow row, store.unit(unit_id));
         TextWords text(row.text);
         for (const ContentWord& word : words) {
             if (text.has(word)) present.insert(word.form);
@@ -48,10 +65,11 @@ Result<double> lexical_coverage(const StoreReader& store, const std::string& que
 }
 
 Result<Evidence> assess_evidence(const StoreReader& store, std::optional<double> cosine,
-                                 const std::string& question, double floor) {
+                                 const std::string& question, double floor,
+                                 const VoiceScores* words) {
     Evidence evidence;
     evidence.floor = floor;
-    S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question));
+    S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question, words));
     if (cosine) {
         evidence.score = *cosine;
         evidence.floor += kMissingWordsPenalty * (1.0 - evidence.lexical_coverage);

@@ -137,10 +137,11 @@ Status check_method(const std::string& method) {
     if (method == "hybrid") return {};
     S3ATTN_TRY(const Mix mix, parse_mix(method));
     for (const std::string& voice : voices_of(mix)) {
-        if (voice == "s3" || voice == "bm25") continue;
+        if (voice == "s3" || voice == "bm25" || voice == "dense") continue;
         return make_error(ErrorCode::kInvalidArgument,
                           "there is no method '" + voice +
-                              "'; s3, bm25 and hybrid are, and sum(s3:4,bm25:1) or rrf(s3,bm25)");
+                              "'; s3, bm25, dense and hybrid are, and sum(s3:4,bm25:1,dense:4) or "
+                              "rrf(s3,bm25)");
     }
     return {};
 }
@@ -245,14 +246,15 @@ Status ask_voices(const std::vector<const Voice*>& voices, const VoiceRequest& r
 
 }  // namespace
 
-Result<Ranking> rank_units(const std::vector<const Voice*>& voices, const Mix& mix,
-                           const VoiceRequest& request) {
+Result<Ranking> rank_units(const std::vector<const Voice*>& voices, Mix mix,
+                           const VoiceRequest& request, const Weigh& weigh) {
     Ranking ranking;
     ranking.voices = voices_of(mix);
     VoiceRequest own = request;
     // Only there is what lies behind the depth of no account.
     own.depth = is_flat_sum(mix) ? kFuseDepth : 0;
     S3ATTN_CHECK(ask_voices(voices, own, ranking));
+    if (weigh) S3ATTN_CHECK(weigh(ranking, mix));
     const Stopwatch watch;
     const size_t n_units = request.store.live_units().size();
     std::vector<std::vector<double>> direct;
@@ -270,6 +272,7 @@ Result<Ranking> rank_units(const std::vector<const Voice*>& voices, const Mix& m
             for (size_t u = 0; u < n_units; ++u) ranking.brought[v][u] += direct[p][u];
         }
     }
+    for (const Mix& part : mix.parts) ranking.weights.push_back(part.weight);
     ranking.timings_ms["rank"] = watch.milliseconds();
     return ranking;
 }

@@ -2,6 +2,7 @@
 // evaluation share the grammar and the arithmetic.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,6 +48,7 @@ struct Ranking {
     std::vector<VoiceScores> said;             // by voice
     std::vector<std::vector<double>> scores;   // [voice][unit number]; 0 where it has none
     std::vector<std::vector<double>> brought;  // [voice][unit number]: of the fused score
+    std::vector<double> weights;  // of the mix's parts
     std::map<std::string, double> timings_ms;
     // Null when that voice was not asked.
     const VoiceScores* said_by(std::string_view voice) const;
@@ -55,9 +57,11 @@ struct Ranking {
     std::optional<double> cosine() const;
 };
 
+// Weighs a mix for one question, once its voices have spoken.
+using Weigh = std::function<Status(const Ranking& said, Mix& mix)>;
 // Asks every voice of the mix once. kInvalidArgument for one that is not among `voices`.
-Result<Ranking> rank_units(const std::vector<const Voice*>& voices, const Mix& mix,
-                           const VoiceRequest& request);
+Result<Ranking> rank_units(const std::vector<const Voice*>& voices, Mix mix,
+                           const VoiceRequest& request, const Weigh& weigh = nullptr);
 
 // What comes behind fusion: a closer look at the best units.
 class SecondStage {

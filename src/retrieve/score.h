@@ -39,6 +39,9 @@ struct ScoreOptions {
     ScanCache* cache = nullptr;
     const Filter* filter = nullptr;       // null: all units
     const CancelToken* cancel = nullptr;  // kCancelled soon after it fires
+    // Not null: also every unit's best w_ij . z_t per lane, [unit of the scan][head][question
+    // token]; units of the scan are those that the filter allows. O(units x lanes) more memory.
+    std::vector<float>* lane_scores = nullptr;
 };
 
 // Exact for the weights it uses: all of the query's, or with max_features those of the chosen

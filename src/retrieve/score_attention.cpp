@@ -39,10 +39,13 @@ class AttentionScorer {
           cache_(options.cache),
           cancel_(options.cancel),
           choice_(choice),
+          lane_scores_(options.lane_scores),
           kernel_(best_max_kernel()),
           mass_(units_.size()),
           cosine_(units_.size()),
-          log_total_(query.heads.size() * query.n_tokens) {}
+          log_total_(query.heads.size() * query.n_tokens) {
+        if (lane_scores_) lane_scores_->assign(units_.size() * log_total_.size(), 0.0f);
+    }
 
     Status add_slot(uint32_t slot) {
         lanes_ = lanes_of_slot(query_, slot);
@@ -56,10 +59,8 @@ class AttentionScorer {
         std::vector<double> log_total;
         S3ATTN_CHECK(add_softmax({unit_max_, lanes_.stride(), scales(), pool_, cancel_}, mass_,
                                  cosine_, log_total));
-        const size_t n = query_.n_tokens;
-        for (size_t l = 0; l < log_total.size(); ++l) {
-            log_total_[lanes_.heads[l / n] * n + l % n] = log_total[l];
-        }
+        for (size_t l = 0; l < log_total.size(); ++l) log_total_[lane_of(l)] = log_total[l];
+        if (lane_scores_) copy_lane_scores();
         return {};
     }
 
@@ -80,6 +81,21 @@ class AttentionScorer {
         SparseBlockScorer scorer;
         std::vector<int16_t*> rows;
     };
+
+    // Of all heads' lanes, from the number of a lane of the slot.
+    size_t lane_of(size_t l) const {
+        const size_t n = query_.n_tokens;
+        return lanes_.heads[l / n] * n + l % n;
+    }
+
+    void copy_lane_scores() {
+        for (size_t l = 0; l < lanes_.size(); ++l) {
+            float* to = lane_scores_->data() + lane_of(l);
+            for (size_t u = 0; u < units_.size(); ++u) {
+                to[u * log_total_.size()] = steps()[l] * unit_max_[u * lanes_.stride() + l];
+            }
+        }
+    }
 
     // unit_max_[unit][lane] = max over the unit's tokens.
     Status scan(uint32_t slot) {
@@ -175,8 +191,10 @@ class AttentionScorer {
         }
     }
 
+    const std::vector<float>& steps() const { return choice_ ? sparse_.step : table_.step; }
+
     LaneScales scales() const {
-        const std::vector<float>& step = choice_ ? sparse_.step : table_.step;
+        const std::vector<float>& step = steps();
         LaneScales scales;
         for (size_t l = 0; l < lanes_.size(); ++l) {
             const QueryCodes::Head& head = query_.heads[lanes_.heads[l / query_.n_tokens]];
@@ -196,6 +214,7 @@ class AttentionScorer {
     ScanCache* const cache_;
     const CancelToken* const cancel_;
     const FeatureChoice* const choice_;
+    std::vector<float>* const lane_scores_;
     const MaxKernel kernel_;
     std::vector<double> mass_, cosine_;
     std::vector<double> log_total_;  // [head][question token]

@@ -35,6 +35,7 @@ std::string normalised(std::string_view text) {
 
 Span make_span(UnitRow row, const DocumentInfo& document, double score, uint32_t tokens) {
     Span span;
+    span.unit_id = row.unit_id;
     span.doc_id = row.doc_id;
     span.path = document.path;
     span.offsets = document.offsets;

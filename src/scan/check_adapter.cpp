@@ -3,6 +3,11 @@
 
 namespace s3attn {
 
+bool is_same_model(const ModelInfo& model, const Adapter& adapter) {
+    return adapter.model_hash == model.file_hash ||
+           (!adapter.model_identity.empty() && adapter.model_identity == model.identity);
+}
+
 Status check_adapter(const ModelInfo& model, const Adapter& adapter) {
     struct Field {
         const char* name;
@@ -17,15 +22,23 @@ Status check_adapter(const ModelInfo& model, const Adapter& adapter) {
         {"tokenizer_hash", adapter.tokenizer_hash, model.tokenizer_hash},
         {"model_hash", adapter.model_hash, model.file_hash},
     };
+    const bool same = is_same_model(model, adapter);
     for (const Field& field : fields) {
         if (field.adapter_value == field.model_value) continue;
-        return make_error(ErrorCode::kMismatch, reason::kAdapterMismatch, field.name,
-                          "adapter '" + adapter.name + "' was made for model '" +
-                              adapter.model_name + "' and does not fit '" + model.name +
-                              "': " + field.name + " is " + field.adapter_value + " there and " +
-                              field.model_value +
-                              " here; make one with `s3attn train --model MODEL --corpus FILES "
-                              "--out DIR`");
+        // An identity covers the tokenizer, as far as it decides which token a text becomes.
+        const std::string_view name = field.name;
+        if (same && (name == "tokenizer_hash" || name == "model_hash")) continue;
+        const bool number = name.starts_with("n_") || name == "d_head" || name == "architecture";
+        return make_error(
+            ErrorCode::kMismatch, reason::kAdapterMismatch, field.name,
+            "adapter '" + adapter.name + "' was made for model '" + adapter.model_name +
+                "' and does not fit '" + model.name + "': " +
+                (number ? std::string(field.name) + " is " + field.adapter_value + " there and " +
+                              field.model_value + " here"
+                        : "another model (" + std::string(field.name) + " differs" +
+                              (adapter.model_identity.empty()
+                                   ? "; this adapter, of an older program, fits one file only)"
+                                   : ")")));
     }
     return {};
 }

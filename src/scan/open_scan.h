@@ -31,7 +31,12 @@ Result<Device> choose_scan_device(Device wanted);
 
 // The model's header (kNotFound without a model); no weights are read.
 Result<ModelInfo> open_scan_info(const ScanRequest& request);
-// The adapter named, or the one found; kMismatch when it was made for another model.
+// About how long `s3attn train` with its usual options takes for the model on this machine's
+// processor, from what was measured for a small one (docs/training.md). 0 threads: all.
+double training_minutes(const ModelInfo& model, uint32_t threads);
+
+// The adapter named, or the one found; kMismatch when it was made for another model. Where none is
+// found, kNotFound tells the minutes that making one would take; its subject is the model's path.
 Result<std::shared_ptr<const Adapter>> open_scan_adapter(const ScanRequest& request,
                                                          const ModelInfo& model);
 // A scanner of layers 0 .. deepest_layer. `cancel`: kCancelled when it fires while weights are
@@ -40,6 +45,8 @@ Result<std::unique_ptr<Scanner>> open_scanner(const ScanRequest& request, uint32
                                               uint32_t chunk_tokens, ProgressSink* sink = nullptr,
                                               const CancelToken* cancel = nullptr);
 
+// Whether the adapter was made for this file or for another quantisation of the same model.
+bool is_same_model(const ModelInfo& model, const Adapter& adapter);
 // Checks that the adapter was made for this model; kMismatch names the field.
 Status check_adapter(const ModelInfo& model, const Adapter& adapter);
 

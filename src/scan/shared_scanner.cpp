@@ -1,23 +1,13 @@
 #include "scan/shared_scanner.h"
 
-#include <chrono>
+#include "base/cancellable_lock.h"
 
 namespace s3attn {
-namespace {
-
-constexpr auto kLookUp = std::chrono::milliseconds(20);
-
-}  // namespace
 
 Status SharedScanner::capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                               Projection projection, const ProjectionSink& sink,
                               const CancelToken* cancel) {
-    std::unique_lock lock(mutex_, std::defer_lock);
-    while (!lock.try_lock_for(kLookUp)) {
-        if (cancel != nullptr && cancel->cancelled()) {
-            return make_error(ErrorCode::kCancelled, "interrupted");
-        }
-    }
+    S3ATTN_TRY(const CancellableLock lock, lock_unless(mutex_, cancel));
     return scanner_->capture(tokens, layers, projection, sink, cancel);
 }
 

@@ -229,11 +229,18 @@ Result<StoreShape> load_shape(Database& db) {
                       static_cast<uint32_t>(k)};
 }
 
+std::set<std::string> binding_fields(const Fingerprint& a, const Fingerprint& b) {
+    std::set<std::string> fields;
+    for (const Fingerprint* each : {&a, &b}) {
+        for (const auto& [field, value] : each->fields) fields.insert(field);
+    }
+    fields.erase(kModelIdentityField);
+    return fields;
+}
+
 Status check_fingerprint(const std::string& directory, const Fingerprint& stored,
                          const Fingerprint& expected) {
-    std::set<std::string> fields;
-    for (const auto& [field, value] : stored.fields) fields.insert(field);
-    for (const auto& [field, value] : expected.fields) fields.insert(field);
+    const std::set<std::string> fields = binding_fields(stored, expected);
     const auto value_of = [](const Fingerprint& fingerprint, const std::string& field) {
         const auto found = fingerprint.fields.find(field);
         return found == fingerprint.fields.end() ? std::string("(none)")

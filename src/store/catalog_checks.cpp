@@ -3,6 +3,8 @@
 #include <set>
 #include <utility>
 
+#include "store/vectors.h"
+
 namespace s3attn {
 namespace {
 
@@ -42,6 +44,8 @@ Status check_database(Database& db) {
 Status check_schema(Database& db) {
     S3ATTN_TRY(const auto fresh, Database::open("", Database::Mode::kTemporary));
     S3ATTN_CHECK(create_tables(*fresh));
+    S3ATTN_TRY(const bool with_vectors, has_vector_tables(db));
+    if (with_vectors) S3ATTN_CHECK(create_vector_tables(*fresh));
     S3ATTN_TRY(const auto expected, load_schema(*fresh));
     S3ATTN_TRY(const auto found, load_schema(db));
     for (const auto& entry : found) {

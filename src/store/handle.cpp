@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/guarded.h"
+#include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "store/catalog.h"
 #include "store/documents.h"
@@ -62,24 +63,64 @@ Error not_for_writing(const std::string& directory) {
                       "the store '" + directory + "' was opened for reading only");
 }
 
+// A short name was given in another folder, where it was another file's.
+Error two_documents(const std::string& path, const DocumentInfo& named, const DocumentInfo& file) {
+    return make_error(ErrorCode::kInvalidArgument, reason::kDocumentAmbiguous, path,
+                      "'" + path + "' is the path of document " + to_string(named.doc_id) +
+                          ", and the file '" + path + "' here is document " +
+                          to_string(file.doc_id) + " ('" + file.path +
+                          "'): name one by its number");
+}
+
+// call(), when its turn has come.
+template <class Writing, class Call>
+auto write_with(Writing* writing, const std::string& directory, const Call& call)
+    -> decltype(call(*writing->writer)) {
+    if (writing == nullptr) return not_for_writing(directory);
+    return guarded([&]() -> decltype(call(*writing->writer)) {
+        const std::lock_guard turn(writing->mutex);
+        if (writing->writer == nullptr) {
+            S3ATTN_TRY(writing->writer, open_existing_writer(directory, writing->lock));
+        }
+        return call(*writing->writer);
+    });
+}
+
 }  // namespace
 
-Store::Store(std::string directory, std::unique_ptr<StoreWriter> writer)
-    : directory_(std::move(directory)), writer_(std::move(writer)) {}
+Store::Store(std::string directory, std::unique_ptr<Writing> writing)
+    : directory_(std::move(directory)), writing_(std::move(writing)) {}
 Store::~Store() = default;
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 
 Result<Store> Store::open(const std::string& directory, Access access) {
     return guarded([&]() -> Result<Store> {
-        std::unique_ptr<StoreWriter> writer;
-        if (access == Access::kWrite) {
-            S3ATTN_TRY(writer, open_existing_writer(directory));
-        } else {
+        if (access == Access::kRead) {
             S3ATTN_TRY([[maybe_unused]] const auto there, open_snapshot(directory));
+            return Store(directory, nullptr);
         }
-        return Store(directory, std::move(writer));
+        if (directory.empty()) return check_store_directory(directory).error();
+        auto writing = std::make_unique<Writing>();
+        auto writer = open_existing_writer(directory, writing->lock);
+        if (writer.ok()) {
+            writing->writer = std::move(*writer);
+        } else if (access != Access::kCreate || writer.error().code != ErrorCode::kNotFound) {
+            return writer.error();
+        }
+        return Store(directory, std::move(writing));
     });
+}
+
+Result<HandleWriter> HandleWriter::open(Store& store, const Fingerprint& fingerprint,
+                                        const StoreShape& shape, const WriterOptions& options,
+                                        const CancelToken& cancel) {
+    if (store.writing_ == nullptr) return not_for_writing(store.directory_);
+    S3ATTN_TRY(CancellableLock turn, lock_unless(store.writing_->mutex, &cancel));
+    store.writing_->writer.reset();  // what it knows of the store would be out of date afterwards
+    S3ATTN_TRY(auto writer,
+               open_writer(store.directory_, fingerprint, shape, options, store.writing_->lock));
+    return HandleWriter(std::move(turn), std::move(writer));
 }
 
 Result<std::vector<DocumentInfo>> Store::list() const {
@@ -101,11 +142,17 @@ Result<DocumentInfo> Store::document(DocumentId doc_id) const {
 Result<std::optional<DocumentInfo>> Store::find(const std::string& path) const {
     return guarded([&]() -> Result<std::optional<DocumentInfo>> {
         S3ATTN_TRY(const auto snapshot, open_snapshot(directory_));
+        std::optional<DocumentInfo> named;
         for (const bool complete : {true, false}) {
             S3ATTN_TRY(auto row, find_document(*snapshot.db, path, complete));
-            if (row.has_value() && row->visible()) return std::optional(std::move(row->info));
+            if (!named && row.has_value() && row->visible()) named = std::move(row->info);
         }
-        return std::optional<DocumentInfo>();
+        if (named && path.starts_with('/')) return named;
+        S3ATTN_TRY(auto by_file, find_by_file(*snapshot.db, path, directory_));
+        if (named && by_file && named->doc_id != by_file->doc_id) {
+            return two_documents(path, *named, *by_file);
+        }
+        return named ? named : by_file;
     });
 }
 
@@ -139,13 +186,13 @@ Result<VerifyReport> Store::verify() const {
 }
 
 Result<DocumentInfo> Store::remove(DocumentId doc_id) {
-    if (writer_ == nullptr) return not_for_writing(directory_);
-    return guarded([&] { return writer_->remove_document(doc_id); });
+    return write_with(writing_.get(), directory_,
+                      [&](StoreWriter& writer) { return writer.remove_document(doc_id); });
 }
 
 Status Store::drop_interrupted(const std::string& path) {
-    if (writer_ == nullptr) return not_for_writing(directory_);
-    return guarded([&] { return writer_->drop_interrupted(path); });
+    return write_with(writing_.get(), directory_,
+                      [&](StoreWriter& writer) { return writer.drop_interrupted(path); });
 }
 
 Result<std::vector<DocumentInfo>> Store::remove(const std::vector<DocumentId>& doc_ids) {

@@ -9,6 +9,7 @@
 #include "s3attn/store.h"
 #include "store/code_reader.h"
 #include "store/documents.h"
+#include "store/merge_vectors.h"
 #include "store/snapshot.h"
 #include "store/sources.h"
 
@@ -63,9 +64,8 @@ Result<Input> open_input(const std::string& directory) {
 Status check_same(const Input& first, const Input& other) {
     const auto& a = first.snapshot.fingerprint.fields;
     const auto& b = other.snapshot.fingerprint.fields;
-    std::set<std::string> fields;
-    for (const auto& [field, value] : a) fields.insert(field);
-    for (const auto& [field, value] : b) fields.insert(field);
+    const std::set<std::string> fields =
+        binding_fields(first.snapshot.fingerprint, other.snapshot.fingerprint);
     const auto value_of = [](const auto& values, const std::string& field) {
         const auto found = values.find(field);
         return found == values.end() ? std::string("(none)") : "'" + found->second + "'";
@@ -257,6 +257,14 @@ Status merge_documents(const std::vector<Input>& inputs, const std::vector<Sourc
     return {};
 }
 
+std::vector<VectorSource> catalogs_of(const std::vector<Input>& inputs) {
+    std::vector<VectorSource> sources;
+    for (const Input& input : inputs) {
+        sources.push_back({input.directory, input.snapshot.catalog.db.get()});
+    }
+    return sources;
+}
+
 Result<MergeReport> merge_stores(const std::string& store, const std::vector<std::string>& stores,
                                  ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const auto inputs, open_inputs(store, stores));
@@ -265,10 +273,11 @@ Result<MergeReport> merge_stores(const std::string& store, const std::vector<std
     {
         S3ATTN_TRY(const auto writer, StoreWriter::open(store, inputs[0].snapshot.fingerprint,
                                                         inputs[0].snapshot.shape));
-        const Status status = merge_documents(inputs, sources, *writer, sink, cancel, report);
+        Status status = merge_documents(inputs, sources, *writer, sink, cancel, report);
+        if (status.ok()) status = writer->commit();
+        if (status.ok()) status = copy_vectors(catalogs_of(inputs), *writer, sink, cancel);
         report.cancelled = !status.ok() && status.error().code == ErrorCode::kCancelled;
         if (!status.ok() && !report.cancelled) return status.error();
-        if (status.ok()) S3ATTN_CHECK(writer->commit());
     }
     S3ATTN_TRY(const auto reader, StoreReader::open(store, nullptr));
     S3ATTN_TRY(const auto documents, reader->documents());

@@ -10,6 +10,7 @@
 #include "store/layout.h"
 #include "store/segment_file.h"
 #include "store/snapshot.h"
+#include "store/vectors.h"
 
 namespace s3attn {
 namespace {
@@ -58,6 +59,8 @@ class Reader final : public StoreReader {
         return s3attn::word_frequencies(*db_, question);
     }
     Result<std::vector<UnitPlace>> places() const override;
+    Result<std::optional<EmbedderInfo>> embedder() const override { return load_embedder(*db_); }
+    Result<UnitVectors> vectors() const override { return load_vectors(*db_, live_units_); }
     void rest() override;
     Result<bool> renew() override;
 

@@ -163,6 +163,20 @@ std::string source_of(const std::string& path, const std::string& directory) {
     return canonical;
 }
 
+Result<std::optional<DocumentInfo>> find_by_file(Database& db, const std::string& path,
+                                                 const std::string& directory) {
+    if (path.empty() || path == "-") return std::optional<DocumentInfo>();
+    std::string source = source_of(path, directory);
+    if (source.empty()) {
+        std::error_code error;
+        source = fs::weakly_canonical(fs::absolute(path, error), error).string();
+        if (error) return std::optional<DocumentInfo>();
+    }
+    S3ATTN_TRY(const auto documents, select(db, "source = ?1", source));
+    if (documents.empty()) return std::optional<DocumentInfo>();
+    return std::optional(documents.front());
+}
+
 bool is_gone(const DocumentInfo& document) {
     return document.source.starts_with('/') && is_file_gone(document.source);
 }

@@ -2,6 +2,7 @@
 // is, under whatever name. docs/formats/store.md, "Documents and files".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ namespace s3attn {
 // in the store's own folder, which moves with the store; empty for standard input, and where there
 // is no such file.
 std::string source_of(const std::string& path, const std::string& directory);
+
+// The document, whole or in part, whose file `path` names, whether the file is there or not.
+Result<std::optional<DocumentInfo>> find_by_file(Database& db, const std::string& path,
+                                                 const std::string& directory);
 
 // The file is not there any more, or something else has its name. Never of standard input and of
 // the store's own uploads.

@@ -87,6 +87,20 @@ Statement& Statement::bind(int index, std::string_view value) {
     return *this;
 }
 
+Statement& Statement::bind_real(int index, double value) {
+    if (const int rc = sqlite3_bind_double(statement_, index, value); rc != SQLITE_OK) {
+        bind_error_ = rc;
+    }
+    return *this;
+}
+
+Statement& Statement::bind_blob(int index, std::string_view bytes) {
+    const int rc =
+        sqlite3_bind_blob64(statement_, index, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+    if (rc != SQLITE_OK) bind_error_ = rc;
+    return *this;
+}
+
 Statement& Statement::bind_null(int index) {
     if (const int rc = sqlite3_bind_null(statement_, index); rc != SQLITE_OK) bind_error_ = rc;
     return *this;

@@ -29,6 +29,8 @@ class Statement {
         return bind(index, static_cast<int64_t>(id.value));
     }
     Statement& bind_null(int index);
+    Statement& bind_real(int index, double value);
+    Statement& bind_blob(int index, std::string_view bytes);  // copied
 
     Result<bool> step();  // true: a row is there; false: done
     Status run();         // step() to the end, then reset(); for statements without rows

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,13 +23,31 @@
 
 namespace s3attn {
 
-// What made the codes; two stores or runs are compatible when all fields are equal.
+// What made the codes; two stores or runs are compatible when all fields are equal, but for the
+// fields that only describe (of which stores of older programs have none).
 struct Fingerprint {
     std::map<std::string, std::string>
         fields;  // "model_hash", "tokenizer_hash", "key_side_hash", ...
 };
+// Describes: ModelInfo::identity, the same for all quantisations of a model.
+inline constexpr char kModelIdentityField[] = "model_identity";
+// All fields' names, those that only describe left out.
+std::set<std::string> binding_fields(const Fingerprint& a, const Fingerprint& b);
 struct StoreShape {
     uint32_t n_slots = 0, latents = 0, k = 0;
+};
+
+// The model that made a store's vectors, one of each unit: what the voice "dense" compares with a
+// question's.
+struct EmbedderInfo {
+    std::string name, hash;  // of its file
+    uint32_t dimension = 0;
+};
+// Of live_units(), in that order: values are codes times the unit's scale.
+struct UnitVectors {
+    uint32_t dimension = 0;
+    std::vector<int8_t> codes;  // [unit][dimension]
+    std::vector<float> scales;  // [unit]; 0: the unit has no vector yet
 };
 
 // A unit as the catalogue holds it.
@@ -114,6 +133,22 @@ class StoreWriter {
     virtual Result<DocumentInfo> remove_document(DocumentId doc_id) = 0;
     // Drops the interrupted document at `path`, where there is one; durable on return.
     virtual Status drop_interrupted(const std::string& path) = 0;
+
+    // Vectors, beside the codes. They are added to what is committed, whenever that was: a unit has
+    // none until then, and loses it with its document.
+    virtual Result<std::optional<EmbedderInfo>> embedder() = 0;
+    // From now on the store's vectors are of this model; kMismatch when it has some of another.
+    virtual Status use_embedder(const EmbedderInfo& embedder) = 0;
+    struct UnitToEmbed {
+        UnitId unit_id;
+        std::string text;
+    };
+    // The first committed units behind `after` that have none, in order.
+    virtual Result<std::vector<UnitToEmbed>> units_to_embed(UnitId after, uint32_t limit) = 0;
+    virtual Result<uint64_t> count_units_to_embed() = 0;
+    // One vector of embedder()->dimension values for each of these units; durable on return.
+    virtual Status add_vectors(const std::vector<UnitToEmbed>& units,
+                               const std::vector<std::vector<float>>& vectors) = 0;
 };
 
 class StoreReader {
@@ -133,6 +168,10 @@ class StoreReader {
     virtual const std::vector<std::shared_ptr<const Segment>>& segments() const = 0;  // by base
     virtual uint64_t live_tokens() const = 0;
     virtual uint64_t bytes_on_disk() const = 0;
+
+    // Nothing where the store has no vectors.
+    virtual Result<std::optional<EmbedderInfo>> embedder() const = 0;
+    virtual Result<UnitVectors> vectors() const = 0;
 
     // Between questions: rest() lets go of the catalogue, so that the writer's log can be cleared.
     // renew() takes it up again, and says whether the store is still as open() found it; if not,

@@ -12,6 +12,7 @@
 #include "store/open_writer.h"
 #include "store/segment_file.h"
 #include "store/snapshot.h"
+#include "store/vectors.h"
 #include "store/writer_lock.h"
 
 namespace s3attn {
@@ -105,6 +106,7 @@ Status check_catalog(Database& db, VerifyReport& report) {
     S3ATTN_CHECK(check_schema(db));
     S3ATTN_TRY([[maybe_unused]] const StoreShape shape, load_shape(db));
     S3ATTN_CHECK(check_documents(db, report));
+    S3ATTN_CHECK(check_vectors(db));
     S3ATTN_TRY(const auto segments, load_segments(db));
     return check_positions(db, segments);
 }

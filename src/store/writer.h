@@ -1,5 +1,5 @@
 // The writer behind StoreWriter. writer.cpp: documents, units and codes; writer_commit.cpp: commits
-// and the joining of segments; writer_open.cpp: how one comes to be.
+// and the joining of segments; writer_vectors.cpp: vectors; writer_open.cpp: how one comes to be.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class Writer final : public StoreWriter {
     static constexpr uint64_t kCacheShare = 64, kWindowShare = 16;
 
     Writer(std::string directory, const StoreShape& shape, const WriterOptions& options,
-           std::unique_ptr<WriterLock> lock, std::unique_ptr<Database> db)
+           std::shared_ptr<WriterLock> lock, std::unique_ptr<Database> db)
         : directory_(std::move(directory)),
           shape_(shape),
           options_(options),
@@ -45,6 +45,12 @@ class Writer final : public StoreWriter {
     Result<std::string> recognise(DocumentHeader& header) override;
     Result<DocumentInfo> remove_document(DocumentId doc_id) override;
     Status drop_interrupted(const std::string& path) override;
+    Result<std::optional<EmbedderInfo>> embedder() override;
+    Status use_embedder(const EmbedderInfo& embedder) override;
+    Result<std::vector<UnitToEmbed>> units_to_embed(UnitId after, uint32_t limit) override;
+    Result<uint64_t> count_units_to_embed() override;
+    Status add_vectors(const std::vector<UnitToEmbed>& units,
+                       const std::vector<std::vector<float>>& vectors) override;
 
   private:
     struct Current {
@@ -54,6 +60,7 @@ class Writer final : public StoreWriter {
     };
 
     Status drop(const DocumentRow& row);
+    Status need_committed(const char* before) const;
     Status remove_orphans();
     Status begin_transaction();
     Status store_counts();
@@ -82,7 +89,7 @@ class Writer final : public StoreWriter {
     std::string directory_;
     StoreShape shape_;
     WriterOptions options_;
-    std::unique_ptr<WriterLock> lock_;  // released last
+    std::shared_ptr<WriterLock> lock_;  // released last
     std::unique_ptr<Database> db_;
     Statement insert_unit_, insert_words_;
     std::unique_ptr<SegmentWriter> segment_;  // codes since the last commit

@@ -7,9 +7,9 @@
 namespace s3attn {
 namespace {
 
-Error joining_failed(const Error& error) {
-    return make_error(error.code,
-                      "everything is committed, but joining segments failed: " + error.message);
+Error joining_failed(Error error) {
+    error.message = "everything is committed, but joining segments failed: " + error.message;
+    return error;
 }
 
 }  // namespace

@@ -28,8 +28,12 @@ Status check_memory(const StoreShape& shape, const WriterOptions& options) {
 Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
                                                  const Fingerprint* fingerprint,
                                                  const StoreShape* shape,
-                                                 const WriterOptions& options) {
-    S3ATTN_TRY(auto lock, WriterLock::exclusive(directory));
+                                                 const WriterOptions& options,
+                                                 std::shared_ptr<WriterLock>& lock) {
+    std::shared_ptr<WriterLock> held = lock;
+    if (held == nullptr) {
+        S3ATTN_TRY(held, WriterLock::exclusive(directory));
+    }
     if (const Status made = check_store_directory(directory); !made.ok()) {
         if (made.error().code != ErrorCode::kNotFound || fingerprint == nullptr) {
             return made.error();
@@ -44,18 +48,19 @@ Result<std::unique_ptr<StoreWriter>> open_locked(const std::string& directory,
         S3ATTN_CHECK(check_fingerprint(directory, stored, *fingerprint));
         S3ATTN_CHECK(check_shape_equal(directory, stored_shape, *shape));
     }
-    auto writer =
-        std::make_unique<Writer>(directory, stored_shape, options, std::move(lock), std::move(db));
+    auto writer = std::make_unique<Writer>(directory, stored_shape, options, held, std::move(db));
     S3ATTN_CHECK(writer->start());
+    lock = std::move(held);
     return std::unique_ptr<StoreWriter>(std::move(writer));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& directory,
-                                                       const Fingerprint& fingerprint,
-                                                       const StoreShape& shape,
-                                                       const WriterOptions& options) {
+Result<std::unique_ptr<StoreWriter>> open_writer(const std::string& directory,
+                                                 const Fingerprint& fingerprint,
+                                                 const StoreShape& shape,
+                                                 const WriterOptions& options,
+                                                 std::shared_ptr<WriterLock>& lock) {
     S3ATTN_CHECK(check_shape(shape));
     S3ATTN_CHECK(check_memory(shape, options));
     if (const Status status = check_store_directory(directory); !status.ok()) {
@@ -72,12 +77,26 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& direct
         const auto parent = std::filesystem::absolute(directory, error).parent_path();
         S3ATTN_CHECK(sync_directory(parent.string()));
     }
-    return open_locked(directory, &fingerprint, &shape, options);
+    return open_locked(directory, &fingerprint, &shape, options, lock);
+}
+
+Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& directory,
+                                                       const Fingerprint& fingerprint,
+                                                       const StoreShape& shape,
+                                                       const WriterOptions& options) {
+    std::shared_ptr<WriterLock> lock;
+    return open_writer(directory, fingerprint, shape, options, lock);
+}
+
+Result<std::unique_ptr<StoreWriter>> open_existing_writer(const std::string& directory,
+                                                          std::shared_ptr<WriterLock>& lock) {
+    S3ATTN_CHECK(check_store_directory(directory));
+    return open_locked(directory, nullptr, nullptr, WriterOptions(), lock);
 }
 
 Result<std::unique_ptr<StoreWriter>> open_existing_writer(const std::string& directory) {
-    S3ATTN_CHECK(check_store_directory(directory));
-    return open_locked(directory, nullptr, nullptr, WriterOptions());
+    std::shared_ptr<WriterLock> lock;
+    return open_existing_writer(directory, lock);
 }
 
 }  // namespace s3attn

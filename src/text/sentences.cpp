@@ -10,35 +10,61 @@
 #include <memory>
 #include <string>
 
+#include "text/languages.h"
 #include "text/whitespace.h"
 
 namespace s3attn {
 namespace {
 
+using text::detect_language;
 using text::space_run;
 using text::SpaceRun;
 using text::trim;
 using text::trim_end;
 
-// A name or a number follows these: a full stop behind them ends no sentence. Sorted, lower case.
+// A name or a number follows these: a full stop behind them ends no sentence. English, German,
+// French, Spanish, Italian, Dutch, Russian; none that is a common last word in another of them.
+// Sorted by bytes, lower case.
 constexpr auto kAbbreviations = std::to_array<std::string_view>(
-    {"abb",  "adm",  "al",   "approx", "art",  "bd",  "bzw",  "capt", "cf",   "chap", "cmdr",
-     "col",  "cpl",  "d.h",  "dr",     "dra",  "e.g", "ed",   "eds",  "eq",   "eqs",  "esp",
-     "fig",  "figs", "fr",   "gen",    "gov",  "hon", "hr",   "i.e",  "ibid", "lt",   "maj",
-     "mlle", "mm",   "mme",  "mr",     "mrs",  "ms",  "msgr", "mt",   "nr",   "op",   "p.ej",
-     "pp",   "pres", "prof", "ref",    "refs", "rep", "resp", "rev",  "sen",  "sgt",  "sig",
-     "sra",  "srta", "st",   "sta",    "ste",  "u.a", "usw",  "v",    "vgl",  "vs",   "z.b"});
+    {"abb",  "adm",  "al",   "allg", "approx", "aprox", "arq",  "art",    "av",      "avda",
+     "avv",  "bd",   "bijv", "blz",  "boul",   "bspw",  "bzw",  "cap",    "capt",    "cf",
+     "chap", "cmdr", "col",  "cpl",  "d.h",    "dgl",   "dhr",  "dipl",   "dott",    "dott.ssa",
+     "dr",   "dra",  "drs",  "dña",  "e.g",    "ecc",   "ed",   "eds",    "einschl", "env",
+     "eq",   "eqs",  "esp",  "evtl", "excma",  "excmo", "fig",  "figs",   "fr",      "gen",
+     "ggf",  "gov",  "gral", "hl",   "hll",    "hon",   "hr",   "i.d.r",  "i.e",     "ibid",
+     "ing",  "inkl", "lic",  "lt",   "m.e",    "maj",   "mevr", "mgr",    "mlle",    "mlles",
+     "mm",   "mme",  "mmes", "mr",   "mrs",    "ms",    "msgr", "mt",     "nr",      "o.a",
+     "o.g",  "op",   "p.ej", "p.ex", "pp",     "pres",  "prof", "ref",    "refs",    "rep",
+     "resp", "rev",  "s.o",  "s.u",  "sen",    "sgt",   "sig",  "sig.ra", "sigg",    "sog",
+     "sr",   "sra",  "sras", "sres", "srta",   "st",    "sta",  "ste",    "tél",     "u.a",
+     "u.u",  "ud",   "uds",  "usw",  "v",      "vd",    "vgl",  "vs",     "z.b",     "z.t",
+     "zw",   "zzgl", "éd",   "акад", "англ",   "ген",   "гл",   "гр",     "доц",     "им",
+     "кн",   "лат",  "напр", "нем",  "обл",    "оз",    "пер",  "пл",     "полк",    "просп",
+     "проф", "рис",  "св",   "см",   "ср",     "т.е",   "т.к",  "т.н",    "табл",    "тов",
+     "ул",   "франц"});
 static_assert(std::is_sorted(kAbbreviations.begin(), kAbbreviations.end()));
-// These only in front of a number ("No. 5", "Jan. 3").
+// These only in front of a number ("No. 5", "Jan. 3", "S. 12", "стр. 7").
 constexpr auto kBeforeNumbers = std::to_array<std::string_view>(
-    {"apr", "aug", "ca",  "ch",  "dec", "feb", "jan", "jul", "jun", "mar",
-     "no",  "nos", "nov", "oct", "p",   "par", "s",   "sec", "sep", "vol"});
+    {"abs",  "apr",  "art",  "aug", "bl",   "ca",  "ch",   "dec", "dez", "feb", "jan", "jul",
+     "juli", "jun",  "juni", "kap", "mar",  "no",  "nos",  "nov", "núm", "oct", "okt", "p",
+     "par",  "pág",  "págs", "s",   "sec",  "sep", "sept", "tel", "tél", "vol", "гл",  "д",
+     "кв",   "корп", "ок",   "п",   "разд", "род", "с",    "стр", "ум"});
 static_assert(std::is_sorted(kBeforeNumbers.begin(), kBeforeNumbers.end()));
+// Languages that write "the 3rd" as "3.": a number of up to three digits ends no sentence in them.
+constexpr auto kOrdinalStop = std::to_array<std::string_view>(
+    {"cs", "da", "de", "et", "fi", "hr", "hu", "is", "lv", "nb", "no", "sk", "sl", "sr", "tr"});
+static_assert(std::is_sorted(kOrdinalStop.begin(), kOrdinalStop.end()));
 
-std::string lower_ascii(std::string_view word) {
-    std::string lower(word);
-    for (char& c : lower) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+std::string lower_case(std::string_view word) {
+    std::string lower;
+    size_t at = 0;
+    while (at < word.size()) {
+        UChar32 c = 0;
+        U8_NEXT_OR_FFFD(word.data(), at, word.size(), c);
+        std::array<uint8_t, U8_MAX_LENGTH> bytes{};
+        size_t n = 0;
+        U8_APPEND_UNSAFE(bytes.data(), n, u_tolower(c));
+        lower.append(reinterpret_cast<const char*>(bytes.data()), n);
     }
     return lower;
 }
@@ -65,11 +91,40 @@ bool is_initial(std::string_view word) {  // "J", "J.R"
     return i == word.size() && u_isupper(c) && c != 'I';
 }
 
-bool goes_on(std::string_view sentence, std::string_view next) {
+// What is asked of the whole text, found out when it matters: detection costs more than cutting.
+class TextLanguage {
+  public:
+    explicit TextLanguage(std::string_view text) : text_(text) {}
+    const std::string& code() {
+        if (!known_) code_ = detect_language(text_);
+        known_ = true;
+        return code_;
+    }
+
+  private:
+    std::string_view text_;
+    std::string code_;
+    bool known_ = false;
+};
+
+bool is_ordinal(std::string_view sentence, std::string_view word, TextLanguage& language) {
+    if (word.empty() || word.size() > 3 || word.size() + 1 == sentence.size()) return false;
+    if (word.find_first_not_of("0123456789") != std::string_view::npos) return false;
+    // "S. 12." counts something.
+    const std::string_view before = trim_end(sentence.substr(0, sentence.size() - word.size() - 1));
+    if (before.ends_with('.')) return false;
+    return std::binary_search(kOrdinalStop.begin(), kOrdinalStop.end(), language.code());
+}
+
+bool goes_on(std::string_view sentence, std::string_view next, TextLanguage& language) {
+    constexpr size_t kLongest = 14;  // bytes
     const std::string_view word = word_before_stop(sentence);
-    if (word.empty() || word.size() > 8) return false;
+    if (word.empty() || word.size() > kLongest) return false;
     if (is_initial(word)) return true;
-    const std::string lower = lower_ascii(word);
+    // "z. B.", "d. h.": one letter, and another with a stop.
+    if (word.size() == 1 && next.size() > 1 && next[1] == '.') return true;
+    if (is_ordinal(sentence, word, language)) return true;
+    const std::string lower = lower_case(word);
     const bool digit = !next.empty() && next.front() >= '0' && next.front() <= '9';
     return std::binary_search(kAbbreviations.begin(), kAbbreviations.end(), lower) ||
            (digit && std::binary_search(kBeforeNumbers.begin(), kBeforeNumbers.end(), lower));
@@ -147,6 +202,7 @@ std::vector<std::pair<size_t, size_t>> split_sentences(std::string_view text) {
     // ICU counts in 32 bits; nobody asks for a sentence of more than a gigabyte.
     constexpr size_t kMost = 1u << 30;
     std::vector<std::pair<size_t, size_t>> sentences;
+    TextLanguage language(text);
     size_t base = 0;
     while (base < text.size()) {
         const std::string_view part =
@@ -162,7 +218,7 @@ std::vector<std::pair<size_t, size_t>> split_sentences(std::string_view text) {
                 more &&
                 space_run(part.substr(begin + trim_end(part.substr(begin, ends[i] - begin)).size()))
                         .breaks > 1;
-            if (more && !blank_line && goes_on(sentence, after)) continue;
+            if (more && !blank_line && goes_on(sentence, after, language)) continue;
             if (!sentence.empty()) {
                 const size_t at = base + static_cast<size_t>(sentence.data() - part.data());
                 sentences.emplace_back(at, at + sentence.size());

@@ -5,7 +5,9 @@
 #include "adapter/device_encoder.h"
 #include "base/device_choice.h"
 #include "base/files.h"
+#include "base/guarded.h"
 #include "model/llama_model.h"
+#include "scan/open_scan.h"
 #include "train/context_stage.h"
 
 namespace s3attn {
@@ -16,7 +18,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMaxOwnFile = 16 << 20;
 
-// Files that somebody put beside an adapter: they stay when it is written again.
+}  // namespace
+
 Result<std::vector<std::pair<std::string, std::string>>> other_files(const std::string& directory) {
     std::vector<std::pair<std::string, std::string>> files;
     std::error_code error;
@@ -31,8 +34,6 @@ Result<std::vector<std::pair<std::string, std::string>>> other_files(const std::
     }
     return files;
 }
-
-}  // namespace
 
 Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOptions& options,
                                             Adapter& adapter, ProgressSink& sink,
@@ -55,8 +56,11 @@ Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOpt
     return report;
 }
 
-Result<ContextHeadReport> add_context_heads(const std::string& directory, const TrainOptions& given,
-                                            ProgressSink& sink, const CancelToken& cancel) {
+namespace {
+
+Result<ContextHeadReport> add_context_heads_now(const std::string& directory,
+                                                const TrainOptions& given, ProgressSink& sink,
+                                                const CancelToken& cancel) {
     TrainOptions options = given;
     if (options.context.heads == 0) {
         return make_error(ErrorCode::kInvalidArgument, "0 context heads to choose");
@@ -69,17 +73,20 @@ Result<ContextHeadReport> add_context_heads(const std::string& directory, const 
                choose_device(options.device, built_with_cuda(), cuda_status, llama_cuda_status));
     S3ATTN_TRY(Adapter adapter, load_adapter(directory));
     S3ATTN_TRY(const ModelInfo model, read_model_info(options.model));
-    if (model.file_hash != adapter.model_hash || model.n_layer != adapter.n_layer ||
-        model.n_head != adapter.n_head) {
-        return make_error(ErrorCode::kMismatch, "adapter '" + adapter.name +
-                                                    "' was made for model '" + adapter.model_name +
-                                                    "', not for " + options.model);
-    }
+    S3ATTN_CHECK(check_adapter(model, adapter));
+    adapter.model_identity = model.identity;  // adapters of older programs have none
     S3ATTN_TRY(const auto others, other_files(directory));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(ContextHeadReport report, fit_context_heads(corpus, options, adapter, sink, cancel));
     S3ATTN_CHECK(save_adapter(adapter, options.out.empty() ? directory : options.out, others));
     return report;
+}
+
+}  // namespace
+
+Result<ContextHeadReport> add_context_heads(const std::string& directory, const TrainOptions& given,
+                                            ProgressSink& sink, const CancelToken& cancel) {
+    return guarded([&] { return add_context_heads_now(directory, given, sink, cancel); });
 }
 
 }  // namespace s3attn

@@ -11,4 +11,7 @@ Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOpt
                                             Adapter& adapter, ProgressSink& sink,
                                             const CancelToken& cancel);
 
+// Files that somebody put beside an adapter: they stay when it is written again.
+Result<std::vector<std::pair<std::string, std::string>>> other_files(const std::string& directory);
+
 }  // namespace s3attn

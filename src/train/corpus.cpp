@@ -6,6 +6,7 @@
 
 #include "text/document_reader.h"
 #include "text/sentences.h"
+#include "text/word_cutter.h"
 #include "train/rng.h"
 
 namespace s3attn {
@@ -19,6 +20,35 @@ constexpr size_t kOtherPerFile = 400000;  // bytes of other text kept of a file
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 128;
+}
+
+// Of UTF-8 text: a letter beyond the two-byte ones, which all divide their words by spaces.
+bool may_be_unspaced(std::string_view text) {
+    return std::any_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) >= 0xE0; });
+}
+
+uint32_t unspaced_words(std::string_view text) {
+    thread_local text::WordCutter cutter;
+    uint32_t words = 0;
+    cutter.cut(text, [&words](const text::Word& word) {
+        words += word.script == text::Script::kUnspaced && !word.again;
+        return true;
+    });
+    return words;
+}
+
+// Whether the first sign is of a script without spaces, or a full-width mark of one.
+bool unspaced_sign(std::string_view text) {
+    const auto byte = [&](size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+    };
+    if (byte(0) < 0xE0) return false;
+    if (byte(0) >= 0xF0) return byte(0) == 0xF0 && byte(1) >= 0xA0;  // rare Chinese characters
+    const uint32_t c = (byte(0) & 0x0Fu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
+    return (c >= 0x0E00 && c < 0x0F00) || (c >= 0x1000 && c < 0x10A0) ||
+           (c >= 0x1780 && c < 0x1800) || (c >= 0x2E80 && c < 0xA000) ||
+           (c >= 0xF900 && c < 0xFB00) || (c >= 0xFF00 && c < 0xFFF0);
 }
 
 std::string collapse_spaces(std::string_view text) {
@@ -56,8 +86,9 @@ void add_paragraph(const std::string& text, std::vector<std::string>& out) {
     }
     std::string block;
     for (const auto& [begin, end] : split_sentences(text)) {
-        if (!block.empty()) block += ' ';
-        block.append(text, begin, end - begin);
+        const std::string_view sentence = std::string_view(text).substr(begin, end - begin);
+        if (!block.empty() && !joined_without_space(block, sentence)) block += ' ';
+        block += sentence;
         const uint32_t n = count_words(block);
         if (n < kBlockWords) continue;
         if (n <= kMaxWords) out.push_back(block);
@@ -183,13 +214,32 @@ Status read_file_into(const std::string& path, Corpus& corpus, Collector& collec
 
 uint32_t count_words(std::string_view text) {
     uint32_t words = 0;
-    bool inside = false;
-    for (char c : text) {
-        const bool space = is_space(c);
-        words += !space && !inside;
-        inside = !space;
+    for (size_t at = 0; at < text.size();) {
+        size_t end = at;
+        while (end < text.size() && !is_space(text[end])) ++end;
+        const std::string_view run = text.substr(at, end - at);
+        if (!run.empty()) words += may_be_unspaced(run) ? std::max(1u, unspaced_words(run)) : 1;
+        at = end + 1;
     }
     return words;
+}
+
+std::string with_spaces_between_words(std::string_view text) {
+    if (!may_be_unspaced(text)) return std::string(text);
+    thread_local text::WordCutter cutter;
+    std::string out;
+    cutter.cut(text, [&](const text::Word& word) {
+        if (!word.again) out.append(out.empty() ? "" : " ").append(word.form);
+        return true;
+    });
+    return out;
+}
+
+bool joined_without_space(std::string_view before, std::string_view after) {
+    if (before.empty() || after.empty()) return false;
+    size_t last = before.size() - 1;
+    while (last > 0 && (static_cast<unsigned char>(before[last]) & 0xC0) == 0x80) --last;
+    return unspaced_sign(before.substr(last)) && unspaced_sign(after);
 }
 
 std::string join_spaced_punctuation(std::string_view text) {
@@ -231,7 +281,7 @@ std::vector<std::string> prose_paragraphs(std::string_view unit) {
             flush();
             add_paragraph(line, out);
         } else {
-            if (!joined.empty()) joined += ' ';
+            if (!joined.empty() && !joined_without_space(joined, line)) joined += ' ';
             joined += line;
         }
     }
@@ -293,8 +343,12 @@ std::vector<ClozePair> make_cloze_pairs(const std::vector<std::string>& paragrap
                 pair.question = paragraph.substr(begin, end - begin);
                 continue;
             }
-            if (!pair.paragraph.empty()) pair.paragraph += ' ';
-            pair.paragraph.append(paragraph, begin, end - begin);
+            const std::string_view sentence =
+                std::string_view(paragraph).substr(begin, end - begin);
+            if (!pair.paragraph.empty() && !joined_without_space(pair.paragraph, sentence)) {
+                pair.paragraph += ' ';
+            }
+            pair.paragraph += sentence;
         }
         pairs.push_back(std::move(pair));
     }

@@ -37,7 +37,14 @@ Result<Corpus> read_corpus(const std::vector<std::string>& paths, uint64_t seed,
 std::string join_spaced_punctuation(std::string_view text);
 // Cuts the text of one unit of a document into prose paragraphs.
 std::vector<std::string> prose_paragraphs(std::string_view unit);
+// What white space divides; where a script is written without it (Chinese, Japanese, Thai ...),
+// what ICU's dictionaries do.
 uint32_t count_words(std::string_view text);
+// A text for a word index that looks for spaces: scripts without them as ICU's words with spaces
+// between. Other text comes back unchanged.
+std::string with_spaces_between_words(std::string_view text);
+// Whether no space belongs between a text that ends so and one that begins so.
+bool joined_without_space(std::string_view before, std::string_view after);
 
 struct ClozePair {
     std::string question;   // a sentence ...

@@ -56,7 +56,7 @@ class WordIndex {
         for (size_t i = 0; i < pairs.size(); ++i) {
             sqlite3_reset(insert.get());
             sqlite3_bind_int64(insert.get(), 1, static_cast<int64_t>(i));
-            bind(insert.get(), 2, pairs[i].paragraph);
+            bind(insert.get(), 2, with_spaces_between_words(pairs[i].paragraph));
             if (sqlite3_step(insert.get()) != SQLITE_DONE) return failed();
         }
         S3ATTN_CHECK(run("COMMIT"));
@@ -72,7 +72,7 @@ class WordIndex {
     // The best paragraphs for the rare words of a question.
     Result<std::vector<uint32_t>> best(const std::string& question, size_t n) {
         std::string query;
-        for (const std::string& word : words_of(question)) {
+        for (const std::string& word : words_of(with_spaces_between_words(question))) {
             S3ATTN_TRY(const bool rare, is_rare(word));
             if (rare) query += (query.empty() ? "\"" : " OR \"") + word + "\"";
         }

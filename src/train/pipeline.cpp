@@ -1,14 +1,19 @@
 #include "train/pipeline.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <set>
 
 #include "train/heat_map.h"
 #include "train/pipeline_parts.h"
+#include "train/sae_measure.h"
 
 namespace s3attn {
 namespace {
+
+constexpr uint32_t kFewestKeys = 100;
 
 Error invalid(const std::string& message) {
     return make_error(ErrorCode::kInvalidArgument, message);
@@ -27,13 +32,57 @@ Status check_heads_exist(const TrainOptions& options, const ModelInfo& model) {
         if (!seen.insert({id.layer, id.query_head}).second)
             return invalid(name + " is named twice");
     }
+    for (const HeadId& id : options.heads) {
+        if (options.max_layer < 0 || id.layer <= static_cast<uint32_t>(options.max_layer)) continue;
+        return invalid("head " + std::to_string(id.layer) + ":" + std::to_string(id.query_head) +
+                       " (--heads) is deeper than layer " + std::to_string(options.max_layer) +
+                       " (--max-layer): leave one of the two out");
+    }
     if (options.max_layer != kAllLayers &&
         options.max_layer >= static_cast<int32_t>(model.n_layer)) {
         return invalid("max layer " + std::to_string(options.max_layer) + ": " + model.name +
                        " has layers 0 to " + std::to_string(model.n_layer - 1) +
                        "; 'all' looks at all of them");
     }
+    const uint32_t deepest = deepest_wanted_layer(options, model);
+    const uint32_t there = (deepest + 1) * model.n_head;
+    if (options.heads.empty() && options.n_heads > there) {
+        return invalid(std::to_string(options.n_heads) +
+                       " heads are to be chosen (--n-heads), and "
+                       "layers 0 to " +
+                       std::to_string(deepest) + " of " + model.name + " have " +
+                       std::to_string(there) + ": choose fewer, or look deeper (--max-layer)");
+    }
     return {};
+}
+
+// An adapter that these are true of is written all the same: whoever reads it should know.
+std::vector<std::string> doubts(const TrainReport& report, const Calibration& trained,
+                                uint32_t held_out) {
+    std::vector<std::string> found;
+    const auto number = [](double value) {
+        char text[32];
+        std::snprintf(text, sizeof text, "%.3f", value);
+        return std::string(text);
+    };
+    for (const SaeReport& sae : report.saes) {
+        if (sae.fvu < 1) continue;
+        found.push_back("the autoencoder of layer " + std::to_string(sae.layer) + ", KV head " +
+                        std::to_string(sae.kv_head) +
+                        " rebuilds keys worse than their mean does "
+                        "(FVU " +
+                        number(sae.fvu) +
+                        "): more --sae-steps or --sae-tokens, or fewer "
+                        "--latents");
+    }
+    const double n = std::max(1u, trained.recall.questions);
+    const double chance = std::min(1.0, 10.0 / std::max(1u, held_out));
+    if (trained.recall.at_10 <= chance + 2 * std::sqrt(chance * (1 - chance) / n)) {
+        found.push_back("with its codes the adapter finds no more than chance would: R@10 " +
+                        number(trained.recall.at_10) + " of " + std::to_string(held_out) +
+                        " paragraphs, chance " + number(chance));
+    }
+    return found;
 }
 
 }  // namespace
@@ -56,6 +105,17 @@ Status check_without_output(const TrainOptions& options) {
     if (options.heads.empty() && options.n_heads == 0) return invalid("0 heads to choose");
     if (options.sae_steps == 0) return invalid("0 steps for the autoencoders");
     if (options.chunk_tokens == 0) return invalid("chunks of 0 tokens");
+    if (options.sae_tokens < kFewestKeys) {
+        return invalid("at most " + std::to_string(options.sae_tokens) +
+                       " keys to train autoencoders on (--sae-tokens): at least " +
+                       std::to_string(kFewestKeys) + " are needed");
+    }
+    if (options.sae_dir.empty() && training_rows(options.sae_tokens) < options.latents) {
+        return invalid("at most " + std::to_string(options.sae_tokens) +
+                       " keys (--sae-tokens) are too few for " + std::to_string(options.latents) +
+                       " features (--latents): one in twenty is held out, and there must be a key "
+                       "for each feature");
+    }
     if (options.out.empty()) return {};
     std::error_code error;
     const std::filesystem::path out(options.out);
@@ -110,10 +170,16 @@ Result<TrainedAdapter> finish_adapter(TrainContext& context, const TrainOptions&
     result.adapter = std::move(adapter);
     S3ATTN_TRY(const QuerySide query, fit_query_side(context, corpus, prepared, result.adapter));
     clock.end("query side and calibration");
+    if (!context.options.dump.empty()) {
+        S3ATTN_CHECK(write_dump(context, result.adapter, prepared.held_out));
+    }
     TrainReport& report = result.report;
     describe_heads(context, prepared.chosen, report);
+    report.sae_keys = prepared.rows.text.counts;
     report.saes = std::move(saes);
     report.recall_at_10 = query.trained.recall.at_10;
+    report.warnings = doubts(report, query.trained, prepared.cloze.n_held_out);
+    for (const std::string& warning : report.warnings) context.sink.note("warning: " + warning);
     report.evidence_floor = result.adapter.evidence_floor;
     report.seconds = context.total_seconds();
     report.peak_rss_bytes = peak_rss_bytes();

@@ -78,12 +78,26 @@ Result<ChosenHeads> choose_heads(TrainContext& context, const ClozeSplit& cloze,
 // of questions written.
 Result<uint32_t> write_questions(TrainContext& context, ClozeSplit& cloze);
 
+// What the autoencoders are trained on, and the rest of what the query side needs.
+struct TrainingText {
+    // At most options.sae_tokens tokens, in the mixture that the corpus has: paragraphs of training
+    // pairs, further paragraphs, and other text (no more than a third), shuffled.
+    TokenText sae;
+    SaeKeyCounts counts;  // tokens of `sae` by kind
+    // Paragraphs of training pairs that are not, or not wholly, among them.
+    TokenText more;
+    std::vector<uint32_t> span_of;  // training pair -> its span in `sae`, or behind those in `more`
+};
+Result<TrainingText> training_text(const Corpus& corpus, const ClozeSplit& cloze,
+                                   const Tokenizer& tokenizer, const TrainOptions& options);
+
 // Keys and queries that are trained on.
 struct TrainingRows {
-    TokenText text;                 // shuffled paragraphs and other text
-    std::vector<uint32_t> span_of;  // cloze question -> its paragraph's span in `text`
+    TrainingText text;
     TokenText questions;
-    RowStore keys, queries;
+    RowStore keys;       // of text.sae: all that the key side depends on
+    RowStore more_keys;  // of text.more; empty where the query side is not trained
+    RowStore queries;
 };
 Result<TrainingRows> capture_training_rows(TrainContext& context, const Corpus& corpus,
                                            const ClozeSplit& cloze, const ChosenHeads& chosen);
@@ -133,6 +147,9 @@ struct QuerySide {
 // Consumes the training keys.
 Result<QuerySide> fit_query_side(TrainContext& context, const Corpus& corpus, Prepared& prepared,
                                  Adapter& adapter);
+
+// Writes options.dump; docs/formats/adapter.md describes it.
+Status write_dump(const TrainContext& context, const Adapter& adapter, const HeldOut& held_out);
 
 std::string training_record(const TrainContext& context, const TrainOptions& options,
                             const Corpus& corpus, const Prepared& prepared, const QuerySide& query,

@@ -160,7 +160,13 @@ std::string training_record(const TrainContext& context, const TrainOptions& opt
     record["paragraphs"] = corpus.paragraphs.size();
     record["cloze_pairs"] = prepared.cloze.pairs.size();
     record["held_out_pairs"] = prepared.cloze.n_held_out;
-    record["sae_tokens"] = prepared.rows.text.ids.size();
+    const SaeKeyCounts& keys = prepared.rows.text.counts;
+    record["warnings"] = report.warnings;
+    record["sae_tokens"] = keys.total();
+    record["sae_keys"] = {{"paragraphs_of_pairs", keys.pairs},
+                          {"other_paragraphs", keys.paragraphs},
+                          {"other_text", keys.other}};
+    record["pair_tokens_beside_them"] = prepared.rows.text.more.ids.size();
     record["selection"] = selection_json(report, prepared.chosen.selection);
     record["frequency_edges"] = kFrequencyEdges;
     for (const SaeReport& sae : report.saes) record["saes"].push_back(sae_json(sae));

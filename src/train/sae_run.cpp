@@ -117,7 +117,7 @@ Result<std::unique_ptr<Stepper>> make_stepper(SaeWeights initial, const SaeOptio
 class KeyBatches {
   public:
     KeyBatches(const HalfRows& keys, const std::vector<float>& mean, size_t n_train,
-            const SaeOptions& options, ThreadPool& pool)
+               const SaeOptions& options, ThreadPool& pool)
         : keys_(keys), mean_(mean), n_train_(n_train), pool_(pool), rng_(options.seed) {
         values_.resize(static_cast<size_t>(options.batch) * keys.d());
         rows_.resize(options.batch);
@@ -157,7 +157,7 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
         return make_error(ErrorCode::kInvalidArgument,
                           "too few keys for a dictionary of " + std::to_string(options.latents) +
                               " latents: " + std::to_string(keys.size()) +
-                              " tokens captured; give a larger corpus or fewer latents");
+                              " keys; give a larger corpus, more --sae-tokens or fewer --latents");
     }
     S3ATTN_TRY(const auto trainer,
                make_stepper(initial_weights(keys, mean, n_train, options), options, pool));

@@ -10,53 +10,6 @@
 namespace s3attn {
 namespace {
 
-// Text for the SAEs: the trained-on cloze paragraphs, then more paragraphs and other text, until
-// there are enough tokens. Other text gets at most a third.
-struct MixedText {
-    std::vector<std::string> texts;
-    std::vector<uint32_t> at;  // cloze question -> index into texts
-};
-
-MixedText mix_text(const Corpus& corpus, const ClozeSplit& cloze, const Tokenizer& tokenizer,
-                   const TrainOptions& options, Status& status) {
-    std::vector<std::string> texts;
-    uint64_t tokens = 0;
-    const auto add = [&](const std::string& text) {
-        auto n = tokenizer.count(text);
-        if (!n.ok()) {
-            status = n.error();
-            return;
-        }
-        tokens += *n;
-        texts.push_back(text);
-    };
-    const size_t n_questions = cloze.pairs.size() - cloze.n_held_out;
-    for (size_t i = 0; i < n_questions; ++i) {
-        add(cloze.pairs[cloze.n_held_out + i].paragraph + "\n\n");
-    }
-    const uint64_t wanted = options.sae_tokens;
-    const uint64_t other_end = std::min<uint64_t>(wanted, tokens + wanted / 3);
-    for (size_t i = 0; i < corpus.other.size() && tokens < other_end && status.ok(); ++i) {
-        add(corpus.other[i] + "\n\n");
-    }
-    // Paragraphs are used in order, so those behind the last pair are new.
-    for (size_t i = corpus.paragraphs.size(); i > cloze.pairs.size() && tokens < wanted; --i) {
-        if (!status.ok()) break;
-        add(corpus.paragraphs[i - 1] + "\n\n");
-    }
-    std::vector<uint32_t> order(texts.size());
-    for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-    Rng rng(options.seed ^ 0x717u);
-    rng.shuffle(order);
-    MixedText mixed;
-    mixed.at.resize(n_questions);
-    for (uint32_t i = 0; i < order.size(); ++i) {
-        mixed.texts.push_back(std::move(texts[order[i]]));
-        if (order[i] < n_questions) mixed.at[order[i]] = i;
-    }
-    return mixed;
-}
-
 std::vector<float> unit_queries(const HalfRows& rows, const std::vector<float>& mean) {
     std::vector<float> out(rows.size() * rows.d());
     read_unit(rows, 0, rows.size(), mean, out.data());
@@ -65,8 +18,14 @@ std::vector<float> unit_queries(const HalfRows& rows, const std::vector<float>& 
 
 RetrievalSet training_set(const TrainingRows& rows) {
     RetrievalSet set;
-    for (uint32_t q = 0; q < rows.span_of.size(); ++q) {
-        set.units.push_back(rows.text.spans[rows.span_of[q]]);
+    const TrainingText& text = rows.text;
+    const auto first = static_cast<uint32_t>(text.sae.spans.size());
+    const auto shift = static_cast<uint32_t>(text.sae.ids.size());
+    for (uint32_t q = 0; q < text.span_of.size(); ++q) {
+        const uint32_t at = text.span_of[q];
+        TokenSpan span = at < first ? text.sae.spans[at] : text.more.spans[at - first];
+        if (at >= first) span = {span.begin + shift, span.end + shift};
+        set.units.push_back(span);
         set.gold.push_back({q});
     }
     set.questions = rows.questions.spans;
@@ -91,18 +50,18 @@ Result<TrainingRows> capture_training_rows(TrainContext& context, const Corpus& 
                                            const ClozeSplit& cloze, const ChosenHeads& chosen) {
     const Tokenizer& tokenizer = context.scanner.tokenizer();
     TrainingRows rows;
-    Status status;
-    MixedText mixed = mix_text(corpus, cloze, tokenizer, context.options, status);
-    S3ATTN_CHECK(status);
-    rows.span_of = std::move(mixed.at);
-    S3ATTN_TRY(rows.text, tokenize_texts(tokenizer, mixed.texts));
+    S3ATTN_TRY(rows.text, training_text(corpus, cloze, tokenizer, context.options));
     std::vector<std::string> questions;
     for (size_t i = cloze.n_held_out; i < cloze.pairs.size(); ++i) {
         questions.push_back(cloze.pairs[i].question);
     }
     S3ATTN_TRY(rows.questions, tokenize_texts(tokenizer, questions));
-    S3ATTN_CHECK(context.rows_of(rows.text, chosen.slots, Projection::kKey, {"scan corpus", "keys"},
-                                 rows.keys));
+    S3ATTN_CHECK(context.rows_of(rows.text.sae, chosen.slots, Projection::kKey,
+                                 {"scan corpus", "keys"}, rows.keys));
+    if (context.options.query_steps > 0) {
+        S3ATTN_CHECK(context.rows_of(rows.text.more, chosen.slots, Projection::kKey,
+                                     {"scan the other pairs", "pair-keys"}, rows.more_keys));
+    }
     S3ATTN_CHECK(context.rows_of(rows.questions, chosen.as_keys(), Projection::kQuery,
                                  {"scan questions", "queries"}, rows.queries));
     return rows;
@@ -135,8 +94,11 @@ RetrievalSet coded_training_set(TrainContext& context, TrainingRows& rows, const
     set.d = adapter.d_head;
     for (uint32_t s = 0; s < adapter.slots.size(); ++s) {
         const HeadKey key{adapter.slots[s].layer, adapter.slots[s].kv_head};
-        set.keys.push_back(rebuild_keys(adapter, s, rows.keys.at(key), context.pool.size()));
+        HalfRows keys = rebuild_keys(adapter, s, rows.keys.at(key), context.pool.size());
+        keys.append(rebuild_keys(adapter, s, rows.more_keys.at(key), context.pool.size()));
+        set.keys.push_back(std::move(keys));
         rows.keys.erase(key);
+        rows.more_keys.erase(key);
     }
     for (const QueryHead& head : adapter.heads) {
         set.heads.push_back({head.slot, unit_queries(rows.queries.at({head.layer, head.query_head}),

@@ -335,6 +335,12 @@ Result<ChosenHeads> choose_heads(TrainContext& context, const ClozeSplit& cloze,
     }
     S3ATTN_CHECK(draw_heat_map(context, chosen));
     S3ATTN_CHECK(retrieves);
+    if (chosen.heads.size() < heads_wanted(context.options)) {
+        context.sink.note("warning: " + std::to_string(heads_wanted(context.options)) +
+                          " heads were asked for and " + std::to_string(chosen.heads.size()) +
+                          " are there at layer " + std::to_string(chosen.deepest) +
+                          " or before it");
+    }
     chosen.slots = kv_heads_of(chosen.as_keys(), context.group());
     for (const HeadKey& slot : chosen.slots) {
         if (const auto it = keys.find(slot); it != keys.end()) {

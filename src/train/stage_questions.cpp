@@ -7,7 +7,7 @@
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kSaveEvery = 50;
+constexpr uint32_t kSaveEvery = 64;
 
 std::vector<std::string> questions_from(std::string_view bytes) {
     ByteReader in(bytes);
@@ -22,6 +22,12 @@ std::string to_bytes(const std::vector<std::string>& questions) {
     out.number(static_cast<uint32_t>(questions.size()));
     for (const std::string& question : questions) out.text(question);
     return out.bytes();
+}
+
+std::vector<QuestionTask> tasks_of(std::span<const ClozePair> pairs) {
+    std::vector<std::string> paragraphs;
+    for (const ClozePair& pair : pairs) paragraphs.push_back(pair.paragraph);
+    return question_tasks(paragraphs);
 }
 
 }  // namespace
@@ -45,17 +51,18 @@ Result<uint32_t> write_questions(TrainContext& context, ClozeSplit& cloze) {
         questions = questions_from(*bytes);
     }
     questions.resize(std::min(questions.size(), n));
+    const std::vector<QuestionTask> tasks = tasks_of(pairs.first(n));
     while (questions.size() < n) {
         if (context.cancel.cancelled()) {
             return make_error(ErrorCode::kCancelled, "training was cancelled; nothing was saved");
         }
         context.sink.update(
             {"write questions", std::string(), questions.size(), n, "questions", 0});
-        S3ATTN_TRY(std::string question, context.writer(pairs[questions.size()].paragraph));
-        questions.push_back(std::move(question));
-        if (questions.size() % kSaveEvery == 0 || questions.size() == n) {
-            S3ATTN_CHECK(context.checkpoints.save("questions", origin, to_bytes(questions)));
-        }
+        const size_t some = std::min<size_t>(kSaveEvery, n - questions.size());
+        S3ATTN_TRY(const std::vector<std::string> more,
+                   context.writer(std::span(tasks).subspan(questions.size(), some)));
+        questions.insert(questions.end(), more.begin(), more.end());
+        S3ATTN_CHECK(context.checkpoints.save("questions", origin, to_bytes(questions)));
     }
     uint32_t written = 0;
     for (size_t i = 0; i < n; ++i) {

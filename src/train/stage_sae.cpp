@@ -24,6 +24,7 @@ std::vector<float> joint_mean(const HalfRows& a, const HalfRows& b) {
 void describe_model(const ModelInfo& model, const TrainOptions& options, Adapter& adapter) {
     adapter.model_name = model.name;
     adapter.model_hash = model.file_hash;
+    adapter.model_identity = model.identity;
     adapter.tokenizer_hash = model.tokenizer_hash;
     adapter.architecture = model.architecture;
     adapter.n_layer = model.n_layer;

@@ -1,6 +1,7 @@
 // Several dictionaries on the same heads and keys.
 #include <algorithm>
 
+#include "train/bootstrap.h"
 #include "train/coded_keys.h"
 #include "train/pipeline_parts.h"
 
@@ -22,11 +23,39 @@ std::vector<TrainOptions> combinations(const TrainOptions& options, const SweepO
     return all;
 }
 
-// The questions that training does not judge by, as fit_query_side() reports them.
-Recall reported_recall(const RetrievalSet& set, ThreadPool& pool) {
+// Of the questions that training does not judge by, as fit_query_side() reports them: the recall,
+// and each question's mean of R@5, R@10 and R@20.
+struct Reported {
+    Recall recall;
+    std::vector<double> of_question;
+};
+Reported reported_recall(const RetrievalSet& set, ThreadPool& pool) {
     const std::vector<QueryHeadParams> untrained(set.heads.size(), identity_params(set.d));
     const uint32_t n = static_cast<uint32_t>(set.questions.size());
-    return recall_of(set, untrained, std::min(n / 2, 300u), n, pool);
+    Reported out;
+    Recall sums;
+    score_questions(set, untrained, std::min(n / 2, 300u), n, pool,
+                    [&](uint32_t q, std::span<const float> mass, std::span<const float>) {
+                        Recall own;
+                        add_recall(mass, set.gold[q], own);
+                        add_recall(mass, set.gold[q], sums);
+                        out.of_question.push_back(own.mean());
+                    });
+    out.recall = finished(sums);
+    return out;
+}
+
+MeanInterval as_mean(const Interval& interval) {
+    return {interval.mean, interval.low, interval.high};
+}
+
+void add_intervals(const std::vector<std::vector<double>>& values, uint64_t seed,
+                   SweepReport& report) {
+    for (size_t i = 0; i < report.rows.size(); ++i) {
+        report.rows[i].recall = as_mean(bootstrap_mean(values[i], seed));
+        report.rows[i].to_best =
+            as_mean(bootstrap_difference(values[i], values[report.best], seed));
+    }
 }
 
 SweepRow row_of(const TrainOptions& options, const std::vector<SaeReport>& saes) {
@@ -61,7 +90,7 @@ Recall3 exact_recall(const Adapter& adapter, const HeldOut& held_out, ThreadPool
         const KeySlot& slot = adapter.slots[s];
         set.keys[s] = exact_keys(slot.mean_key, held_out.keys.at({slot.layer, slot.kv_head}));
     }
-    const Recall recall = reported_recall(set, pool);
+    const Recall recall = reported_recall(set, pool).recall;
     return {recall.at_5, recall.at_10, recall.at_20};
 }
 
@@ -92,6 +121,7 @@ Result<SweepResult> run_sweep(Scanner& scanner, const Corpus& corpus, const Trai
     SweepReport& report = result.report;
     Adapter best;
     std::vector<SaeReport> best_saes;
+    std::vector<std::vector<double>> values;  // recall of each row's questions
     for (size_t i = 0; i < all.size(); ++i) {
         sink.note("sweep " + std::to_string(i + 1) + " of " + std::to_string(all.size()) +
                   ": latents " + std::to_string(all[i].latents) + ", k " +
@@ -102,8 +132,10 @@ Result<SweepResult> run_sweep(Scanner& scanner, const Corpus& corpus, const Trai
         S3ATTN_CHECK(fit_key_side(context, all[i], prepared.chosen, prepared.rows,
                                   prepared.held_out, adapter, saes));
         SweepRow row = row_of(all[i], saes);
-        const Recall recall = reported_recall(
+        Reported reported = reported_recall(
             held_out_set(adapter, prepared.held_out, context.pool.size()), context.pool);
+        const Recall recall = reported.recall;
+        values.push_back(std::move(reported.of_question));
         row.recall_at_5 = recall.at_5;
         row.recall_at_10 = recall.at_10;
         row.recall_at_20 = recall.at_20;
@@ -118,6 +150,7 @@ Result<SweepResult> run_sweep(Scanner& scanner, const Corpus& corpus, const Trai
     }
     clock.end("train SAEs");
     report.best = best_row(report.rows);
+    add_intervals(values, options.seed, report);
     describe_heads(context, prepared.chosen, report.train);
     report.train.seconds = context.total_seconds();
     report.train.peak_rss_bytes = peak_rss_bytes();

@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "adapter/adapter.h"
+#include "base/guarded.h"
 #include "model/reader.h"
 #include "scan/open_scan.h"
 #include "train/checkpoint.h"
@@ -72,42 +74,64 @@ Result<TrainOptions> with_work(TrainOptions options, ProgressSink& sink) {
     return options;
 }
 
-// The model (or options.question_model) as the writer of questions; opened at the first one.
+Result<std::string> write_question(LocalReader& reader, const QuestionTask& task) {
+    GenerateOptions generate;
+    generate.max_tokens = 48;
+    std::string reply;
+    const std::vector<ChatTurn> messages{{"user", question_prompt(task)}};
+    S3ATTN_TRY(const GenerateResult result,
+               reader.chat(messages, generate, [&](std::string_view piece) {
+                   reply += piece;
+                   return question_in(reply).empty();
+               }));
+    static_cast<void>(result);
+    return question_in(reply);
+}
+
+// The model (or options.question_model) as the writer of questions; opened at the first one. A card
+// is idle most of the time while one question is written, so there several are at once.
 QuestionWriter model_writer(const TrainOptions& options) {
-    auto reader = std::make_shared<std::unique_ptr<LocalReader>>();
-    return [&options, reader](const std::string& paragraph) -> Result<std::string> {
-        if (!*reader) {
+    constexpr size_t kOnDevice = 8;
+    auto readers = std::make_shared<std::vector<std::unique_ptr<LocalReader>>>();
+    return [&options,
+            readers](std::span<const QuestionTask> tasks) -> Result<std::vector<std::string>> {
+        const size_t wanted = options.device == Device::kCuda ? kOnDevice : 1;
+        while (readers->size() < wanted) {
             LocalReaderOptions open;
             open.model_path =
                 options.question_model.empty() ? options.model : options.question_model;
-            open.threads = options.threads;
-            open.context_tokens = 1024;
+            open.threads = wanted > 1 ? 1 : options.threads;
+            open.context_tokens = 2048;
             open.device = options.device;
-            S3ATTN_TRY(*reader, open_llama_reader(open));
+            S3ATTN_TRY(auto reader, open_llama_reader(open));
+            readers->push_back(std::move(reader));
         }
-        GenerateOptions generate;
-        generate.max_tokens = 48;
-        std::string reply;
-        const std::vector<ChatTurn> messages{{"user", question_prompt(paragraph)}};
-        S3ATTN_TRY(const GenerateResult result,
-                   (*reader)->chat(messages, generate, [&](std::string_view piece) {
-                       reply += piece;
-                       return piece.find('?') == std::string_view::npos;
-                   }));
-        static_cast<void>(result);
-        return question_in(reply);
+        std::vector<std::string> questions(tasks.size());
+        std::vector<Status> failed(readers->size());
+        std::vector<std::thread> threads;
+        for (size_t r = 0; r < readers->size(); ++r) {
+            threads.emplace_back([&, r] {
+                for (size_t i = r; i < tasks.size() && failed[r].ok(); i += readers->size()) {
+                    auto question = write_question(*(*readers)[r], tasks[i]);
+                    if (question.ok())
+                        questions[i] = std::move(*question);
+                    else
+                        failed[r] = question.error();
+                }
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        for (const Status& status : failed) S3ATTN_CHECK(status);
+        return questions;
     };
 }
 
-}  // namespace
-
-Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
-                                  const CancelToken& cancel) {
+Result<TrainReport> train_adapter_now(const TrainOptions& given, ProgressSink& sink,
+                                      const CancelToken& cancel) {
     if (given.out.empty()) S3ATTN_CHECK(check_train_options(given));  // says so
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
-    S3ATTN_TRY(std::unique_ptr<Scanner> scanner,
-               open_training_scanner(options, sink, cancel));
+    S3ATTN_TRY(std::unique_ptr<Scanner> scanner, open_training_scanner(options, sink, cancel));
     auto trained = run_training(*scanner, corpus, options, sink, cancel, model_writer(options));
     if (!trained.ok()) return explain(trained.error(), options);
     if (options.context.heads > 0) {
@@ -123,8 +147,8 @@ Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
     return trained->report;
 }
 
-Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions& sweep,
-                                   ProgressSink& sink, const CancelToken& cancel) {
+Result<SweepReport> sweep_training_now(const TrainOptions& given, const SweepOptions& sweep,
+                                       ProgressSink& sink, const CancelToken& cancel) {
     S3ATTN_TRY(const TrainOptions options, with_work(given, sink));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));
     S3ATTN_TRY(const std::unique_ptr<Scanner> scanner,
@@ -136,6 +160,18 @@ Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions
         remove_work(options, sink);
     }
     return std::move(swept->report);
+}
+
+}  // namespace
+
+Result<TrainReport> train_adapter(const TrainOptions& given, ProgressSink& sink,
+                                  const CancelToken& cancel) {
+    return guarded([&] { return train_adapter_now(given, sink, cancel); });
+}
+
+Result<SweepReport> sweep_training(const TrainOptions& given, const SweepOptions& sweep,
+                                   ProgressSink& sink, const CancelToken& cancel) {
+    return guarded([&] { return sweep_training_now(given, sweep, sink, cancel); });
 }
 
 }  // namespace s3attn

@@ -25,6 +25,7 @@ using ::testing::HasSubstr;
 void expect_equal(const Adapter& a, const Adapter& b) {
     EXPECT_EQ(a.model_name, b.model_name);
     EXPECT_EQ(a.model_hash, b.model_hash);
+    EXPECT_EQ(a.model_identity, b.model_identity);
     EXPECT_EQ(a.tokenizer_hash, b.tokenizer_hash);
     EXPECT_EQ(a.architecture, b.architecture);
     EXPECT_EQ(std::tie(a.n_layer, a.n_head, a.n_head_kv, a.d_head, a.latents, a.k),
@@ -202,6 +203,12 @@ TEST_F(AdapterFile, NamesTheFieldThatIsMissingOrDiffers) {
     EXPECT_THAT(error_with(set("/heads/0/query_head", 5)), HasSubstr("'heads[0].query_head'"));
     EXPECT_THAT(error_with(set("/heads/0/mixture", 1)), HasSubstr("mixture"));
     EXPECT_THAT(error_with(set("/heads/0/temperature", 1e300)), HasSubstr("out of range"));
+    EXPECT_THAT(error_with(set("/heads/0/temperature", 0.001)),
+                AllOf(HasSubstr("heads[0].temperature is 0.001"), HasSubstr("0.1 to 1000")));
+    EXPECT_THAT(error_with(set("/heads/0/temperature", 1e6)), HasSubstr("temperature"));
+    EXPECT_THAT(error_with(set("/evidence_floor", -9e9)),
+                AllOf(HasSubstr("evidence_floor"), HasSubstr("-1 to 1")));
+    EXPECT_THAT(error_with(set("/evidence_floor", 1.5)), HasSubstr("evidence_floor"));
     EXPECT_THAT(error_with(set("/slots/0/layer", 12)), HasSubstr("'slots[0].layer' is 12"));
     EXPECT_THAT(error_with(set("/slots/0/layer", 3)), HasSubstr("files.sae_L3_H1/cfg.json"));
     EXPECT_THAT(error_with(set("/slots/0", "x")), HasSubstr("'slots[0].layer' is missing"));
@@ -280,16 +287,16 @@ TEST_F(AdapterFile, IsFoundByTheModelsHash) {
     fs::create_directory(directory_ / "unrelated");
 
     const std::vector<std::string> dirs = {directory_ / "nowhere", directory_.path()};
-    const auto found = find_adapter(dirs, "0123456789abcdef0123456789abcdef");
+    const auto found = find_adapter(dirs, "0123456789abcdef0123456789abcdef", "");
     ASSERT_TRUE(found.ok()) << found.error().message;
     EXPECT_EQ(*found, path_);
-    EXPECT_EQ(*find_adapter({path_}, "0123456789abcdef0123456789abcdef"), path_);
-    const auto missing = find_adapter(dirs, "no such model");
+    EXPECT_EQ(*find_adapter({path_}, "0123456789abcdef0123456789abcdef", ""), path_);
+    const auto missing = find_adapter(dirs, "no such model", "");
     ASSERT_FALSE(missing.ok());
     EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
     EXPECT_THAT(missing.error().message,
-                AllOf(HasSubstr("no such model"), HasSubstr("other-model"), HasSubstr("broken")));
-    EXPECT_FALSE(find_adapter({}, "x").ok());
+                AllOf(HasSubstr("other-model"), HasSubstr("broken")));
+    EXPECT_FALSE(find_adapter({}, "x", "y").ok());
 }
 
 TEST_F(AdapterFile, CodesBeforeASaveEqualCodesAfterALoad) {

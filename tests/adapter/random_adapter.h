@@ -46,6 +46,7 @@ inline Adapter random_adapter(uint32_t seed, uint32_t d = 64, uint32_t latents =
     Adapter a;
     a.model_name = "tiny";
     a.model_hash = "0123456789abcdef0123456789abcdef";
+    a.model_identity = "00112233445566778899aabbccddeeff";
     a.tokenizer_hash = "fedcba9876543210fedcba9876543210";
     a.architecture = "llama";
     a.n_layer = 12;

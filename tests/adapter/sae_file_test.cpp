@@ -83,6 +83,8 @@ TEST_F(SaeFile, ReadsSparsify) {
     expect_equal(*sae, sae_);
     write({{"activation", "groupmax"}, {"k", kK}, {"d_in", kD}});
     EXPECT_THAT(error(), HasSubstr("groupmax"));
+    write({{"signed", true}, {"k", kK}, {"d_in", kD}});
+    EXPECT_THAT(error(), HasSubstr("signed"));
     write({{"transcode", true}, {"k", kK}, {"d_in", kD}});
     EXPECT_THAT(error(), HasSubstr("transcode"));
     write({{"k", kK}, {"d_in", kD + 1}});

@@ -8,6 +8,7 @@
 #include "answer/history.h"
 #include "model/fake_model.h"
 #include "pieces.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -99,6 +100,46 @@ TEST(GenerateAnswer, NeverAsksTheReaderWithoutEvidence) {
         EXPECT_TRUE(result->citations.empty());
     }
     EXPECT_EQ(reader.calls, 0);
+}
+
+TEST(GenerateAnswer, WithheldAnswersShowTheEvidenceAndNeverAskTheReader) {
+    ScriptedReader reader("Invented.");
+    SearchResult search = lighthouse();
+    search.quote.found = true;
+    search.quote.span_index = 1;
+    search.quote.text = search.spans[1].text;
+    AskOptions options;
+    options.withhold_below = 1.0;
+    const auto withheld = generate_answer(reader, search, options, nullptr);
+    ASSERT_TRUE(withheld.ok());
+    EXPECT_TRUE(withheld->withheld);
+    EXPECT_EQ(withheld->answer, kWithheldAnswer);
+    EXPECT_EQ(withheld->numbers, (std::vector<uint32_t>{2, 1}));
+    EXPECT_EQ(reader.calls, 0);
+    options.withhold_below = 0;
+    const auto answered = generate_answer(reader, search, options, nullptr);
+    EXPECT_FALSE(answered->withheld);
+    EXPECT_EQ(reader.calls, 1);
+}
+
+TEST(GenerateAnswer, AServerWithASmallerWindowIsAskedAgainWithLess) {
+    class Small final : public ScriptedReader {
+      public:
+        Small() : ScriptedReader("Solberg.") {}
+        Result<GenerateResult> chat(
+            std::span<const ChatTurn> messages, const GenerateOptions& options,
+            const std::function<bool(std::string_view)>& on_piece) override {
+            if (messages.back().text.find("[2]") == std::string::npos) {
+                return ScriptedReader::chat(messages, options, on_piece);
+            }
+            return make_error(ErrorCode::kInvalidArgument, reason::kBudgetLarge, "budget", "long");
+        }
+    } reader;
+    const auto result = generate_answer(reader, lighthouse(), long_answers(), nullptr);
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->search.spans.size(), 1u);
+    ASSERT_EQ(result->notes.size(), 1u);
+    EXPECT_NE(result->notes[0].find("best 1 of 2"), std::string::npos);
 }
 
 TEST(GenerateAnswer, AWindowThatIsTooSmallIsExplained) {

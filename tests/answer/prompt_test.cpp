@@ -13,7 +13,7 @@ namespace {
 TEST(Prompt, NumbersFollowTheDocument) {
     const std::vector<Span> spans = {make_span(500, "third"), make_span(20, "first"),
                                      make_span(300, "second")};
-    const Prompt prompt = build_prompt("Why?", spans);
+    const Prompt prompt = build_prompt("Why?", spans, class_of({}));
     EXPECT_EQ(prompt.numbers, (std::vector<uint32_t>{3, 1, 2}));
     // The best (rank 0) stands last.
     const std::string& text = prompt.messages.back().text;
@@ -23,7 +23,8 @@ TEST(Prompt, NumbersFollowTheDocument) {
 }
 
 TEST(Prompt, TheLastTurnIsTheUsersAndEndsWithTheQuestion) {
-    const Prompt prompt = build_prompt("Who built it?", {make_span(0, "Solberg built it.")});
+    const Prompt prompt =
+        build_prompt("Who built it?", {make_span(0, "Solberg built it.")}, class_of({}));
     ASSERT_FALSE(prompt.messages.empty());
     EXPECT_EQ(prompt.messages.back().role, "user");
     const std::string& text = prompt.messages.back().text;
@@ -43,7 +44,7 @@ RC_GTEST_PROP(PromptProperty, EvidenceIsVerbatimAndNumberedInOriginalOrder, ()) 
     std::vector<Span> spans;
     for (const size_t at : place) spans.push_back(make_span(1000 * at, texts[at]));
 
-    const Prompt prompt = build_prompt("Which?", spans);
+    const Prompt prompt = build_prompt("Which?", spans, class_of({}));
     RC_ASSERT(prompt.numbers.size() == spans.size());
     const std::string& user = prompt.messages.back().text;
     size_t from = 0;

@@ -97,6 +97,71 @@ class Eval(ProgramTest):
                 self.assertEqual([(s["byte_begin"], s["byte_end"]) for s in found["spans"]],
                                  self.evidence(record, method)[row["id"]], method)
 
+    def test_a_finished_record_is_only_shown_again(self):
+        command = self.retrieval(methods="bm25,lead")
+        first = run(*command)
+        self.assertEqual(first.returncode, 0, first.stderr)
+        before = (self.out / "run.json").read_bytes()
+        moved = self.write("elsewhere/other-name.jsonl", self.data.read_bytes())
+        for data in (self.data, moved):  # the same questions are the same run
+            again = run(*self.retrieval(methods="bm25,lead", data=data))
+            self.assertEqual(again.returncode, 0, again.stderr)
+            self.assertEqual(again.stdout, first.stdout)
+            self.assertEqual((self.out / "run.json").read_bytes(), before)
+        shown = run("eval", "report", self.out, "--markdown").stdout
+        record = self.record()
+        for words in (str(self.out), record["model"]["hash"], record["model"]["name"],
+                      record["data"]["xxh3"], record["git_commit"]):
+            self.assertIn(words, shown)
+        record["rows"].append(record["rows"][0])
+        self.write("doubled/run.json", json.dumps(record))
+        self.assert_fails(run("eval", "report", self.directory / "doubled"), "row", "once")
+
+    def test_ranks_are_those_that_recall_counts(self):
+        long = "0 1 2 3 4 5 6 7 8 9 " * 200  # more tokens than the evidence of a row may have
+        short = "The lighthouse keeper was Marta Solberg."
+        text = "\n\n".join([long, short] + [f"Bread of day {i} was sold." for i in range(12)])
+        begin = len(text[:text.index(short)].encode())
+        data = self.write("long.jsonl", json.dumps(
+            {"document": text, "question": "Who was the lighthouse keeper?",
+             "evidence": [[begin, begin + len(short)]], "answer": "Marta Solberg"}) + "\n")
+        self.assertEqual(run(*self.retrieval(data=data, methods="lead")).returncode, 0)
+        row, = [row for row in self.record()["rows"] if "id" in row]
+        ranks = [piece["rank"] for piece in row["evidence"]]
+        self.assertGreater(ranks[0], 1)  # the long one does not fit, and is not forgotten
+        first = row["first_units"]
+        self.assertEqual([unit["rank"] for unit in first], list(range(1, len(first) + 1)))
+        passed = [unit["rank"] for unit in first if not unit["taken"]]
+        self.assertEqual(passed[0], 1)
+        gold, = [unit["rank"] for unit in first if unit["gold"]]
+        self.assertAlmostEqual(row["metrics"]["mrr"], 1 / gold)
+        for depth in (1, 5, 10, 20):
+            self.assertEqual(row["metrics"][f"r{depth}"], float(gold <= depth))
+        page = self.directory / "page.html"
+        self.assertEqual(run("eval", "report", self.out, "--out", page).returncode, 0)
+        html = page.read_text("utf-8")
+        self.assertIn("Passed over", html)
+        self.assertIn(f'<li class="gold" value="{gold}">', html)
+
+    def test_offsets_in_characters(self):
+        text = "Ångström überquerte den Öresund, äöüß" + 9 * " äöüßÄÖÜ" + ".\n\nDas Boot hieß Möwe, so heißt es.\n\nEnde."
+        begin = text.index("Das Boot")
+        end = begin + len("Das Boot hieß Möwe, so heißt es.")
+        row = {"document": text, "question": "Wie hieß das Boot?", "answer": "Möwe",
+               "evidence": [[begin, end]]}
+        data = self.write("chars.jsonl", json.dumps(row) + "\n")
+        as_bytes = run(*self.retrieval(data=data, methods="lead"))
+        self.assertIn("--offsets chars", as_bytes.stderr)
+        chars = run_json(*self.retrieval("--offsets", "chars", data=data, methods="lead",
+                                         out=self.directory / "chars"))
+        self.assertEqual(chars["options"]["offsets"], "chars")
+        quoted = self.write("quoted.jsonl", json.dumps(
+            {**row, "evidence": ["Das Boot hieß Möwe, so heißt es."]}) + "\n")
+        run_json(*self.retrieval(data=quoted, methods="lead", out=self.directory / "quoted"))
+        of = [self.record(self.directory / name)["rows"][0]["gold"] for name in ("chars", "quoted")]
+        self.assertEqual(of[0], of[1])
+        self.assertEqual(of[0][0]["text"], "Das Boot hieß Möwe, so heißt es.")
+
     def test_kill_nine_and_resume(self):
         whole = self.directory / "whole"
         started = time.monotonic()

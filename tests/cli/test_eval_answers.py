@@ -133,6 +133,69 @@ class Answers(ProgramTest):
         self.assertEqual(shown.stdout.count("### answers"), 1, "two runs read as one")
         self.assertIn("**all tasks**", shown.stdout)
 
+    def test_the_chat_template_is_recorded_and_a_choice(self):
+        asked = {}
+        for name in ("auto", "own", "plain"):
+            out = self.directory / name
+            done = run(*self.answers("--chat-template", name, "--no-likelihood", out=out,
+                                     methods="none"))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            record = self.record(out)
+            asked[name] = (record["options"]["chat_template"],
+                           record["rows"][0]["prompt_tokens"])
+            shown = run("eval", "report", out, "--markdown").stdout
+            self.assertIn("chat template " + record["options"]["chat_template"], shown)
+        self.assertEqual(asked["auto"], asked["own"])
+        self.assertEqual((asked["own"][0], asked["plain"][0]), ("own", "plain"))
+        self.assertNotEqual(asked["own"][1], asked["plain"][1])
+        refused = run(*self.answers("--chat-template", "own", methods="none"))
+        self.assertEqual(refused.returncode, 0)
+        self.assert_fails(run(*self.answers("--chat-template", "plain", methods="none")),
+                          "chat_template")
+
+    def test_the_same_questions_under_another_name_go_on(self):
+        done = run(*self.answers("--no-likelihood", methods="none"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before = (self.out / "run.json").read_bytes()
+        moved = self.write("elsewhere/renamed.jsonl", self.data.read_bytes())
+        again = run(*self.answers("--no-likelihood", methods="none", data=moved))
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual((self.out / "run.json").read_bytes(), before)
+
+    def test_records_of_ruler_babilong_and_infinitebench(self):
+        number = "One of the special magic numbers for tame-owl is: 4071823."
+        book = " ".join(book_path().read_text("utf-8")[20_000:22_000].split())
+        niah = ("A special magic number is hidden within the following text. Make sure to memorize "
+                "it. I will quiz you about the number afterwards.\n" + book + "\n\n" + number +
+                "\n\n" + book[:500] + "\nWhat is the special magic number for tame-owl mentioned in the "
+                "provided text? The special magic number for tame-owl mentioned in the provided "
+                "text is")
+        self.write("suites/niah_single_2/validation.jsonl", json.dumps(
+            {"index": 7, "input": niah, "outputs": ["4071823"], "length": 700}) + "\n")
+        self.write("suites/qa1.jsonl", json.dumps(
+            {"input": book[:600] + " Mary went to the kitchen. " + book[600:900],
+             "question": "Where is Mary?", "target": "kitchen"}) + "\n")
+        self.write("suites/passkey.jsonl", json.dumps(
+            {"id": 3, "context": book[:400] + " The pass key is 71432. " + book[400:800],
+             "input": "What is the pass key?", "answer": ["71432"], "options": []}) + "\n")
+        tasks = "ruler/niah_single_2,babilong/qa1,infinitebench/passkey"
+        done = run(*self.answers("--task", tasks, "--no-likelihood", methods="full,bm25,none",
+                                 data=self.directory / "suites"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {(row["task"], row["method"]): row for row in self.record()["rows"]}
+        self.assertEqual(len(rows), 9)
+        for task in tasks.split(","):
+            self.assertEqual(rows[task, "full"]["metrics"]["in_context"], 1, task)
+            self.assertEqual(rows[task, "none"]["metrics"]["in_context"], 0, task)
+            self.assertIn(rows[task, "full"]["metrics"]["score"], (0, 1))
+            self.assertNotIn("invented", rows[task, "full"]["metrics"])
+        self.assertEqual(rows["ruler/niah_single_2", "full"]["id"], "7")
+        self.assertIn("tame-owl", rows["ruler/niah_single_2", "full"]["question"])
+        full = rows["ruler/niah_single_2", "full"]
+        self.assertEqual(full["metrics"]["score"], float("4071823" in full["answer"]))
+        lost = self.write("lost.jsonl", json.dumps({"input": "x", "outputs": ["y"]}) + "\n")
+        self.assert_fails(run(*self.answers("--task", "ruler/vt", data=lost)), "line 1", "question")
+
     def test_a_killed_run_goes_on(self):
         command = [PROGRAM, *map(str, self.answers(methods="full,none,bm25,lead,tail"))]
         environment = dict(os.environ, S3ATTN_MODEL=MODEL, S3ATTN_THREADS="1",
@@ -170,7 +233,9 @@ class Answers(ProgramTest):
         lines = [{"pred": "\n\nParis\nLyon", "answers": ["Paris", "x"], "all_classes": None},
                  {"pred": "Lyon", "answers": ["Paris"], "all_classes": None}]
         file = self.write("triviaqa.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-        self.assertEqual(run_json("eval", "score", file), {"triviaqa": {"score": 50.0, "n": 2}})
+        few = {"low": None, "high": None}
+        self.assertEqual(run_json("eval", "score", file),
+                         {"triviaqa": {"score": 50.0, **few, "n": 2}})
         same = self.write("result.json", '{"triviaqa": 50.0}')
         self.assertEqual(run("eval", "score", file, "--compare", same).returncode, 0)
         other = self.write("other.json", '{"triviaqa": 50.01}')
@@ -181,7 +246,7 @@ class Answers(ProgramTest):
         twin = self.write("more/triviaqa.jsonl", json.dumps(lines[0]) + "\n")
         self.assert_fails(run("eval", "score", file, twin), "triviaqa", "--task")
         self.assertEqual(run_json("eval", "score", file, twin, "--task", "triviaqa"),
-                         {"triviaqa": {"score": 66.67, "n": 3}})
+                         {"triviaqa": {"score": 66.67, **few, "n": 3}})
         # LongBench-E, against what eval.py --e writes.
         rows = [("Paris", 100), ("Lyon", 5000), ("Paris", 9000)]
         by_length = self.write("triviaqa_e.jsonl", "".join(json.dumps(

@@ -1,16 +1,19 @@
 """`train` end to end, with tiny settings: kill -9 and resume, sweeps, its files, bad input."""
 
+import glob
 import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
+import sys
 import time
 import unittest
 import xml.etree.ElementTree
 
-from support import MODEL, PROGRAM, ProgramTest, book_path, run, run_json
+from support import MODEL, PROGRAM, SOURCE, ProgramTest, book_path, run, run_json
 
 KILLS = int(os.environ.get("S3ATTN_TRAIN_KILLS", "4"))
 TINY = ["--n-heads", "2", "--max-layer", "2", "--latents", "128", "--k", "4", "--sae-steps", "40",
@@ -133,6 +136,44 @@ class Train(ProgramTest):
                                        heads))
             self.assert_fails(done, words)
 
+    def test_the_page_on_the_format_encodes_what_the_program_encodes(self):
+        """docs/formats/adapter.md is run as it stands, on a fresh adapter and its dump."""
+        sys.path[:0] = glob.glob(str(pathlib.Path(MODEL).parent / "test-python*"))
+        try:
+            import numpy as np
+        except ImportError as error:
+            self.skipTest(f"{error}: scripts/setup.sh --test-packages fetches it")
+        file = self.directory / "held-out.npz"
+        run_json(*self.arguments(None, "--dump", file))
+        text = (SOURCE / "docs/formats/adapter.md").read_text("utf-8")
+        page = {}
+        exec(re.search(r"<!-- run: numpy -->\n```python\n(.*?)```", text, re.S)[1], page)
+        adapter = page["load_adapter"](self.out)
+        dump = np.load(file)
+        spans = dump["paragraph_spans"]
+        self.assertEqual(len(spans), len(dump["question_spans"]))
+        self.assertEqual(spans[-1][1], len(dump["paragraph_tokens"]))
+        for number, slot in enumerate(adapter["slots"]):
+            name = f"L{slot['layer']}_H{slot['kv_head']}"
+            keys = dump[f"keys_{name}"]
+            self.assertEqual(keys.shape, (len(dump["paragraph_tokens"]),
+                                          adapter["model"]["d_head"]))
+            same = total = 0
+            for token in range(0, len(keys), 7):
+                features, activations = page["encode_key"](adapter, number, keys[token])
+                there = dump[f"features_{name}"][token], dump[f"activations_{name}"][token]
+                total += 1
+                same += (np.array_equal(features, there[0]) and
+                         np.abs(activations.astype(int) - there[1].astype(int)).max() <= 1)
+            self.assertGreater(total, 500)
+            self.assertGreaterEqual(same / total, 0.99)  # single precision may break a tie
+        head = adapter["heads"][0]
+        query = dump[f"queries_L{head['layer']}_Q{head['query_head']}"][0]
+        weights = page["query_weights"](adapter, 0, query)
+        self.assertEqual(weights.shape, (adapter["codes"]["latents"],))
+        self.assertLessEqual(np.abs(weights).max(), adapter["codes"]["activation_scale"] * 1.001)
+        self.assertIn("bias", head)  # the query side was trained, and the page read it
+
     def test_a_store_outlives_another_query_side(self):
         work = ["--work", str(self.directory / "work"), "--keep-work"]
         other = self.directory / "other"
@@ -188,6 +229,22 @@ class Train(ProgramTest):
                       ["--sweep", "k=4", "--sae", "x"]):
             self.assert_fails(run(*self.arguments(None, *wrong)), code=2)
         self.assert_fails(run("train", "--corpus", self.corpus), "--out", code=2)
+        for wrong, words in ((["--heads", "5:6,5:7"], ("5:6", "--max-layer")),
+                             (["--n-heads", "64"], ("--n-heads", "27")),
+                             (["--sae-tokens", "100"], ("--sae-tokens", "--latents"))):
+            given = self.arguments()
+            if wrong[0] in given:
+                given[given.index(wrong[0]) + 1] = wrong[1]
+            else:
+                given = [*given, *wrong]
+            self.assert_fails(run(*given), *words, code=1)
+        named = run("train", "--corpus", small, "--out", self.out, "--heads", "1:1", "--n-heads", "3",
+                    "--choose", "recall")
+        for option in ("--n-heads", "--choose"):
+            self.assertIn(f"{option} does nothing with --heads", named.stderr)
+        idle = run("train", "--corpus", small, "--out", self.out, "--query-steps", "0",
+                   "--negatives", "bm25")
+        self.assertIn("--negatives does nothing", idle.stderr)
         deep = ["train", "--corpus", self.corpus, "--out", self.out, "--max-layer", "30"]
         self.assert_fails(run(*deep), "layers 0 to 29", "all")
         self.assert_fails(run(*self.arguments(None, "--heads", "2:9")), "(2,9) does not exist")

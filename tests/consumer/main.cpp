@@ -20,6 +20,7 @@ class Silent final : public s3attn::ProgressSink {
 
 int main(int argc, char** argv) {
     if (argc != 6) return 2;
+    s3attn::set_model_log(nullptr);  // llama.cpp's log is ours to silence
     s3attn::EngineOptions options;
     options.model = argv[1];
     options.adapter_dirs = {argv[2]};
@@ -29,9 +30,11 @@ int main(int argc, char** argv) {
 
     Silent no_progress;
     const s3attn::CancelToken cancel;
-    const auto report = (*engine)->index(argv[3], {argv[4]}, {}, no_progress, cancel);
+    auto store = s3attn::Store::open(argv[3], s3attn::Store::Access::kCreate);
+    if (!store.ok()) return fail(store.error());
+    const auto report = (*engine)->index(*store, {argv[4]}, {}, no_progress, cancel);
     if (!report.ok()) return fail(report.error());
-    const auto found = (*engine)->search(argv[3], argv[5], {});
+    const auto found = (*engine)->search(*store, argv[5], {});
     if (!found.ok()) return fail(found.error());
     if (found->spans.empty()) return 1;
     const s3attn::Span& span = found->spans.front();

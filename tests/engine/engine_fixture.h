@@ -16,6 +16,7 @@
 #include "engine/engine_parts.h"
 #include "model/fake_model.h"
 #include "s3attn/engine.h"
+#include "s3attn/store.h"
 
 namespace s3attn {
 
@@ -29,6 +30,7 @@ inline Adapter fake_adapter(const FakeOptions& model) {
     a.name = "fake adapter";
     a.model_name = info.name;
     a.model_hash = info.file_hash;
+    a.model_identity = info.identity;
     a.tokenizer_hash = info.tokenizer_hash;
     a.architecture = info.architecture;
     a.n_layer = info.n_layer;
@@ -111,11 +113,19 @@ class EngineTest : public testing::Test {
         return path;
     }
     IndexReport index(const std::vector<std::string>& files) {
-        auto report = engine().index(store(), files, {}, sink_, cancel_);
+        Store store = writing();
+        auto report = engine().index(store, files, {}, sink_, cancel_);
         EXPECT_TRUE(report.ok()) << report.error().message;
         return report.ok() ? *report : IndexReport{};
     }
-    std::string store() const { return directory_ / "store.s3"; }
+    std::string path() const { return directory_ / "store.s3"; }
+    Store store() const { return opened(path(), Store::Access::kRead); }
+    Store writing() const { return opened(path(), Store::Access::kCreate); }
+    static Store opened(const std::string& path, Store::Access access) {
+        auto store = Store::open(path, access);
+        EXPECT_TRUE(store.ok()) << store.error().message;
+        return std::move(store).value();
+    }
 
     struct Silent final : ProgressSink {
         void update(const Progress&) override {}

@@ -3,7 +3,9 @@
 
 #include <thread>
 
+#include "engine/fingerprint.h"
 #include "engine_fixture.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -51,11 +53,11 @@ TEST_F(EngineTest, IndexesSearchesAndAnswers) {
 TEST_F(EngineTest, AnUnknownMethodIsNamed) {
     index({file("a.txt", kLighthouse)});
     SearchOptions options;
-    options.method = "rrf(s3,dense)";
+    options.method = "rrf(s3,loud)";
     const auto found = engine().search(store(), "Varn?", options);
     ASSERT_FALSE(found.ok());
     EXPECT_EQ(found.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_NE(found.error().message.find("dense"), std::string::npos);
+    EXPECT_NE(found.error().message.find("loud"), std::string::npos);
 }
 
 TEST_F(EngineTest, UnchangedDocumentsAreNotScannedAgain) {
@@ -69,6 +71,60 @@ TEST_F(EngineTest, UnchangedDocumentsAreNotScannedAgain) {
     for (const Span& span : found->spans) {
         EXPECT_EQ(span.text.find("whale"), std::string::npos);
     }
+}
+
+// A handle to a store that is not there yet leaves the disk alone until something is indexed.
+TEST_F(EngineTest, AHandleMakesItsStoreWithTheFirstIndex) {
+    Store made = writing();
+    EXPECT_FALSE(std::filesystem::exists(path()));
+    EXPECT_EQ(made.list().error().reason, reason::kNoStore);
+    EXPECT_EQ(engine().search(made, "Varn?", {}).error().reason, reason::kNoStore);
+    EXPECT_EQ(made.remove(DocumentId(1)).error().reason, reason::kNoStore);
+    EXPECT_FALSE(std::filesystem::exists(path()));
+
+    const std::string a = file("a.txt", kLighthouse), b = file("b.txt", kMill);
+    ASSERT_TRUE(engine().index(made, {a}, {}, sink_, cancel_).ok());
+    EXPECT_EQ(made.list()->size(), 1u);
+    EXPECT_TRUE(engine().search(made, "Varn?", {}).ok());
+    // From then on it holds the lock.
+    EXPECT_EQ(Store::open(path(), Store::Access::kWrite).error().reason, reason::kStoreBusy);
+    EXPECT_EQ(Store::open(path(), Store::Access::kCreate).error().reason, reason::kStoreBusy);
+    // Removing and indexing through one handle see each other's work.
+    ASSERT_TRUE(made.remove(DocumentId(1)).ok());
+    ASSERT_TRUE(engine().index(made, {b}, {}, sink_, cancel_).ok());
+    ASSERT_TRUE(engine().index(made, {a}, {}, sink_, cancel_).ok());
+    EXPECT_EQ(made.list()->size(), 2u);
+    EXPECT_TRUE(made.verify().ok());
+}
+
+TEST_F(EngineTest, AHandleForReadingIsNotIndexedInto) {
+    index({file("a.txt", kLighthouse)});
+    Store reading = store();
+    const auto report = engine().index(reading, {file("b.txt", kMill)}, {}, sink_, cancel_);
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(reading.list()->size(), 1u);
+}
+
+// Whoever waits for another call's index() stops waiting when it is cancelled.
+TEST_F(EngineTest, WaitingForTheWriterEndsWithTheToken) {
+    Store shared = writing();
+    std::atomic<bool> scanning{false}, go_on{false};
+    scanned_by_.on_capture = [&]() -> Status {
+        scanning = true;
+        while (!go_on) std::this_thread::yield();
+        return {};
+    };
+    const std::string a = file("a.txt", kLighthouse), b = file("b.txt", kMill);
+    std::thread first([&] { EXPECT_TRUE(engine().index(shared, {a}, {}, sink_, cancel_).ok()); });
+    while (!scanning) std::this_thread::yield();
+    CancelToken given_up;
+    given_up.cancel();
+    const auto second = engine().index(shared, {b}, {}, sink_, given_up);
+    go_on = true;
+    first.join();
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code, ErrorCode::kCancelled);
 }
 
 // Each capture counts down; at 0 the token fires.
@@ -85,11 +141,12 @@ TEST_F(EngineTest, ACancelledIndexGoesOnWhereItStopped) {
     };
     IndexOptions options;
     options.commit_tokens = 256;
-    auto report = engine().index(store(), {a}, options, sink_, cancel_);
+    Store store = writing();
+    auto report = engine().index(store, {a}, options, sink_, cancel_);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_TRUE(report->cancelled);
     CancelToken fresh;
-    report = engine().index(store(), {a}, options, sink_, fresh);
+    report = engine().index(store, {a}, options, sink_, fresh);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_EQ(report->files[0].kind, FileOutcome::Kind::kResumed);
     EXPECT_LT(report->tokens, report->store_tokens);
@@ -125,7 +182,8 @@ TEST_F(EngineTest, EveryCallReportsAModelThatIsNotTheAdapters) {
         const auto found = engine().search(store(), "Who built it?", {});
         ASSERT_FALSE(found.ok()) << call;
         EXPECT_EQ(found.error().code, ErrorCode::kMismatch) << found.error().message;
-        const auto report = engine().index(store(), {file("b.txt", kMill)}, {}, sink_, cancel_);
+        Store same = writing();
+        const auto report = engine().index(same, {file("b.txt", kMill)}, {}, sink_, cancel_);
         ASSERT_FALSE(report.ok()) << call;
         EXPECT_EQ(report.error().code, ErrorCode::kMismatch);
     }
@@ -143,6 +201,43 @@ TEST_F(EngineTest, AStoreOfAnotherModelIsNamed) {
     EXPECT_EQ(found.error().code, ErrorCode::kMismatch);
     EXPECT_NE(found.error().message.find("model_hash"), std::string::npos);
     EXPECT_EQ(scanners_opened_, 1);  // the wrong store is seen before anything is loaded
+}
+
+TEST_F(EngineTest, AStoreOfAnotherQuantisationIsSearchedWithANote) {
+    index({file("a.txt", kLighthouse)});
+    EXPECT_TRUE(engine().search(store(), "Who built it?", {})->notes.empty());
+    engine_.reset();
+    model_.quantisation = scanned_by_.quantisation = "Q8_0";  // the adapter stays that of the other
+    const auto found = engine().search(store(), "Who built it?", {});
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    ASSERT_EQ(found->notes.size(), 1u);
+    EXPECT_NE(found->notes[0].find("another quantisation"), std::string::npos);
+    Store writable = writing();
+    const auto added = engine().index(writable, {file("b.txt", kMill)}, {}, sink_, cancel_);
+    ASSERT_FALSE(added.ok());
+    EXPECT_EQ(added.error().code, ErrorCode::kMismatch);
+    EXPECT_NE(added.error().message.find("another quantisation"), std::string::npos);
+}
+
+// Stores of programs that knew no identity name the file that made them, and so does the adapter.
+TEST_F(EngineTest, AnOlderStoreOfTheAdaptersOwnFileIsKnownToo) {
+    Fingerprint store_made, now;
+    store_made.fields = {{"model_hash", "q4"}, {"key_side_hash", "k"}, {"tokenizer_hash", "t"}};
+    now.fields = {{"model_hash", "q8"},
+                  {"key_side_hash", "k"},
+                  {"tokenizer_hash", "u"},
+                  {kModelIdentityField, "same"}};
+    Adapter adapter;
+    adapter.model_hash = "q4";
+    adapter.model_identity = "same";
+    EXPECT_TRUE(is_other_quantisation(store_made, now, adapter));
+    EXPECT_TRUE(check_searchable(store_made, now, adapter, "s").ok());
+    adapter.model_hash = "another file";
+    EXPECT_FALSE(is_other_quantisation(store_made, now, adapter));
+    EXPECT_FALSE(check_searchable(store_made, now, adapter, "s").ok());
+    adapter.model_hash = "q4";
+    store_made.fields["key_side_hash"] = "other";
+    EXPECT_FALSE(check_searchable(store_made, now, adapter, "s").ok());
 }
 
 // A search has no use for the reader, and does not load it to count; an answer counts as it does.
@@ -175,7 +270,7 @@ TEST_F(EngineTest, OnlyTheDocumentsThatAreWanted) {
     ASSERT_TRUE(filtered.ok()) << filtered.error().message;
     for (const Span& span : filtered->spans) EXPECT_EQ(span.path, b);
     // As a store that holds this document alone.
-    const std::string alone = directory_ / "alone.s3";
+    Store alone = opened(directory_ / "alone.s3", Store::Access::kCreate);
     ASSERT_TRUE(engine().index(alone, {b}, {}, sink_, cancel_).ok());
     options.documents = nullptr;
     const auto other = engine().search(alone, "the winter of 1903", options);
@@ -217,7 +312,7 @@ TEST_F(EngineTest, SearchesRunSideBySide) {
         ASSERT_TRUE(found.ok()) << found.error().message;
         expected.push_back(std::move(*found));
     }
-    const std::string other = directory_ / "other.s3";
+    Store other = opened(directory_ / "other.s3", Store::Access::kCreate);
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {

@@ -18,7 +18,9 @@ constexpr const char* kLengths = R"({"trec": 64, "gov_report": 512, "lcc": 64, "
 
 std::string record(const std::string& input, const std::string& context,
                    const std::string& more = "") {
-    return Json{{"input", input}, {"context", context}, {"answers", {"x"}}, {"_id", "id"}}
+    static int number = 0;
+    const std::string id = "id" + std::to_string(number++);
+    return Json{{"input", input}, {"context", context}, {"answers", {"x"}}, {"_id", id}}
                .dump()
                .insert(1, more) +
            "\n";
@@ -177,7 +179,7 @@ TEST(Summary, AveragesTasksNotQuestions) {
     ASSERT_NE(full, nullptr);
     EXPECT_DOUBLE_EQ((*full)["mean"], (1 + 0.2) / 2);
     EXPECT_EQ((*full)["n"], 4);
-    EXPECT_LE((*full)["low"].get<double>(), (*full)["mean"].get<double>());
+    EXPECT_TRUE((*full)["low"].is_null());  // too few questions for an interval
     EXPECT_DOUBLE_EQ((*find(all.summary, "b", "full"))["mean"], 0.2);
     // Paired over what both answered: a/1 and b/1.
     const Json* paired = find(all.paired, kAllTasks, "hybrid");
@@ -187,6 +189,17 @@ TEST(Summary, AveragesTasksNotQuestions) {
     EXPECT_EQ((*paired)["n"], 2);
     EXPECT_EQ(find(all.paired, kAllTasks, "full"), nullptr);
     EXPECT_EQ(summarize_answers(rows, "full", 1).summary, all.summary);  // the same seed
+}
+
+TEST(Summary, FiveQuestionsHaveAnInterval) {
+    std::vector<Json> rows;
+    for (int i = 0; i < 5; ++i)
+        rows.push_back(row("a", std::to_string(i).c_str(), "full", i % 2, nullptr));
+    const Json five = summarize_answers(rows, "", 1).summary[0];
+    EXPECT_LT(five["low"].get<double>(), five["mean"].get<double>());
+    EXPECT_GT(five["high"].get<double>(), five["mean"].get<double>());
+    rows.pop_back();
+    EXPECT_TRUE(summarize_answers(rows, "", 1).summary[0]["high"].is_null());
 }
 
 TEST(Summary, LongBenchEByLength) {

@@ -1,4 +1,4 @@
-#include "eval/bootstrap.h"
+#include "train/bootstrap.h"
 
 #include <gtest/gtest.h>
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "eval/run_record.h"
 #include "temporary_files.h"
@@ -213,7 +214,14 @@ TEST_F(Datasets, BadLinesAreNamed) {
              {R"({"document":"abc","evidence":[[0,3]]})", "\"question\""},
              {R"({"document":"abc","question":"Q","evidence":[[0,4]]})", "3 bytes"},
              {R"({"document":"abc","question":"Q","evidence":[[2,2]]})", "no byte range"},
-             {R"({"document":"abc","question":"Q","evidence":[[-1,2]]})", "whole numbers"},
+             {R"({"document":"abc","question":"Q","evidence":[[-5,4]]})", "-5 is below 0"},
+             {R"({"document":"abc","question":"Q","evidence":[[0.5,2]]})",
+              "0.5 is no whole number"},
+             {R"({"document":"abc","question":"Q","evidence":[["1","2"]]})", "\"1\" is no number"},
+             {R"({"document":"abc","question":"Q","evidence":["x"]})", "does not stand"},
+             {R"({"document":"abab","question":"Q","evidence":["ab"]})", "more than once"},
+             {R"({"document":"abc","question":"Q","evidence":["  "]})", "empty quote"},
+             {R"({"document":"abc","question":"Q","evidence":[7]})", "neither a range"},
              {R"({"document":"abc","question":"Q","evidence":[[1]]})", "[begin, end]"},
              {R"({"document":"é","question":"Q","evidence":[[1,2]]})", "inside a character"},
              {R"({"documents":["a","b"],"question":"Q","evidence":[[0,1]]})", "[document, begin"},
@@ -314,6 +322,66 @@ void expect_sound(const DatasetOptions& options) {
             }
         }
     }
+}
+
+TEST_F(Datasets, EvidenceIsQuotedOrCountedInCharacters) {
+    // "né à Skarv" stands at characters 4 to 14 and at bytes 6 to 18.
+    const std::string text = R"("Été né à Skarv.\nIl y reste.")";
+    const auto gold = [&](const std::string& evidence, Offsets offsets) {
+        DatasetOptions options;
+        options.offsets = offsets;
+        options.path = files_.write("own.jsonl", R"({"question":"Où?","document":)" + text +
+                                                     R"(,"evidence":[)" + evidence + "]}");
+        const auto data = load_dataset(options);
+        if (!data.ok()) return data.error().message;
+        const Gold& first = data->questions[0].gold[0];
+        return data->collections[0].documents[0].substr(first.begin, first.end - first.begin);
+    };
+    EXPECT_EQ(gold("[4,14]", Offsets::kChars), "né à Skarv");
+    EXPECT_EQ(gold("[6,18]", Offsets::kBytes), "né à Skarv");
+    EXPECT_EQ(gold(R"("né à Skarv")", Offsets::kBytes), "né à Skarv");
+    EXPECT_EQ(gold(R"("Skarv. Il y")", Offsets::kBytes), "Skarv.\nIl y");  // another layout
+    EXPECT_EQ(gold(R"({"quote":"Il y reste","document":0})", Offsets::kBytes), "Il y reste");
+    EXPECT_NE(gold("[4,99]", Offsets::kChars).find("27 characters"), std::string::npos)
+        << gold("[4,99]", Offsets::kChars);
+    EXPECT_NE(gold(R"([1,"Skarv"])", Offsets::kBytes).find("there are 1"), std::string::npos);
+    DatasetOptions other;
+    other.offsets = Offsets::kChars;
+    other.path = files_.write("dev.json", kHotpot);
+    const auto refused = load_dataset(other);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_NE(refused.error().message.find("--offsets"), std::string::npos);
+}
+
+TEST_F(Datasets, TheSeedOrdersThePool) {
+    DatasetOptions options = from(kHotpot, "dev.json");
+    options.haystack = Haystack::kPooled;
+    std::set<std::string> orders;
+    for (options.seed = 0; options.seed < 8; ++options.seed) {
+        orders.insert(load(options).collections[0].documents[0]);
+    }
+    EXPECT_GT(orders.size(), 1u);
+}
+
+TEST_F(Datasets, AnAnswerOutsideTheEvidenceIsNoted) {
+    const auto notes = [&](const std::string& evidence, Offsets offsets = Offsets::kBytes) {
+        DatasetOptions options;
+        options.offsets = offsets;
+        options.path = files_.write(
+            "own.jsonl",
+            R"({"question":"Où?","answer":"Skarv","document":"Été été né à Skarv. Il y reste.","evidence":[)" +
+                evidence + "]}");
+        const auto data = load_dataset(options);
+        EXPECT_TRUE(data.ok()) << data.error().message;
+        return data.ok() && !data->notes.empty() ? data->notes[0] : std::string();
+    };
+    EXPECT_EQ(notes(R"("né à Skarv")"), "");
+    const std::string as_bytes = notes("[12,18]");
+    EXPECT_NE(as_bytes.find("1 of 1 questions"), std::string::npos);
+    EXPECT_NE(as_bytes.find("--offsets chars"), std::string::npos);
+    EXPECT_EQ(notes("[12,18]", Offsets::kChars), "");
+    EXPECT_EQ(notes(R"("Il y reste")").find("--offsets"), std::string::npos);
+    EXPECT_NE(notes(R"("Il y reste")"), "");
 }
 
 TEST_F(Datasets, ValuesOfOtherKindsAreErrorsNotCrashes) {

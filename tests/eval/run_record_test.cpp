@@ -89,6 +89,30 @@ TEST(RunRecord, RowsThatNoRunWritesAreToldByLine) {
     EXPECT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
 }
 
+TEST(RunRecord, ARowThatIsThereTwiceIsToldByLine) {
+    TemporaryFiles files;
+    const std::string out = files / "run";
+    ASSERT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
+    const std::string one = dump_json(a_row("1")) + "\n", two = dump_json(a_row("2")) + "\n";
+    std::ofstream(out + "/rows.jsonl") << one << two << one;
+    const auto doubled = RunRecord::open(out, {{"seed", 1}});
+    ASSERT_FALSE(doubled.ok());
+    EXPECT_NE(doubled.error().message.find("line 3"), std::string::npos);
+    EXPECT_NE(doubled.error().message.find("line 1"), std::string::npos);
+    Json other = a_row("1");
+    other["budget"] = 64;
+    std::ofstream(out + "/rows.jsonl") << one << two << dump_json(other) << "\n";
+    EXPECT_TRUE(RunRecord::open(out, {{"seed", 1}}).ok());
+}
+
+TEST(RunRecord, TheSameDataUnderAnotherNameGoesOn) {
+    TemporaryFiles files;
+    const std::string out = files / "run";
+    ASSERT_TRUE(RunRecord::open(out, {{"data", "a.jsonl"}, {"data_hash", "h"}}).ok());
+    EXPECT_TRUE(RunRecord::open(out, {{"data", "b.jsonl"}, {"data_hash", "h"}}).ok());
+    EXPECT_FALSE(RunRecord::open(out, {{"data", "a.jsonl"}, {"data_hash", "i"}}).ok());
+}
+
 TEST(RunRecord, OneRunAtATime) {
     TemporaryFiles files;
     const std::string out = files / "run";
@@ -141,6 +165,8 @@ TEST(Summary, MeansPairsAndGroups) {
     EXPECT_EQ(paired[0]["n"], 2);
     EXPECT_NEAR(paired[0]["difference"].get<double>(), 0.5, 1e-12);
     EXPECT_EQ(paired[0]["baseline"], "b");
+    EXPECT_TRUE(paired[0]["low"].is_null());  // two questions tell nothing about the others
+    EXPECT_TRUE(summary[0]["high"].is_null());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "model/gguf_header.h"
 
 #include <gtest/gtest.h>
+#include <llama.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "base/files.h"
 #include "model/reader.h"
+#include "s3attn/model_log.h"
 #include "tiny_gguf.h"
 
 namespace s3attn {
@@ -33,6 +35,30 @@ Error open_error(const std::string& path) {
     EXPECT_EQ(info.error().message, reader.error().message);
     EXPECT_NE(info.error().message.find(path), std::string::npos) << info.error().message;
     return info.error();
+}
+
+void ours(ggml_log_level, const char*, void*) {}
+
+// The log belongs to the process: whoever sets it keeps it, whatever the library opens.
+TEST(ModelLog, TheLibraryLeavesItAlone) {
+    const TempDir dir;
+    const std::string path = dir / "cut.gguf";
+    write_tiny_gguf({}, path);
+    fs::resize_file(path, 200);
+    int mark = 0;
+    llama_log_set(ours, &mark);
+    const Error unsaid = open_error(path);
+    ggml_log_callback now = nullptr;
+    void* data = nullptr;
+    llama_log_get(&now, &data);
+    EXPECT_EQ(now, ours);
+    EXPECT_EQ(data, &mark);
+    EXPECT_NE(unsaid.message.find("log says why"), std::string::npos) << unsaid.message;
+    // Given to set_model_log(), it reaches the messages too.
+    set_model_log(nullptr);
+    const Error said = open_error(path);
+    EXPECT_EQ(said.message.find("log says why"), std::string::npos) << said.message;
+    EXPECT_NE(said.message.find("gguf"), std::string::npos) << said.message;
 }
 
 TEST(GgufHeader, ReadsWhatTheModelStates) {

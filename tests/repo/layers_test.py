@@ -15,9 +15,10 @@ BELOW = {
 }
 BELOW["retrieve"] = BELOW["store"] | {"store"}
 BELOW["answer"] = BELOW["retrieve"] | {"retrieve"}
-BELOW["engine"] = BELOW["answer"] | {"answer", "scan"}
+BELOW["remote"] = {"base"}
+BELOW["engine"] = BELOW["answer"] | {"answer", "remote", "scan"}
 # Public headers that only these folders of src/ implement, and so may include.
-FRONT = {"s3attn/engine.h": {"scan", "engine"}, "s3attn/trainer.h": {"train", "engine"}}
+FRONT = {"s3attn/engine.h": {"scan", "engine", "remote"}, "s3attn/trainer.h": {"train", "engine"}}
 RUNTIME = re.compile(r"^(llama|llama-cpp|ggml|ggml-[a-z-]+|gguf)\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

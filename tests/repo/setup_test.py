@@ -8,6 +8,7 @@ import unittest
 
 ROOT = pathlib.Path(sys.argv[1])
 MODEL_BYTES = 98362432
+READER_BYTES, READER_PART_BYTES = 491400064, 89128960
 
 
 class SetupTest(unittest.TestCase):
@@ -104,8 +105,48 @@ class SetupTest(unittest.TestCase):
         self.assertIn("model.log", run.stderr)
         with model.open("wb") as file:
             file.truncate(MODEL_BYTES)
-        run = self.setup_script(CMAKE_PREFIX_PATH=own["CMAKE_PREFIX_PATH"])
+        run = self.setup_script(CMAKE_PREFIX_PATH=own["CMAKE_PREFIX_PATH"], S3ATTN_NO_READER="1")
         self.assertEqual((run.returncode, run.stderr), (0, ""))
+
+    def models_in_cache(self, reader_bytes):
+        cache = self.top / "cache/s3attn"
+        cache.mkdir(parents=True)
+        for name, size in (("SmolLM2-135M-Instruct.Q4_1.gguf", MODEL_BYTES),
+                           ("Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf", reader_bytes)):
+            with (cache / name).open("wb") as file:
+                file.truncate(size)
+        return cache
+
+    def test_without_the_reader_the_set_up_goes_on_and_says_so(self):
+        own = self.own_parts()
+        cache = self.models_in_cache(READER_BYTES - 1)
+        partial = cache / "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf.partial"
+        with partial.open("wb") as file:  # two parts and a piece of the third
+            file.truncate(2 * READER_PART_BYTES + 5)
+        run = self.setup_script("--print-reader", CMAKE_PREFIX_PATH=own["CMAKE_PREFIX_PATH"])
+        self.assertEqual((run.returncode, run.stdout), (0, ""), run.stderr)
+        self.assertIn("note: the reader could not be fetched", run.stderr)
+        self.assertIn("part 3 could not be fetched", run.stderr)  # it goes on where it stopped
+        self.assertEqual(partial.stat().st_size, 2 * READER_PART_BYTES)
+        self.assertEqual([path for path in cache.iterdir() if path.is_dir()], [])
+
+    def test_slices_that_do_not_add_up_are_thrown_away(self):
+        own = self.own_parts()
+        cache = self.models_in_cache(0)
+        partial = cache / "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf.partial"
+        with partial.open("wb") as file:
+            file.truncate(6 * READER_PART_BYTES)
+        run = self.setup_script(CMAKE_PREFIX_PATH=own["CMAKE_PREFIX_PATH"])
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("do not add up", run.stderr)
+        self.assertFalse(partial.exists())
+
+    def test_a_reader_that_is_there_is_printed_and_nothing_is_fetched(self):
+        own = self.own_parts()
+        cache = self.models_in_cache(READER_BYTES)
+        run = self.setup_script("--print-reader", CMAKE_PREFIX_PATH=own["CMAKE_PREFIX_PATH"])
+        self.assertEqual((run.returncode, run.stdout.strip(), run.stderr),
+                         (0, str(cache / "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"), ""))
 
 
 unittest.main(argv=sys.argv[:1])

@@ -176,6 +176,10 @@ class MemoryStore : public StoreReader {
         return sum;
     }
     uint64_t bytes_on_disk() const override { return 0; }
+    std::optional<EmbedderInfo> embedder_value;
+    UnitVectors vector_values;
+    Result<std::optional<EmbedderInfo>> embedder() const override { return embedder_value; }
+    Result<UnitVectors> vectors() const override { return vector_values; }
 
     // Not BM25, but like it: positive, larger with more distinct shared words, matched units only.
     Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {

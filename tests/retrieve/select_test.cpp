@@ -205,6 +205,15 @@ TEST(Evidence, CosineOrWordsOrNothing) {
     EXPECT_FALSE(
         assess_evidence(store, std::nullopt, "Who repairs quantum computers?", 0.1)->found);
     EXPECT_TRUE(assess_evidence(store, std::nullopt, "What is it?", 0.5)->found);
+    // From the voice's own pass the same as from one for it alone.
+    for (const char* question : {"Where does the falcon nest?", "Who repairs quantum computers?",
+                                 "Which river freezes, and where does the falcon nest?"}) {
+        const auto said = WordVoice().score({question, store, Filter(), 0, nullptr});
+        ASSERT_TRUE(said.ok()) << said.error().message;
+        EXPECT_EQ(lexical_coverage(store, question, &*said).value(),
+                  lexical_coverage(store, question).value())
+            << question;
+    }
 }
 
 TEST(Evidence, TheFloorRisesWithTheWordsThatAreMissing) {

@@ -61,7 +61,10 @@ TEST(RequestHead, LibraryGetsNoLineThatItTakesWrong) {
     EXPECT_EQ(head_of("POST /v1/search/?a=/b/ HTTP/1.1\r\nHost: x\r\n"
                       "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
                       "Content-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n"),
-              "POST /v1/search?a=/b/ HTTP/1.1\r\nHost: x\r\n\r\n");
+              "POST /v1/search?a=/b/ HTTP/1.1\r\ns3attn-ended-in-slash: 1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(head_of("GET /a HTTP/1.1\r\nS3attn-Ended-In-Slash: 1\r\n\r\n"),
+              "GET /a HTTP/1.1\r\n\r\n")
+        << "ours alone";
     for (const char* kept : {"GET / HTTP/1.1\r\n\r\n", "GET /a?x HTTP/1.1\r\n\r\n",
                              "POST /a HTTP/1.1\r\nContent-Type: application/json\r\n\r\n",
                              "POST /a HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n"}) {

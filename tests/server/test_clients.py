@@ -146,6 +146,57 @@ class Mcp(ServerTest):
                     self.assertNotIn("path", schema["properties"])
         asyncio.run(asyncio.wait_for(run(), 240))
 
+    def test_each_revision_over_http(self):
+        """Without a handshake, and with the oldest one; resources in both."""
+        from mcp import Client
+        server = self.serve(self.store)
+        server.upload("facts.txt", FACTS)
+
+        async def run(mode):
+            async with Client(server.url + "/mcp", mode=mode) as client:
+                self.assertEqual({tool.name for tool in (await client.list_tools()).tools},
+                                 {"search", "ask", "list_documents", "add_document"})
+                found = await client.call_tool("search", {"question": QUESTION, "max_spans": 1})
+                self.assertIn("Solberg", found.structured_content["spans"][0]["text"])
+                (resource,) = (await client.list_resources()).resources
+                self.assertEqual((str(resource.uri), resource.name),
+                                 (f"s3attn://{self.store.stem}/1", "facts.txt"))
+                (template,) = (await client.list_resource_templates()).resource_templates
+                self.assertIn("begin", template.uri_template)
+                for uri, text in ((str(resource.uri), FACTS.rstrip()),
+                                  (str(resource.uri) + "?begin=4&end=14", FACTS[4:14])):
+                    (content,) = (await client.read_resource(uri)).contents
+                    self.assertEqual(content.text, text)
+                with self.assertRaises(Exception):
+                    await client.read_resource("s3attn://other/1")
+                return client.protocol_version
+        versions = [asyncio.run(asyncio.wait_for(run(mode), 120)) for mode in ("auto", "legacy")]
+        self.assertEqual(versions, ["2026-07-28", "2025-11-25"])
+
+    def test_revisions_are_agreed_on(self):
+        server = self.serve(self.store)
+        for version in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"):
+            _, _, reply = server.post("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "initialize",
+                                               "params": {"protocolVersion": version}})
+            self.assertEqual(reply["result"]["protocolVersion"], version)
+            self.assertNotIn("resultType", reply["result"])
+        stamp = "io.modelcontextprotocol/protocolVersion"
+
+        def ask(version, **headers):
+            return server.post("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "server/discover",
+                                        "params": {"_meta": {stamp: version}}}, headers=headers)
+        status, _, reply = ask("2026-07-28", **{"MCP-Protocol-Version": "2026-07-28",
+                                                "Mcp-Method": "server/discover"})
+        self.assertEqual((status, reply["result"]["supportedVersions"]), (200, ["2026-07-28"]))
+        self.assertEqual(reply["result"]["resultType"], "complete")
+        status, _, reply = ask("2026-07-28", **{"MCP-Protocol-Version": "2026-07-28",
+                                                "Mcp-Method": "tools/list"})
+        self.assertEqual((status, reply["error"]["code"]), (400, -32020))
+        _, _, reply = ask("2030-01-01", **{"MCP-Protocol-Version": "2030-01-01",
+                                           "Mcp-Method": "server/discover"})
+        self.assertEqual((reply["error"]["code"], reply["error"]["data"]),
+                         (-32022, {"supported": ["2026-07-28"], "requested": "2030-01-01"}))
+
     def test_over_http_no_file_of_the_server_can_be_read(self):
         server = self.serve(self.store)
         _, _, reply = server.post("/mcp", {

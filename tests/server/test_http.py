@@ -55,6 +55,12 @@ class Interface(ServerTest):
         self.assertEqual(words["attention"]["spans"][0]["lexical_share"], 1)
         self.assertEqual(words["attention"]["heads"], [])
 
+    def test_the_second_stage_says_what_it_did(self):
+        for rerank, why in (("auto", "context heads"), ("off", "off"), (None, "context heads")):
+            _, _, found = self.server.post("/v1/search", {"question": QUESTION, "rerank": rerank})
+            self.assertFalse(found["rerank"]["done"])
+            self.assertIn(why, found["rerank"]["why"])
+
     def test_answer_has_usage_and_citations(self):
         status, _, answer = self.chat(self.server, QUESTION)
         self.assertEqual(status, 200, answer)
@@ -117,6 +123,9 @@ class Interface(ServerTest):
             ("/v1/search", {"question": "x", "budget_tokens": 1}, 409, "budget_tokens"),
             ("/v1/search", {"question": "x", "method": "magic"}, 400, "bm25"),
             ("/v1/search", {"question": "x", "store": "other"}, 404, "other"),
+            ("/v1/search", {"question": "x", "rerank": 1}, 400, "rerank"),
+            ("/v1/search", {"question": "x", "rerank": "yes"}, 400, "rerank"),
+            ("/v1/search", {"question": "x", "rerank": 20}, 409, "context heads"),
             ("/v1/search", {"question": "word " * 5000}, 400, "shorten"),
             ("/v1/search", b'{"question": "\xff\xfe"}', 400, "utf-8"),
             ("/v1/chat/completions", {}, 400, "messages"),
@@ -407,8 +416,10 @@ class Stores(ServerTest):
         server = self.serve(self.store, "--commit-tokens", 512)
         book = book_path().read_bytes()[:40_000]
         status, headers, job = server.post("/v1/documents?name=book.md", book)
-        self.assertEqual((status, headers["Location"]),
-                         (202, f"/v1/documents/jobs/{job['id']}"))
+        # Relative: under a proxy's path, such as /docs/v1/documents, it leads to the job too.
+        self.assertEqual((status, headers["Location"]), (202, f"documents/jobs/{job['id']}"))
+        self.assertEqual(server.post("/v1/documents/?name=other.md", b"More facts.")[1]["Location"],
+                         f"jobs/{job['id'] + 1}")
         seen = set()
         while True:
             _, _, answer = self.chat(server, QUESTION, max_tokens=8)  # older ones stay answerable

@@ -1,5 +1,6 @@
 """The web page in a real browser: upload a book, ask, follow a citation, look at the evidence."""
 
+import json
 import os
 import tempfile
 import unittest
@@ -43,10 +44,10 @@ class Page(ServerTest):
             page.screenshot(path=f"{PICTURES}/{name}.png")
 
     def ask(self, page, question):
-        before = page.locator(".meta").count()
+        before = page.locator(".again").count()
         page.fill("#question", question)
         page.press("#question", "Enter")
-        page.locator(".meta").nth(before).wait_for()
+        page.locator(".again").nth(before).wait_for()
         return page.locator("article").last
 
     def test_1_empty_store_says_what_to_do(self):
@@ -88,7 +89,11 @@ class Page(ServerTest):
             return mark.bottom > box.top && mark.top < box.bottom; }""")
         self.assertTrue(shown)
         self.picture(page, "light")
-        # Why: one question token's attention, by head.
+        # Why: in words, and one click further one question token's attention, by head.
+        self.assertFalse(page.locator("#shares").is_visible())
+        page.click("#why > summary")
+        self.assertRegex(page.inner_text("#shares"), "It was found (mostly|as much)")
+        page.click("#numbers > summary")
         rows = page.locator("#links tbody tr")
         page.get_by_role("group", name="Question tokens").get_by_role("button").nth(3).click()
         self.assertIn(" lighthouse", {row.split("\t")[0] for row in rows.all_inner_texts()} |
@@ -121,7 +126,7 @@ class Page(ServerTest):
         self.assertEqual(page.evaluate("document.activeElement.id"), "question")
         page.keyboard.type(QUESTION)
         page.keyboard.press("Enter")
-        page.wait_for_selector(".meta")
+        page.wait_for_selector(".again")
         width = page.evaluate("document.documentElement.scrollWidth")
         self.assertLessEqual(width, 390)  # nothing sticks out
         self.picture(page, "phone-answer")
@@ -135,7 +140,8 @@ class Page(ServerTest):
         nameless = page.evaluate("""() => [...document.querySelectorAll(
             'button, input, select, textarea, canvas, progress, [role]')].filter((e) =>
             !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length ||
-              e.getAttribute('aria-labelledby') || e.id === 'status')).map((e) => e.outerHTML)""")
+              e.getAttribute('aria-labelledby') || e.getAttribute('role') === 'status'))
+              .map((e) => e.outerHTML)""")
         self.assertEqual(nameless, [])
         page.click("#theme")
         self.assertEqual(page.evaluate("document.documentElement.dataset.theme"), "light")
@@ -207,6 +213,128 @@ class Page(ServerTest):
         page.fill("#question", "Who?")
         page.click("#send")
         wait_until(lambda: page.inner_text("#status") == "the queue is full", what="the error")
+
+    def test_8_an_example_is_one_click_away(self):
+        server = Server(self.folder + "/empty.s3")
+        self.addCleanup(server.stop)
+        page = self.page()
+        page.goto(server.url)
+        page.wait_for_selector("html[data-ready]")
+        self.assertEqual(page.locator("#empty li").count(), 3)
+        page.click("#example")
+        page.get_by_role("button", name="example.txt", exact=True).wait_for()
+        page.press("#question", "Enter")
+        page.locator(".again").wait_for()
+        self.assertIn("Solberg", page.inner_text("article"))
+
+    @staticmethod
+    def stream(answer, numbers, citations, spans):
+        """A completion as the server streams it."""
+        heat = {"doc_id": 1, "store": "notes", "bytes": 900, "units": 3, "mass": 1,
+                "s3": [0.2, 0.7, 0.1], "bm25": [0, 0, 0]}
+        chunks = [{"choices": [{"delta": {"content": ""}}],
+                   "evidence": {"spans": spans, "quote": None},
+                   "attention": {"documents": [heat], "spans": [{} for _ in spans],
+                                 "question_tokens": [], "heads": []}},
+                  {"choices": [{"delta": {"content": answer}}]},
+                  {"choices": [{"delta": {}, "finish_reason": "length"}], "numbers": numbers,
+                   "citations": [{"number": n} for n in citations], "evidence_found": True,
+                   "timings_ms": {"retrieval": 20, "first_token": 900},
+                   "retrieval_question": "Who?"}]
+        return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+
+    @staticmethod
+    def spans(count):
+        return [{"name": f"part-{i}.txt", "store": "notes", "doc_id": 1, "offsets": "source",
+                 "byte_begin": 300 * i, "byte_end": 300 * i + 200, "line_begin": i + 1,
+                 "line_end": i + 1, "text": f"Text {i}."} for i in range(count)]
+
+    def test_9_citations_count_from_1_and_conversations_stay(self):
+        page = self.page()
+        page.route("**/v1/chat/completions", lambda route: route.fulfill(
+            content_type="text/event-stream",
+            body=self.stream("It was she [3], they say [1, 3].", [1, 3, 2], [3], self.spans(3))))
+        article = self.ask(page, "Who?")
+
+        def check(article):
+            self.assertEqual(article.locator(".answer .cite").all_inner_texts(), ["1", "2", "1"])
+            self.assertIn("It was she 1, they say 21.",
+                          article.locator(".answer").evaluate("e => e.textContent"))
+            self.assertIn("part-1.txt", article.locator(".sources .where").first.inner_text())
+            self.assertIn("cut here", article.locator(".note").inner_text())
+            self.assertEqual(article.locator(".strip .pin").all_inner_texts(), ["1", "2"])
+        check(article)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        check(page.locator("article"))
+        # Once more, side by side.
+        page.click(".again")
+        page.select_option("#again-method", "bm25")
+        page.click("#again-dialog [value=ask]")
+        page.locator(".pair .again").nth(1).wait_for()
+        self.assertIn("method bm25", page.locator(".pair article").nth(1).inner_text())
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        self.assertEqual(page.locator(".pair article").count(), 2)
+        # Named, saved, deleted.
+        page.once("dialog", lambda dialog: dialog.accept("My talk"))
+        page.click("#chat-rename")
+        self.assertIn("My talk", page.inner_text("#chat"))
+        for button, text in (("#chat-markdown", "[1] part-1.txt"), ("#chat-json", '"question"')):
+            with page.expect_download() as download:
+                page.click(button)
+            with open(download.value.path(), encoding="utf-8") as file:
+                self.assertIn(text, file.read())
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.click("#chat-delete")
+        self.assertEqual(page.locator("article").count(), 0)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        self.assertNotIn("My talk", page.inner_text("#chat"))
+        self.assertEqual(self.problems, [])
+
+    def test_a_thousand_documents(self):
+        documents = [{"store": "notes", "doc_id": i, "name": f"folder {i % 7}/report-{i}.pdf",
+                      "path": f"/x/{i}", "format": "pdf", "tokens": i, "complete": i != 5,
+                      "missing": i == 6, "indexed_at": f"2026-01-{i % 28 + 1:02}T00:00:00Z"}
+                     for i in range(1, 1001)]
+        page = self.page()
+        page.route("**/v1/documents", lambda route: route.fulfill(json={"data": documents}))
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        self.assertEqual(page.locator("#documents .name").count(), 1000)
+        self.assertEqual(page.locator("#documents .folder").count(), 7)
+        self.assertIn("1,000 documents", page.inner_text("#count"))
+        page.fill("#filter", "report-5")
+        self.assertIn("of 1,000", page.inner_text("#count"))
+        page.fill("#filter", "report-5.")
+        self.assertIn("partly read", page.inner_text("#documents"))
+        page.fill("#filter", "report-6.")
+        self.assertIn("not there any more", page.inner_text("#documents"))
+        page.fill("#filter", "")
+        page.select_option("#order", "largest")
+        self.assertIn("report-1000", page.locator("#documents .name").first.inner_text())
+
+    def test_b_axe_finds_nothing_and_targets_are_large(self):
+        need_packages("axe_playwright_python")
+        from axe_playwright_python.sync_playwright import Axe
+        for theme in ("light", "dark"):
+            for width in (1280, 320):
+                page = self.page(width, 800, color_scheme=theme)
+                page.route("**/v1/chat/completions", lambda route: route.fulfill(
+                    content_type="text/event-stream",
+                    body=self.stream("So it is [1].", [1, 2], [1], self.spans(2))))
+                self.ask(page, "Who?")
+                found = Axe().run(page).response["violations"]
+                self.assertEqual([(one["id"], [node["html"][:120] for node in one["nodes"]])
+                                  for one in found], [], (theme, width))
+                small = page.evaluate("""() => [...document.querySelectorAll(
+                    'button, select, summary, textarea, .button')].filter((e) => {
+                    const box = e.getBoundingClientRect();
+                    return box.width && (box.width < 23.9 || box.height < 23.9); })
+                    .map((e) => e.outerHTML.slice(0, 120))""")
+                self.assertEqual(small, [], (theme, width))
+                self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), width)
 
 
 if __name__ == "__main__":

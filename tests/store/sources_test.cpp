@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "s3attn/reason.h"
+#include "s3attn/store.h"
 #include "store_test_util.h"
 
 namespace s3attn {
@@ -92,6 +94,41 @@ TEST_F(Sources, OneFileIsOneDocumentByAnyName) {
     EXPECT_EQ(index("link.txt").kind, Kind::kReplaces);
     EXPECT_EQ(paths(), Paths{"real/x.txt"});
     EXPECT_OK(verify_store(store_));
+}
+
+TEST_F(Sources, ADocumentIsFoundByAnyNameOfItsFile) {
+    fs::create_directories("real");
+    write("real/x.txt", "one");
+    fs::create_symlink("real/x.txt", "link.txt");
+    index("real/x.txt");
+    const auto found = [&](const std::string& name) {
+        const auto document = Store::open(store_)->find(name);
+        EXPECT_OK(document) << name;
+        return document.ok() && document->has_value();
+    };
+    const Paths spellings = {"real/x.txt", "./real/x.txt", "real/../real//x.txt",
+                             fs::absolute("real/x.txt").string()};
+    for (const std::string& name : spellings) EXPECT_TRUE(found(name)) << name;
+    EXPECT_TRUE(found("link.txt"));
+    for (const char* name : {"x.txt", "real", "", "-", "real/y.txt"}) EXPECT_FALSE(found(name));
+    fs::remove("real/x.txt");
+    for (const std::string& name : spellings) EXPECT_TRUE(found(name)) << name << ", gone";
+}
+
+TEST_F(Sources, AShortNameOfTwoDocumentsIsNoneOfThem) {
+    write("x.txt", "one");
+    index("x.txt");
+    fs::create_directory("below");
+    fs::current_path("below");
+    store_ = "../../s";
+    EXPECT_TRUE((*Store::open(store_)->find("x.txt"))->doc_id == DocumentId(1)) << "no file here";
+    write("x.txt", "two");
+    index("x.txt");
+    const auto which = Store::open(store_)->find("x.txt");
+    ASSERT_FALSE(which.ok());
+    EXPECT_EQ(which.error().reason, reason::kDocumentAmbiguous);
+    EXPECT_EQ((*Store::open(store_)->find("./x.txt"))->doc_id, DocumentId(2));
+    EXPECT_EQ((*Store::open(store_)->find("../x.txt"))->doc_id, DocumentId(1));
 }
 
 TEST_F(Sources, AnotherFolderHasOtherFiles) {

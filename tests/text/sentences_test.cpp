@@ -37,6 +37,39 @@ TEST(Sentences, AbbreviationsAndInitialsDoNotEnd) {
     EXPECT_EQ(split("Gerald and I. Nobody else."), (Strings{"Gerald and I.", "Nobody else."}));
 }
 
+TEST(Sentences, AbbreviationsOfOtherLanguages) {
+    const Strings whole{
+        "Das gilt z. B. für Abs. 3 und ggf. Berlin.",
+        "Prof. Müller wohnt in der Nähe, vgl. Kap. 4 und S. 12.",
+        "M. Dupont et Mme. Curie ont vu Mgr. Martin.",
+        "El Sr. García y la Sra. López, véase pág. 7 y núm. 8.",
+        "Работа проф. Иванова и акад. Павлова, см. рис. 3 и стр. 12.",
+        "Он жил на ул. Ленина, т.е. Москва, обл. Тверь.",
+        "Il dott. Rossi e il sig. Bianchi.",
+        "Mevr. Jansen en drs. Bakker, zie blz. 9.",
+    };
+    for (const std::string& one : whole) {
+        EXPECT_EQ(split(one + " Ende."), (Strings{one, "Ende."})) << one;
+    }
+}
+
+TEST(Sentences, OrdinalsOfLanguagesThatWriteThemWithAStop) {
+    EXPECT_EQ(split("Der Vertrag wurde am 3. Oktober im 19. Jahrhundert geschlossen. Das war 1850. "
+                    "Danach kam der Krieg."),
+              (Strings{"Der Vertrag wurde am 3. Oktober im 19. Jahrhundert geschlossen.",
+                       "Das war 1850.", "Danach kam der Krieg."}));
+    EXPECT_EQ(
+        split("The committee counted the votes and found 12. Nobody had expected so many."),
+        (Strings{"The committee counted the votes and found 12.", "Nobody had expected so many."}));
+}
+
+TEST(Sentences, FullWidthMarks) {
+    EXPECT_EQ(split("他住在北京。她呢？真的！是的。"),
+              (Strings{"他住在北京。", "她呢？", "真的！", "是的。"}));
+    EXPECT_EQ(split("これは本です。誰が書きましたか？"),
+              (Strings{"これは本です。", "誰が書きましたか？"}));
+}
+
 TEST(Sentences, WrappedLinesAreOneSentence) {
     EXPECT_EQ(split("The quick brown\nfox jumped over\r\nthe dog. Then it\nslept."),
               (Strings{"The quick brown\nfox jumped over\r\nthe dog.", "Then it\nslept."}));

@@ -78,6 +78,9 @@ TEST(ContextHeads, AreChosenUpToTheDeepestLayer) {
     Silent sink;
     const ContextHeadOptions options = small();
     EXPECT_EQ(deepest_context_layer(options, 6), 3u);
+    ContextHeadOptions shallow = options;
+    shallow.max_layer = 1;
+    EXPECT_EQ(deepest_context_layer(shallow, 6), 1u);
     auto model = fake_model();
     const auto report =
         choose_context_heads(*model, tasks_of(options), options, 2, sink, CancelToken());

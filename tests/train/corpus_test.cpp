@@ -155,5 +155,33 @@ TEST_F(CorpusTest, UnreadableFileIsAnError) {
     EXPECT_THAT(result.error().message, HasSubstr("secret.txt"));
 }
 
+// 218 KB of Chinese gave "0 paragraphs of prose": its words are not divided by spaces.
+TEST(Corpus, WordsOfScriptsWithoutSpacesAreCounted) {
+    EXPECT_EQ(count_words("The quick brown fox - it's 4 years old."), 9u);  // as spaces divide
+    const std::string sentence = "灯塔是工程师在一八八七年建造的，每年冬天港口都会结冰。";
+    EXPECT_GT(count_words(sentence), 10u);
+    EXPECT_LT(count_words(sentence), 27u);  // words, not signs
+    EXPECT_GT(count_words("ผู้คนบนเกาะอบขนมปังสัปดาห์ละสองครั้ง"), 5u);
+    EXPECT_GT(count_words("灯台は千八百八十七年に建てられました。"), 5u);
+
+    std::string paragraph;
+    for (int i = 0; i < 5; ++i) {
+        paragraph += "第" + std::to_string(i) +
+                     "座灯塔是一位年轻的工程师在很久以前建造的，港口的船只都靠它"
+                     "找到回家的路。";
+    }
+    const auto found = prose_paragraphs(paragraph);
+    ASSERT_EQ(found.size(), 1u);
+    const auto pairs = make_cloze_pairs(found, 10, 1);
+    ASSERT_EQ(pairs.size(), 1u);
+    EXPECT_EQ(pairs[0].paragraph.find(' '), std::string::npos);  // joined as it was written
+    EXPECT_EQ(pairs[0].question.size() + pairs[0].paragraph.size(), paragraph.size());
+    EXPECT_TRUE(joined_without_space("结冰。", "每年"));
+    EXPECT_FALSE(joined_without_space("winter.", "The"));
+    EXPECT_FALSE(joined_without_space("겨울마다", "항구"));  // Korean has spaces
+    EXPECT_NE(with_spaces_between_words(sentence).find(' '), std::string::npos);
+    EXPECT_EQ(with_spaces_between_words("as it is"), "as it is");
+}
+
 }  // namespace
 }  // namespace s3attn

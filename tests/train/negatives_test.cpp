@@ -81,5 +81,21 @@ TEST(QuestionWriter, TakesTheFirstQuestionOfAReply) {
     EXPECT_EQ(question_in(""), "");
 }
 
+TEST(QuestionWriter, AsksInTheTextsLanguageAndEveryThirdTimeInEnglish) {
+    const std::string german =
+        "Der Hafen wurde im neunzehnten Jahrhundert gebaut und später erweitert. Heute legen dort "
+        "nur noch kleine Schiffe an.";
+    const std::string english =
+        "The harbour was built in the nineteenth century and enlarged later. Only small ships "
+        "call there today.";
+    const std::vector<std::string> paragraphs{german, english, german, german, english};
+    const auto tasks = question_tasks(paragraphs);
+    std::vector<bool> in_english;
+    for (const QuestionTask& task : tasks) in_english.push_back(task.in_english);
+    EXPECT_THAT(in_english, ElementsAre(false, false, false, true, false));
+    EXPECT_NE(question_prompt(tasks[0]).find("question in German that"), std::string::npos);
+    EXPECT_NE(question_prompt(tasks[3]).find("question in English that"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace s3attn

@@ -15,6 +15,7 @@
 #include "model/llama_model.h"
 #include "planted_keys.h"
 #include "random_set.h"
+#include "s3attn/model_log.h"
 #include "train/capture.h"
 #include "train/query_trainer.h"
 #include "train/sae_trainer.h"
@@ -229,4 +230,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace s3attn
 
-int main(int argc, char** argv) { return s3attn::run(argc, argv); }
+int main(int argc, char** argv) {
+    s3attn::set_model_log(nullptr);
+    return s3attn::run(argc, argv);
+}

@@ -9,6 +9,7 @@
 #include "model/llama_model.h"
 #include "pool.h"
 #include "row_file.h"
+#include "s3attn/model_log.h"
 #include "train/coded_keys.h"
 #include "train/scoring.h"
 
@@ -136,6 +137,7 @@ Status evaluate(const std::string& model, const std::string& directory, const st
 }  // namespace s3attn
 
 int main(int argc, char** argv) {
+    s3attn::set_model_log(nullptr);
     if (argc < 5) {
         std::fprintf(stderr, "usage: pool_eval MODEL.gguf ADAPTER CACHE_PREFIX FILE.jsonl...\n");
         return 2;

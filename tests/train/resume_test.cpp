@@ -171,6 +171,29 @@ TEST_F(ResumeTest, SweepReusesHeadsAndKeysAndTrainsTheBest) {
     expect_same(*swept->best, *alone);
 }
 
+TEST_F(ResumeTest, SweepSaysHowSureItsBestIs) {
+    options_.out.clear();
+    SweepOptions sweep;
+    sweep.k = {1, 8};
+    QuietSink sink;
+    const CancelToken never;
+    const auto scanner = make_fake_scanner();
+    const auto swept = run_sweep(*scanner, fake_corpus(220, 1), options_, sweep, sink, never);
+    ASSERT_TRUE(swept.ok());
+    const SweepReport& report = swept->report;
+    for (size_t i = 0; i < report.rows.size(); ++i) {
+        const SweepRow& row = report.rows[i];
+        EXPECT_NEAR(row.recall.mean, (row.recall_at_5 + row.recall_at_10 + row.recall_at_20) / 3,
+                    1e-9);
+        EXPECT_LE(row.recall.low, row.recall.mean);
+        EXPECT_GE(row.recall.high, row.recall.mean);
+        EXPECT_NEAR(row.to_best.mean, row.recall.mean - report.rows[report.best].recall.mean, 1e-9);
+        EXPECT_LE(row.to_best.low, row.to_best.mean);
+    }
+    EXPECT_LT(report.rows[1 - report.best].to_best.low, 0);
+    EXPECT_EQ(report.rows[report.best].to_best.high, 0);
+}
+
 TEST_F(ResumeTest, SweepWithoutOutputTrainsNoQuerySide) {
     options_.out.clear();
     SweepOptions sweep;

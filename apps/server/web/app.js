@@ -1,9 +1,12 @@
-// The page: documents, questions, answers. view.js shows sources.
+// The page: documents, questions, answers. view.js shows sources, turn.js one answer.
+import { Chats } from "./chats.js";
+import { DocumentList } from "./documents.js";
+import { Turn } from "./turn.js";
 import { Uploads } from "./uploads.js";
-import { $, make, makeStrip, placeOf, SourceView } from "./view.js";
+import { $, make, SourceView } from "./view.js";
 
-const state = { documents: [], history: [], running: null };
-let uploads = null;
+const state = { turns: [], running: null };
+let uploads = null, chats = null;
 
 // ---- talking to the server ------------------------------------------------------------------
 
@@ -67,31 +70,17 @@ function say(text, bad = false) {
   $("status").classList.toggle("bad", bad);
 }
 
-const number = new Intl.NumberFormat("en");
-
 // ---- documents ------------------------------------------------------------------------------
 
 const source = new SourceView(api);
-
-function documentItem(doc) {
-  const open = make("button", {
-    class: "name", type: "button",
-    onclick: () => source.open({ ...doc, offset: 0 }),
-  }, doc.name);
-  const remove = make("button", {
-    class: "remove", type: "button", "aria-label": `Remove ${doc.name}`,
-    onclick: () => removeDocument(doc),
-  }, "✕");
-  const about = `${number.format(doc.tokens)} tokens, ${doc.format}`
-    + (doc.complete ? "" : ", partly read") + (state.manyStores ? `, in ${doc.store}` : "");
-  return make("li", {}, open, remove, make("small", {}, about));
-}
+const list = new DocumentList({
+  open: (doc) => source.open({ ...doc, offset: 0 }), remove: removeDocument,
+});
 
 async function loadDocuments() {
-  const list = await api("v1/documents");
-  state.documents = list.data;
-  $("documents").replaceChildren(...list.data.map(documentItem));
-  $("empty").hidden = list.data.length > 0 || Boolean(uploads && uploads.busy);
+  const { data } = await api("v1/documents");
+  list.show(data);
+  $("empty").hidden = data.length > 0 || Boolean(uploads && uploads.busy);
 }
 
 async function removeDocument(doc) {
@@ -108,112 +97,51 @@ async function removeDocument(doc) {
 
 // ---- questions ------------------------------------------------------------------------------
 
-class Turn {
-  constructor(question) {
-    this.question = question;
-    this.text = "";
-    this.answer = make("p", { class: "answer" });
-    this.more = make("div");
-    this.article = make("article", {}, make("h3", {}, question), this.answer, this.more);
-    $("turns").append(this.article);
-    this.article.scrollIntoView({ block: "end" });
-  }
+const page = { source, again };
 
-  take(chunk) {
-    if (chunk.error) throw new Error(chunk.error.message);
-    if (chunk.evidence) {
-      this.evidence = chunk.evidence;
-      this.attention = chunk.attention;
+function draw(turns) {
+  $("turns").replaceChildren();
+  state.turns = [];
+  for (const kept of turns) addTurn(Turn.restore(kept, page), kept.beside);
+}
+
+// A question that is asked once more stands beside the first time.
+function addTurn(turn, beside = false) {
+  const before = state.turns[state.turns.length - 1];
+  turn.beside = beside && Boolean(before);
+  if (turn.beside) {
+    let pair = before.article.parentElement;
+    if (!pair.classList.contains("pair")) {
+      pair = make("div", { class: "pair" });
+      before.article.replaceWith(pair);
+      pair.append(before.article);
     }
-    const choice = chunk.choices[0];
-    if (choice && choice.delta.content) {
-      this.text += choice.delta.content;
-      this.answer.append(choice.delta.content);
-    }
-    if (chunk.citations) this.finish(chunk, choice.finish_reason);
+    pair.append(turn.article);
+  } else {
+    $("turns").append(turn.article);
   }
+  state.turns.push(turn);
+  turn.article.scrollIntoView({ block: "end" });
+}
 
-  open(span) {
-    const at = this.evidence.spans.indexOf(span);
-    source.open({
-      ...span, span, why: this.attention.spans[at],
-      questionTokens: this.attention.question_tokens, heads: this.attention.heads,
-    });
-  }
+function insertBeside(turn, old) {
+  const at = state.turns.indexOf(old) + 1;
+  const behind = state.turns.splice(at);
+  addTurn(turn, true);
+  state.turns.push(...behind);
+}
 
-  citeButton(span) {
-    return make("button", {
-      class: "cite", type: "button", "aria-label": `Source ${span.number}: ${span.name}`,
-      onclick: () => this.open(span),
-    }, `[${span.number}]`);
-  }
+function keepTurns() {
+  chats.keep(state.turns.filter((turn) => turn.last)
+    .map((turn) => ({ ...turn.kept(), beside: turn.beside })));
+}
 
-  // Marks like [2] or [1, 3] in the answer become buttons.
-  renderAnswer() {
-    const byNumber = new Map(this.evidence.spans.map((span) => [span.number, span]));
-    const parts = this.text.split(/(\[\d+(?:\s*[,;]\s*\d+)*\])/);
-    this.answer.replaceChildren(...parts.flatMap((part, i) => {
-      if (i % 2 === 0) return [part];
-      return part.match(/\d+/g).map((n) => byNumber.get(Number(n))).filter(Boolean)
-        .map((span) => this.citeButton(span));
-    }));
-  }
-
-  finish(chunk, reason) {
-    chunk.numbers.forEach((n, i) => { this.evidence.spans[i].number = n; });
-    this.evidence.spans.forEach((span, i) => { span.number = span.number || i + 1; });
-    this.renderAnswer();
-    const cited = chunk.citations.map((citation) =>
-      this.evidence.spans.find((span) => span.number === citation.number));
-    for (const span of cited) {
-      if (!this.answer.querySelector(`[aria-label^="Source ${span.number}:"]`)) {
-        this.answer.append(" ", this.citeButton(span));
-      }
-    }
-    this.showSources(cited);
-    this.showStrips(cited);
-    const ms = chunk.timings_ms;
-    this.more.append(make("p", { class: "meta" },
-      `evidence in ${Math.round(ms.retrieval)} ms, first word after `
-      + `${(ms.first_token / 1000).toFixed(1)} s`
-      + (reason === "length" ? "; cut at the most tokens of an answer" : "")
-      + (chunk.retrieval_question !== this.question
-        ? "; searched together with the question before" : "")));
-  }
-
-  sourceItem(span) {
-    return make("li", {}, this.citeButton(span), make("button", {
-      class: "where", type: "button", onclick: () => this.open(span),
-    }, span.name, make("small", {}, placeOf(span))));
-  }
-
-  showSources(cited) {
-    const rest = this.evidence.spans.filter((span) => !cited.includes(span));
-    if (cited.length) {
-      this.more.append(make("h4", {}, "The answer rests on"),
-        make("ul", { class: "sources" }, ...cited.map((span) => this.sourceItem(span))));
-    }
-    if (rest.length) {
-      this.more.append(make("details", {}, make("summary", {}, `${rest.length} more passages read`),
-        make("ul", { class: "sources" }, ...rest.map((span) => this.sourceItem(span)))));
-    }
-  }
-
-  showStrips(cited) {
-    const shown = cited.length ? cited : this.evidence.spans;
-    const strips = this.attention.documents
-      .map((heat) => [heat, shown.filter((span) => span.doc_id === heat.doc_id
-        && span.store === heat.store)])
-      .filter(([, spans]) => spans.length).slice(0, 3);
-    for (const [heat, spans] of strips) {
-      const { name } = spans[0];
-      this.more.append(make("h4", {}, `Where the attention fell in ${name}`),
-        makeStrip(heat, name, spans, (target) => {
-          if (target.span) this.open(target.span);
-          else source.open({ store: heat.store, doc_id: heat.doc_id, name, offset: target.offset });
-        }));
-    }
-  }
+// What was said before a turn; of answers side by side the first counts.
+function historyBefore(turn) {
+  const end = state.turns.indexOf(turn);
+  return state.turns.slice(0, end).filter((one) => one.last && !one.beside).slice(-4)
+    .flatMap((one) => [{ role: "user", content: one.question },
+      { role: "assistant", content: one.text }]);
 }
 
 function showRunning(running) {
@@ -222,38 +150,70 @@ function showRunning(running) {
   $("stop").hidden = !running;
 }
 
-async function ask(question) {
-  const turn = new Turn(question);
+function wantedNow() {
+  return { model: $("model").options.length > 1 ? $("model").value : undefined };
+}
+
+async function ask(turn, history) {
   const abort = new AbortController();
   showRunning(abort);
   say("Looking for evidence …");
-  const store = $("store").value;
+  const store = turn.wanted.store || $("store").value;
   try {
     const response = await request("v1/chat/completions", {
       method: "POST", signal: abort.signal, headers: { "Content-Type": "application/json" },
       body: JSON.stringify({
-        model: $("model").value || undefined, store: store ? [store] : undefined, stream: true,
+        ...turn.wanted, store: store ? [store] : undefined, stream: true,
         evidence: true, attention: true,
-        messages: [...state.history, { role: "user", content: question }],
+        messages: [...history, { role: "user", content: turn.question }],
       }),
     });
     if (!response.ok) throw await failure(response);
-    say("Reading the evidence …");
     for await (const [, data] of events(response)) {
       if (data === "[DONE]") break;
       turn.take(JSON.parse(data));
-      if (turn.text) say("Answering …");
+      say(turn.text ? "Answering …" : "Evidence found; reading it …");
     }
-    state.history.push({ role: "user", content: question }, { role: "assistant", content: turn.text });
-    state.history = state.history.slice(-8);
+    if (!turn.last) throw new Error("the answer broke off");
+    keepTurns();
     say("");
   } catch (error) {
     const stopped = error.name === "AbortError";
     say(stopped ? "Stopped." : error.message, !stopped);
-    if (!turn.text) turn.answer.append(stopped ? "(stopped)" : error.message);
+    turn.notes.textContent = stopped ? "Stopped here." : error.message;
+    turn.notes.hidden = false;
   }
   showRunning(null);
   turn.article.scrollIntoView({ block: "nearest" });
+}
+
+function askNew(question) {
+  const turn = new Turn(question, wantedNow(), page);
+  addTurn(turn);
+  ask(turn, historyBefore(turn));
+}
+
+// The same question with another reader, method, budget or store.
+function again(old) {
+  if (state.running) return;
+  const dialog = $("again-dialog");
+  $("again-question").textContent = old.question;
+  for (const id of ["model", "store"]) {
+    $(`again-${id}`).replaceChildren(...[...$(id).options].map((option) => option.cloneNode(true)));
+    $(`again-${id}-box`).hidden = $(id).options.length < 2;
+  }
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue !== "ask") return;
+    const budget = Number($("again-budget").value);
+    const turn = new Turn(old.question, {
+      model: $("again-model").value || undefined, method: $("again-method").value || undefined,
+      budget_tokens: budget > 0 ? budget : undefined, store: $("again-store").value || undefined,
+    }, page);
+    insertBeside(turn, old);
+    ask(turn, historyBefore(old));
+  }, { once: true });
+  dialog.showModal();
 }
 
 function setUpAsking() {
@@ -262,7 +222,7 @@ function setUpAsking() {
     const question = $("question").value.trim();
     if (!question || state.running) return;
     $("question").value = "";
-    ask(question);
+    askNew(question);
   });
   $("question").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -272,7 +232,9 @@ function setUpAsking() {
   $("stop").addEventListener("click", () => state.running && state.running.abort());
   document.addEventListener("keydown", (event) => {
     const typing = /INPUT|TEXTAREA|SELECT/.test(event.target.tagName);
-    if (event.key === "Escape" && !$("source").hidden) source.close();
+    if (event.key === "Escape" && !$("source").hidden && !document.querySelector("dialog[open]")) {
+      source.close();
+    }
     if (event.key === "/" && !typing) {
       event.preventDefault();
       $("question").focus();
@@ -306,19 +268,42 @@ function fillChoice(id, names, all) {
   $(`${id}-box`).hidden = names.length < 2;
 }
 
+// A few paragraphs to try the page with.
+const kExample = `The lighthouse at Varden was built in 1881 by the engineer Ingrid Solberg. It stands \
+on a rock of granite, and its lamp was lit with paraffin until the year 1930, when electricity came \
+to the island.
+
+Arctic terns fly from pole to pole. The ornithologist Daniel Okafor studied them for eleven summers \
+on the cliffs behind the lighthouse, and counted the nests every June. His notebooks are kept in the \
+library of the university, where anybody may read them.
+
+The bakery in the harbour sells rye bread, which the fishermen take along to sea. Its oven is from \
+1902 and burns birch wood only.
+`;
+
+function setUpExample() {
+  $("example").addEventListener("click", () => {
+    uploads.add([new File([kExample], "example.txt", { type: "text/plain" })]);
+    $("question").value = "Who built the lighthouse?";
+    $("question").focus();
+  });
+}
+
 async function start() {
   setUpTheme();
   uploads = new Uploads({
     headers, api, say, store: () => $("store").value || "", changed: loadDocuments,
   });
   setUpAsking();
+  setUpExample();
+  chats = new Chats({ show: draw, busy: () => Boolean(state.running) });
   const [, models, stores, jobs] = await Promise.all([loadDocuments(), api("v1/models"),
     api("v1/stores"), api("v1/documents/jobs")]);
   fillChoice("model", models.data.map((model) => model.id));
   fillChoice("store", stores.data.map((store) => store.name), "all stores");
   if (stores.data.length > 1) {
-    state.manyStores = true;
-    $("documents").replaceChildren(...state.documents.map(documentItem));
+    list.manyStores = true;
+    list.draw();
   }
   uploads.follow(jobs.data);
   $("question").focus();

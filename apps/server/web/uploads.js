@@ -26,10 +26,13 @@ export class Uploads {
     $("dismiss").addEventListener("click", () => this.clear(this.failed));
     $("notes-ok").addEventListener("click", () => { $("notes").hidden = true; });
     this.setUpDropping();
-    $("files").addEventListener("change", () => {
-      this.add($("files").files);
-      $("files").value = "";
-    });
+    $("batch-cancel").addEventListener("click", () => this.cancelAll());
+    for (const id of ["files", "folder"]) {
+      $(id).addEventListener("change", () => {
+        this.add($(id).files);
+        $(id).value = "";
+      });
+    }
   }
 
   get busy() { return this.sending || this.jobs.size > 0; }
@@ -50,15 +53,68 @@ export class Uploads {
       event.preventDefault();
       depth = 0;
       document.body.classList.remove("dropping");
-      this.add(event.dataTransfer.files);
+      this.drop(event.dataTransfer);
     });
+  }
+
+  // Files, and those of folders, however deep.
+  async drop(transfer) {
+    const entries = [...transfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry())
+      .filter(Boolean);
+    if (!entries.some((entry) => entry.isDirectory)) {
+      this.add(transfer.files);
+      return;
+    }
+    const files = [];
+    for (const entry of entries) await this.walk(entry, files);
+    this.add(files);
+  }
+
+  async walk(entry, files) {
+    if (entry.name.startsWith(".")) return;
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
+      files.push(Object.assign(file, { folderPath: entry.fullPath.replace(/^\//, "") }));
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {  // it gives a hundred at a time
+      const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+      if (!some.length) return;
+      for (const one of some) await this.walk(one, files);
+    }
+  }
+
+  // A document's name is no path: "a/b.txt" of a folder becomes "a – b.txt".
+  static nameOf(file) {
+    const path = file.folderPath || file.webkitRelativePath || file.name;
+    return path.split("/").filter((part) => part && !part.startsWith(".")).join(" – ") || file.name;
   }
 
   add(files) {
     if (!this.busy) this.sent = 0;
-    for (const file of files) this.waiting.push(this.item(file.name, file));
-    this.sent += files.length;
+    const shown = [...files].filter((file) => !file.name.startsWith("."));  // hidden ones are not meant
+    for (const file of shown) this.waiting.push(this.item(Uploads.nameOf(file), file));
+    this.sent += shown.length;
+    this.batch();
     this.sendAll();
+  }
+
+  // How far the whole batch is.
+  batch() {
+    const left = $("jobs").children.length;
+    $("batch").hidden = left < 2;
+    $("batch-bar").max = Math.max(1, this.sent);
+    $("batch-bar").value = Math.max(0, this.sent - left);
+    $("batch-text").textContent = `${number.format(left)} of ${number.format(Math.max(this.sent, left))}`
+      + " documents are still to be read";
+  }
+
+  cancelAll() {
+    for (const item of [...this.waiting, ...this.jobs.values(), this.now].filter(Boolean)) {
+      if (!item.cancelled) this.cancel(item);
+    }
+    this.batch();
   }
 
   // What the server was reading before the page was opened.
@@ -95,7 +151,9 @@ export class Uploads {
     while (this.waiting.length) {
       const item = this.waiting.shift();
       if (item.cancelled) continue;
+      this.now = item;
       const outcome = await this.send(item);
+      this.now = null;
       if (item.cancelled) {
         item.row.remove();
         if (outcome.id) this.cancelJob(outcome.id);
@@ -114,6 +172,7 @@ export class Uploads {
       }
     }
     this.sending = false;
+    this.batch();
     this.summary();
   }
 
@@ -215,6 +274,7 @@ export class Uploads {
     }
     this.jobs.delete(item.id);
     item.row.remove();
+    this.batch();
     if (job && job.notes && job.notes.length) this.note(job);
     if (job && job.state === "done") {
       this.page.say(`${job.name} is indexed: ${number.format(job.tokens)} tokens.`);

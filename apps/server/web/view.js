@@ -63,7 +63,7 @@ function drawHeat(canvas, heat) {
   });
 }
 
-// One document's strip. `spans` have a number each; `open` is called with a span or a byte offset.
+// One document's strip. `spans` have a number each (`shown`); `open` is called with a span or a byte offset.
 export function makeStrip(heat, name, spans, open) {
   const canvas = make("canvas", {
     role: "img",
@@ -78,9 +78,9 @@ export function makeStrip(heat, name, spans, open) {
   });
   for (const span of spans) {
     const pin = make("button", {
-      class: "pin", type: "button", "aria-label": `Passage ${span.number} in ${name}`,
+      class: "pin", type: "button", "aria-label": `Passage ${span.shown} in ${name}`,
       onclick: () => open({ span }),
-    }, String(span.number));
+    }, String(span.shown));
     const middle = (span.byte_begin + span.byte_end) / 2 / heat.bytes;
     pin.style.left = `${(100 * Math.min(0.97, Math.max(0.03, middle))).toFixed(2)}%`;
     strip.append(pin);
@@ -118,7 +118,7 @@ export class SourceView {
     const from = span ? span.byte_begin : target.offset || 0;
     const to = span ? span.byte_end : from + 1;
     $("source").hidden = false;
-    $("source-title").textContent = span && span.number ? `[${span.number}] ${target.name}`
+    $("source-title").textContent = span && span.number ? `${span.number}: ${target.name}`
       : target.name;
     $("place").textContent = span ? placeOf(span) : "";
     $("text").replaceChildren("Loading …");
@@ -187,9 +187,7 @@ export class SourceView {
     $("why").hidden = !why;
     if (!why) return;
     const words = why.lexical_share, attention = 1 - words;
-    $("shares").textContent = `Of its score, ${percent(attention)} came from attention and `
-      + `${percent(words)} from shared words`
-      + (why.shared_words.length ? ` (stems: ${why.shared_words.join(", ")}).` : " (none).");
+    $("shares").textContent = this.inWords(words, why.shared_words);
     $("split").setAttribute("aria-label", $("shares").textContent);
     $("split-attention").style.width = `${100 * attention}%`;
     $("split-words").style.width = `${100 * words}%`;
@@ -210,6 +208,15 @@ export class SourceView {
     }));
     this.why = { span, why, questionTokens, heads };
     this.showLinks(null);
+  }
+
+  inWords(words, shared) {
+    const most = words > 0.6 ? "mostly because it has words of the question"
+      : words < 0.4 ? "mostly because the model, reading the question, attends to it"
+        : "as much for its words as because the model, reading the question, attends to it";
+    return `It was found ${most}: ${percent(1 - words)} came from attention and `
+      + `${percent(words)} from shared words`
+      + (shared.length ? ` (stems: ${shared.join(", ")}).` : " (none).");
   }
 
   choose(token, chip) {

@@ -6,11 +6,15 @@
 #include <cstdint>
 #include <span>
 
-namespace s3attn::eval {
+namespace s3attn {
+
+// Of fewer values nobody can say how far off their mean is: one value, resampled, is always itself.
+inline constexpr size_t kFewestForInterval = 5;
 
 struct Interval {
     double mean = 0, low = 0, high = 0;  // low, high: the middle 95 % of the resampled means
     size_t n = 0;
+    bool known() const { return n >= kFewestForInterval; }  // else low and high say nothing
 };
 
 inline constexpr uint32_t kBootstrapRounds = 2000;
@@ -24,4 +28,4 @@ Interval bootstrap_mean(std::span<const double> values, uint64_t seed,
 Interval bootstrap_difference(std::span<const double> a, std::span<const double> b, uint64_t seed,
                               uint32_t rounds = kBootstrapRounds);
 
-}  // namespace s3attn::eval
+}  // namespace s3attn

@@ -1,4 +1,4 @@
-#include "eval/bootstrap.h"
+#include "train/bootstrap.h"
 
 #include <algorithm>
 #include <cassert>
@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace s3attn::eval {
+namespace s3attn {
 namespace {
 
 // The standard's distributions differ between libraries, its engines do not.
@@ -46,4 +46,4 @@ Interval bootstrap_difference(std::span<const double> a, std::span<const double>
     return bootstrap_mean(differences, seed, rounds);
 }
 
-}  // namespace s3attn::eval
+}  // namespace s3attn

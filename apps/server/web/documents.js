@@ -1,0 +1,74 @@
+// The list of documents: folders, filter, order, and what is wrong with which.
+import { $, make } from "./view.js";
+
+const number = new Intl.NumberFormat("en");
+const kFew = 8;  // no filter is needed for so many
+
+function folderOf(doc) {
+  const slash = doc.name.lastIndexOf("/");
+  return slash < 0 ? "" : doc.name.slice(0, slash);
+}
+
+const orders = {
+  name: (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }),
+  newest: (a, b) => b.indexed_at.localeCompare(a.indexed_at),
+  largest: (a, b) => b.tokens - a.tokens,
+};
+
+export class DocumentList {
+  // page: open(doc), remove(doc).
+  constructor(page) {
+    this.page = page;
+    this.all = [];
+    this.manyStores = false;
+    $("filter").addEventListener("input", () => this.draw());
+    $("order").addEventListener("change", () => this.draw());
+  }
+
+  show(documents) {
+    this.all = documents;
+    $("filter-box").hidden = documents.length <= kFew;
+    this.draw();
+  }
+
+  draw() {
+    const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const order = orders[$("order").value] || orders.name;
+    const shown = this.all.filter((doc) => words.every((word) =>
+      doc.name.toLowerCase().includes(word) || doc.format === word)).sort(order);
+    const byFolder = new Map();
+    const grouped = $("order").value === "name";
+    for (const doc of shown) {
+      const folder = grouped ? folderOf(doc) : "";
+      if (!byFolder.has(folder)) byFolder.set(folder, []);
+      byFolder.get(folder).push(doc);
+    }
+    const items = [];
+    for (const [folder, docs] of byFolder) {
+      if (folder) items.push(make("li", { class: "folder" }, `${folder}/`));
+      items.push(...docs.map((doc) => this.item(doc, folder)));
+    }
+    $("documents").replaceChildren(...items);
+    $("count").textContent = this.all.length === shown.length
+      ? `${number.format(this.all.length)} documents`
+      : `${number.format(shown.length)} of ${number.format(this.all.length)} documents`;
+  }
+
+  item(doc, folder) {
+    const name = folder ? doc.name.slice(folder.length + 1) : doc.name;
+    const open = make("button", {
+      class: "name", type: "button", title: doc.path, onclick: () => this.page.open(doc),
+    }, name);
+    const remove = make("button", {
+      class: "remove", type: "button", "aria-label": `Remove ${doc.name}`,
+      onclick: () => this.page.remove(doc),
+    }, "✕");
+    const about = `${number.format(doc.tokens)} tokens, ${doc.format}`
+      + (this.manyStores ? `, in ${doc.store}` : "");
+    const marks = [];
+    if (!doc.complete) marks.push("partly read: reading was interrupted; add it again to go on");
+    if (doc.missing) marks.push("its file is not there any more; its text still answers");
+    return make("li", {}, open, remove, make("small", {}, about),
+      ...marks.map((mark) => make("small", { class: "bad" }, mark)));
+  }
+}
