@@ -10,10 +10,10 @@ namespace {
 // Words that begin a definition in one language or another.
 bool defines(std::string_view line) {
     static constexpr std::array<std::string_view, 34> kWords = {
-        "def",      "class",     "async",    "fn",        "pub",     "func",     "function",
+        "def",      "class",     "async",    "fn",        "pub",     "func",      "function",
         "fun",      "struct",    "enum",     "impl",      "trait",   "interface", "namespace",
-        "template", "public",    "private",  "protected", "export",  "abstract", "final",
-        "sub",      "module",    "package",  "type",      "typedef", "union",    "CREATE",
+        "template", "public",    "private",  "protected", "export",  "abstract",  "final",
+        "sub",      "module",    "package",  "type",      "typedef", "union",     "CREATE",
         "create",   "procedure", "protocol", "extension", "object",  "static"};
     const std::string_view text = trim(line);
     const size_t end = std::min(text.find_first_of(" \t(<"), text.size());
@@ -56,11 +56,10 @@ std::vector<Block> find_code(std::string_view text) {
 }  // namespace
 
 OpenResult open_code(OpenRequest request) {
-    return open_in_blocks(std::move(request), "source code",
-                          [](std::string_view text, const UnitLimits&,
-                             DocumentHeader&) -> Result<std::vector<Block>> {
-                              return find_code(text);
-                          });
+    return open_in_blocks(
+        std::move(request), "source code",
+        [](std::string_view text, const UnitLimits&,
+           DocumentHeader&) -> Result<std::vector<Block>> { return find_code(text); });
 }
 
 }  // namespace s3attn::text

@@ -1,5 +1,5 @@
-// CSV and TSV: a row is a paragraph, however many lines it has; the text is the source. The names of
-// the columns go with every unit.
+// CSV and TSV: a row is a paragraph, however many lines it has; the text is the source. The names
+// of the columns go with every unit.
 #include <algorithm>
 
 #include "text/detect.h"

@@ -144,9 +144,7 @@ Result<Detection> detect_compound(const SourceFile& source) {
         for (const char c : name) wide += {c, '\0'};
         return bytes.find(wide) != bytes.npos;
     };
-    const auto refusal = [](const char* what) {
-        return Detection{Format::kUnsupported, what};
-    };
+    const auto refusal = [](const char* what) { return Detection{Format::kUnsupported, what}; };
     if (has("EncryptedPackage")) {
         return refusal("a password-protected Office document; save it without a password");
     }
@@ -154,8 +152,9 @@ Result<Detection> detect_compound(const SourceFile& source) {
     if (has("PowerPoint Document")) return refusal("an old PowerPoint file; save it as PPTX");
     if (has("Workbook") || has("Book")) return refusal("an old Excel workbook; save it as XLSX");
     if (has("__properties_version1.0")) return refusal("an Outlook message; save it as EML");
-    return refusal("an old Office document or a password-protected one; save it as DOCX or as "
-                   "plain text without a password");
+    return refusal(
+        "an old Office document or a password-protected one; save it as DOCX or as "
+        "plain text without a password");
 }
 
 Detection refuse(std::string message) { return {Format::kUnsupported, std::move(message)}; }
@@ -202,8 +201,8 @@ Result<Detection> detect_zip(const SourceFile& source) {
 // any format.
 bool is_text_name(std::string_view extension) {
     static constexpr std::string_view kNames[] = {
-        "txt", "text", "adoc", "asciidoc", "log",  "json", "jsonl", "ndjson", "yaml",
-        "yml", "toml", "ini",  "cfg",      "conf", "diff", "patch"};
+        "txt",  "text", "adoc", "asciidoc", "log", "json", "jsonl", "ndjson",
+        "yaml", "yml",  "toml", "ini",      "cfg", "conf", "diff",  "patch"};
     return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames) ||
            text_format(extension) != Format::kText;
 }

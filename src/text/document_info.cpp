@@ -63,8 +63,9 @@ int month_named(std::string_view word) {
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
     const std::string name = lower(word.substr(0, 3));
     const auto found = std::find(kMonths.begin(), kMonths.end(), name);
-    return found == kMonths.end() || word.size() < 3 ? 0
-                                                      : static_cast<int>(found - kMonths.begin()) + 1;
+    return found == kMonths.end() || word.size() < 3
+               ? 0
+               : static_cast<int>(found - kMonths.begin()) + 1;
 }
 
 // "Mon, 3 May 2021 10:00:00 +0200", "3 May 2021", "May 3, 2021".
@@ -83,7 +84,9 @@ std::string worded_date(std::string_view text) {
             if (day < 0 && number <= 31) {
                 day = number;
             } else if (day >= 0 && month > 0) {
-                return made_date(number < 70 ? number + 2000 : number < 100 ? number + 1900 : number,
+                return made_date(number < 70    ? number + 2000
+                                 : number < 100 ? number + 1900
+                                                : number,
                                  month, day, text);
             } else {
                 return {};
@@ -123,8 +126,8 @@ std::string iso_date(std::string_view text) {
     text = trim(text);
     if (text.starts_with("D:")) text.remove_prefix(2);  // PDF: D:20210503100000
     std::string_view rest = text;
-    if (rest.size() >= 8 && std::all_of(rest.begin(), rest.begin() + 8,
-                                        [](char c) { return c >= '0' && c <= '9'; })) {
+    if (rest.size() >= 8 &&
+        std::all_of(rest.begin(), rest.begin() + 8, [](char c) { return c >= '0' && c <= '9'; })) {
         std::string spaced(rest.substr(0, 4));
         for (size_t i = 4; i + 1 < std::min<size_t>(rest.size(), 14); i += 2) {
             spaced += (i < 8 ? "-" : i == 8 ? "T" : ":") + std::string(rest.substr(i, 2));
@@ -192,13 +195,23 @@ void read_properties(const pugi::xml_node& root, DocumentHeader& header) {
     struct Name {
         std::string_view element, property;
     };
-    static constexpr Name kNames[] = {
-        {"title", "title"},       {"creator", "author"},         {"initial-creator", "author"},
-        {"subject", "subject"},   {"keywords", "keywords"},      {"keyword", "keywords"},
-        {"description", "description"}, {"category", "category"}, {"date", "date"},
-        {"language", "language"}, {"publisher", "publisher"},    {"company", "company"},
-        {"manager", "manager"},   {"status", "status"},          {"modified", "modified"},
-        {"creation-date", "created"}, {"created", "created"}};
+    static constexpr Name kNames[] = {{"title", "title"},
+                                      {"creator", "author"},
+                                      {"initial-creator", "author"},
+                                      {"subject", "subject"},
+                                      {"keywords", "keywords"},
+                                      {"keyword", "keywords"},
+                                      {"description", "description"},
+                                      {"category", "category"},
+                                      {"date", "date"},
+                                      {"language", "language"},
+                                      {"publisher", "publisher"},
+                                      {"company", "company"},
+                                      {"manager", "manager"},
+                                      {"status", "status"},
+                                      {"modified", "modified"},
+                                      {"creation-date", "created"},
+                                      {"created", "created"}};
     for (const pugi::xml_node& node : root.children()) {
         const std::string element = lower(local_name(node));
         const auto* const known =

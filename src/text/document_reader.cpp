@@ -26,18 +26,27 @@ struct Reader {
     std::string_view name;
     OpenResult (*open)(OpenRequest);
 };
-constexpr Reader kReaders[] = {
-    {Format::kText, "text", open_text},         {Format::kMarkdown, "markdown", open_markdown},
-    {Format::kHtml, "html", open_html},         {Format::kPdf, "pdf", open_pdf},
-    {Format::kDocx, "docx", open_docx},         {Format::kEpub, "epub", open_epub},
-    {Format::kMail, "mail", open_mail},         {Format::kPptx, "pptx", open_pptx},
-    {Format::kXlsx, "xlsx", open_xlsx},         {Format::kOdt, "odt", open_odf},
-    {Format::kOds, "ods", open_odf},            {Format::kOdp, "odp", open_odf},
-    {Format::kDoc, "doc", open_doc},            {Format::kRtf, "rtf", open_rtf},
-    {Format::kNotebook, "ipynb", open_notebook}, {Format::kCsv, "csv", open_csv},
-    {Format::kSubtitles, "subtitles", open_subtitles}, {Format::kRst, "rst", open_rst},
-    {Format::kOrg, "org", open_org},            {Format::kLatex, "latex", open_latex},
-    {Format::kCode, "code", open_code}};
+constexpr Reader kReaders[] = {{Format::kText, "text", open_text},
+                               {Format::kMarkdown, "markdown", open_markdown},
+                               {Format::kHtml, "html", open_html},
+                               {Format::kPdf, "pdf", open_pdf},
+                               {Format::kDocx, "docx", open_docx},
+                               {Format::kEpub, "epub", open_epub},
+                               {Format::kMail, "mail", open_mail},
+                               {Format::kPptx, "pptx", open_pptx},
+                               {Format::kXlsx, "xlsx", open_xlsx},
+                               {Format::kOdt, "odt", open_odf},
+                               {Format::kOds, "ods", open_odf},
+                               {Format::kOdp, "odp", open_odf},
+                               {Format::kDoc, "doc", open_doc},
+                               {Format::kRtf, "rtf", open_rtf},
+                               {Format::kNotebook, "ipynb", open_notebook},
+                               {Format::kCsv, "csv", open_csv},
+                               {Format::kSubtitles, "subtitles", open_subtitles},
+                               {Format::kRst, "rst", open_rst},
+                               {Format::kOrg, "org", open_org},
+                               {Format::kLatex, "latex", open_latex},
+                               {Format::kCode, "code", open_code}};
 
 OpenResult open_as(Format format, OpenRequest request) {
     const auto* const reader =

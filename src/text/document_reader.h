@@ -38,9 +38,9 @@ struct DocumentHeader {
     std::string encoding;  // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t source_bytes = 0;
-    std::string source_hash;      // XXH3-128 of the source bytes, hex
-    std::string title;            // as the document gives it; empty: it has none
-    std::string date;             // of the document, ISO 8601 from the day on; empty: none given
+    std::string source_hash;  // XXH3-128 of the source bytes, hex
+    std::string title;        // as the document gives it; empty: it has none
+    std::string date;         // of the document, ISO 8601 from the day on; empty: none given
     // What it says about itself, keys in lower case: "author", "subject", front matter.
     std::map<std::string, std::string> properties;
     std::vector<ReadNote> notes;  // complete once next() has returned false

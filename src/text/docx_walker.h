@@ -34,7 +34,7 @@ class DocxWalker {
     struct Paragraph {
         std::string text, number;
         ScriptMarks marks{text};
-        std::string place;  // of the last run: "superscript", "subscript" or ""
+        std::string place;    // of the last run: "superscript", "subscript" or ""
         uint8_t heading = 0;  // as DocxStyles::heading_level
         bool struck = false;  // the last run was
     };
@@ -60,8 +60,8 @@ class DocxWalker {
     std::string table_;
     std::vector<size_t> row_ends_;  // in table_
     size_t header_rows_ = 0;        // of it
-    int tables_ = 0;    // nested how deep
-    std::string lead_;  // stands in front of the next paragraph: a note's number
+    int tables_ = 0;                // nested how deep
+    std::string lead_;              // stands in front of the next paragraph: a note's number
     std::map<std::string, size_t> comments_;  // open ranges: id -> where in the paragraph's text
 };
 

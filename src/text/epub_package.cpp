@@ -165,12 +165,13 @@ Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, DocumentHeader& 
         if (is_chapter_name(entry)) chapters.push_back({entry, {}, true});
     }
     if (chapters.empty()) return read.error();
-    add_note(header.notes, {ReadNote::Kind::kUnread,
-                     {},
-                     1,
-                     "its list of chapters cannot be read, so they follow in the order of their "
-                     "names (" +
-                         without_place(read.error(), path, {}) + ")"});
+    add_note(header.notes,
+             {ReadNote::Kind::kUnread,
+              {},
+              1,
+              "its list of chapters cannot be read, so they follow in the order of their "
+              "names (" +
+                  without_place(read.error(), path, {}) + ")"});
     return chapters;
 }
 

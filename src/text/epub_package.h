@@ -17,7 +17,8 @@ struct Chapter {
 };
 
 // The chapters in reading order, then those that the order leaves out. Where the package document
-// is missing or damaged, the chapters in the order of their names, with a note. What the book says about itself goes into `header`.
+// is missing or damaged, the chapters in the order of their names, with a note. What the book says
+// about itself goes into `header`.
 Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, DocumentHeader& header);
 
 // Entries that the book's own list calls encrypted.

@@ -47,7 +47,7 @@ void ExtractedText::add(std::string_view text, const Kind& kind, const LineMap& 
 
 void ExtractedText::add_spoken(std::string_view text, uint32_t line, uint64_t begin_ms,
                                uint64_t end_ms) {
-    constexpr uint64_t kPause = 3000;       // between what is said in one go
+    constexpr uint64_t kPause = 3000;   // between what is said in one go
     constexpr size_t kParagraph = 400;  // bytes
     std::string spoken;
     append_collapsed(spoken, text);
@@ -57,7 +57,8 @@ void ExtractedText::add_spoken(std::string_view text, uint32_t line, uint64_t be
                          blocks_.back().end == text_.size() &&
                          begin_ms < times_.back().end_ms + kPause;
     const size_t length = follows ? blocks_.back().end - blocks_.back().begin : 0;
-    const bool sentence = follows && std::string_view(".?!\"").find(text_.back()) != std::string_view::npos;
+    const bool sentence =
+        follows && std::string_view(".?!\"").find(text_.back()) != std::string_view::npos;
     if (!follows || length >= 2 * kParagraph || (sentence && length >= kParagraph)) {
         add(trimmed, {}, {{0, line}});
         times_.push_back({blocks_.back().begin, begin_ms, end_ms});

@@ -10,9 +10,9 @@ namespace {
 
 // Lower case, sorted. Documents of these formats are read, or refused with a reason.
 constexpr std::string_view kReadEndings[] = {
-    "doc",  "docm", "docx", "dot",  "dotx", "eml",  "emlx", "epub", "fodp", "fods", "fodt", "htm",
-    "html", "mbox", "mht",  "mhtml", "odp", "ods",  "odt",  "otp",  "ots",  "ott",  "pdf",  "potx",
-    "ppsx", "pptm", "pptx", "rtf",  "xht",  "xhtml", "xlsm", "xlsx", "xltx"};
+    "doc", "docm", "docx", "dot",  "dotx",  "eml", "emlx", "epub",  "fodp", "fods", "fodt",
+    "htm", "html", "mbox", "mht",  "mhtml", "odp", "ods",  "odt",   "otp",  "ots",  "ott",
+    "pdf", "potx", "ppsx", "pptm", "pptx",  "rtf", "xht",  "xhtml", "xlsm", "xlsx", "xltx"};
 
 struct Unread {
     std::string_view ending, advice;
@@ -24,7 +24,19 @@ constexpr std::string_view kAsPptx = "save it as PPTX or PDF";
 constexpr std::string_view kAsPdf = "save it as PDF";
 constexpr std::string_view kAsEpub = "convert it to EPUB (ebook-convert)";
 constexpr std::string_view kAsEml = "save it as EML";
-constexpr Unread kUnread[] = {{"abw", kAsDocx}, {"azw", kAsEpub}, {"azw3", kAsEpub}, {"azw4", kAsEpub}, {"chm", kAsEpub}, {"djv", kAsPdf}, {"djvu", kAsPdf}, {"dps", kAsPdf}, {"et", kAsCsv}, {"hwp", kAsDocx}, {"hwpx", kAsDocx}, {"kdbx", kAsCsv}, {"key", kAsPdf}, {"kfx", kAsEpub}, {"lit", kAsEpub}, {"lrf", kAsEpub}, {"lwp", kAsDocx}, {"mobi", kAsEpub}, {"msg", kAsEml}, {"numbers", kAsCsv}, {"odg", kAsPdf}, {"one", kAsPdf}, {"ost", kAsEml}, {"oxps", kAsPdf}, {"pages", kAsDocx}, {"pdb", kAsEpub}, {"pot", kAsPptx}, {"pps", kAsPptx}, {"ppt", kAsPptx}, {"prc", kAsEpub}, {"ps", kAsPdf}, {"pst", kAsEml}, {"pub", kAsPdf}, {"sdw", kAsDocx}, {"sxc", kAsCsv}, {"sxi", kAsPdf}, {"sxw", kAsDocx}, {"vsd", kAsPdf}, {"vsdx", kAsPdf}, {"webarchive", "save it as HTML"}, {"wpd", kAsDocx}, {"wps", kAsDocx}, {"wri", kAsDocx}, {"xls", kAsXlsx}, {"xlsb", kAsXlsx}, {"xlt", kAsXlsx}, {"xps", kAsPdf}};
+constexpr Unread kUnread[] = {
+    {"abw", kAsDocx},   {"azw", kAsEpub},  {"azw3", kAsEpub}, {"azw4", kAsEpub},
+    {"chm", kAsEpub},   {"djv", kAsPdf},   {"djvu", kAsPdf},  {"dps", kAsPdf},
+    {"et", kAsCsv},     {"hwp", kAsDocx},  {"hwpx", kAsDocx}, {"kdbx", kAsCsv},
+    {"key", kAsPdf},    {"kfx", kAsEpub},  {"lit", kAsEpub},  {"lrf", kAsEpub},
+    {"lwp", kAsDocx},   {"mobi", kAsEpub}, {"msg", kAsEml},   {"numbers", kAsCsv},
+    {"odg", kAsPdf},    {"one", kAsPdf},   {"ost", kAsEml},   {"oxps", kAsPdf},
+    {"pages", kAsDocx}, {"pdb", kAsEpub},  {"pot", kAsPptx},  {"pps", kAsPptx},
+    {"ppt", kAsPptx},   {"prc", kAsEpub},  {"ps", kAsPdf},    {"pst", kAsEml},
+    {"pub", kAsPdf},    {"sdw", kAsDocx},  {"sxc", kAsCsv},   {"sxi", kAsPdf},
+    {"sxw", kAsDocx},   {"vsd", kAsPdf},   {"vsdx", kAsPdf},  {"webarchive", "save it as HTML"},
+    {"wpd", kAsDocx},   {"wps", kAsDocx},  {"wri", kAsDocx},  {"xls", kAsXlsx},
+    {"xlsb", kAsXlsx},  {"xlt", kAsXlsx},  {"xps", kAsPdf}};
 
 constexpr std::string_view kArchives[] = {"7z",  "bz2", "cab", "gz",  "iso", "lz4", "rar",
                                           "tar", "tbz", "tgz", "txz", "xz",  "zip", "zst"};

@@ -10,8 +10,8 @@ namespace {
 // 1 for \part; 0: the line begins no section.
 uint8_t section_level(std::string_view line) {
     static constexpr std::array<std::string_view, 7> kSections = {
-        "\\part", "\\chapter", "\\section", "\\subsection", "\\subsubsection", "\\paragraph",
-        "\\subparagraph"};
+        "\\part",          "\\chapter",   "\\section",     "\\subsection",
+        "\\subsubsection", "\\paragraph", "\\subparagraph"};
     for (size_t i = 0; i < kSections.size(); ++i) {
         if (!line.starts_with(kSections[i])) continue;
         const std::string_view rest = line.substr(kSections[i].size());
@@ -25,8 +25,8 @@ uint8_t section_level(std::string_view line) {
 // Tables, code and formulas: "\begin{tabular}" -> "tabular"; "" for others.
 std::string_view whole_environment(std::string_view line) {
     static constexpr std::array<std::string_view, 14> kWhole = {
-        "verbatim", "lstlisting", "minted",   "table",  "tabular", "longtable", "tabularx",
-        "equation", "align",      "gather",   "figure", "tikzpicture", "algorithm", "multline"};
+        "verbatim", "lstlisting", "minted", "table",  "tabular",     "longtable", "tabularx",
+        "equation", "align",      "gather", "figure", "tikzpicture", "algorithm", "multline"};
     constexpr std::string_view kBegin = "\\begin{";
     if (!line.starts_with(kBegin)) return {};
     const std::string_view name = line.substr(kBegin.size(), line.find('}') - kBegin.size());
@@ -101,11 +101,10 @@ class LatexBlocks {
 }  // namespace
 
 OpenResult open_latex(OpenRequest request) {
-    return open_in_blocks(std::move(request), "LaTeX",
-                          [](std::string_view text, const UnitLimits&,
-                             DocumentHeader&) -> Result<std::vector<Block>> {
-                              return LatexBlocks(text).find();
-                          });
+    return open_in_blocks(
+        std::move(request), "LaTeX",
+        [](std::string_view text, const UnitLimits&,
+           DocumentHeader&) -> Result<std::vector<Block>> { return LatexBlocks(text).find(); });
 }
 
 }  // namespace s3attn::text

@@ -197,11 +197,11 @@ Result<std::vector<Block>> find_blocks(std::string_view text, size_t max_bytes,
 
 // The parser gives places only; the text itself is then streamed from the file like plain text.
 OpenResult open_markdown(OpenRequest request) {
-    return open_in_blocks(std::move(request), "Markdown",
-                          [](std::string_view text, const UnitLimits& limits,
-                             DocumentHeader& header) {
-                              return find_blocks(text, limits.max_bytes, header);
-                          });
+    return open_in_blocks(
+        std::move(request), "Markdown",
+        [](std::string_view text, const UnitLimits& limits, DocumentHeader& header) {
+            return find_blocks(text, limits.max_bytes, header);
+        });
 }
 
 }  // namespace s3attn::text

@@ -1,8 +1,8 @@
 // Jupyter notebooks: text, code and what it wrote, cell by cell.
 #include <nlohmann/json.hpp>
 
-#include "text/formats.h"
 #include "text/extracted_text.h"
+#include "text/formats.h"
 #include "text/source_blocks.h"
 
 namespace s3attn::text {
@@ -45,7 +45,9 @@ class NotebookReader {
             }
         }
         if (pictures_ > 0) {
-            add_note(notes_, {ReadNote::Kind::kLeftOut, {}, pictures_,
+            add_note(notes_, {ReadNote::Kind::kLeftOut,
+                              {},
+                              pictures_,
                               "pictures that code drew: " + std::to_string(pictures_)});
         }
     }
@@ -116,8 +118,7 @@ class NotebookReader {
 }  // namespace
 
 OpenResult open_notebook(OpenRequest request) {
-    S3ATTN_TRY(const std::string bytes,
-               request.source->read_all(request.options.max_parse_bytes));
+    S3ATTN_TRY(const std::string bytes, request.source->read_all(request.options.max_parse_bytes));
     const Json notebook = Json::parse(bytes, nullptr, false);
     const Json* cells = nullptr;
     if (notebook.is_object()) {
@@ -129,10 +130,11 @@ OpenResult open_notebook(OpenRequest request) {
         }
     }
     if (cells == nullptr || !cells->is_array()) {
-        return make_error(ErrorCode::kCorrupt,
-                          request.header.path +
-                              " is no Jupyter notebook: it is no JSON with cells; copy it again, or "
-                              "rename it to .txt to read it as it stands");
+        return make_error(
+            ErrorCode::kCorrupt,
+            request.header.path +
+                " is no Jupyter notebook: it is no JSON with cells; copy it again, or "
+                "rename it to .txt to read it as it stands");
     }
     request.header.encoding = "UTF-8";
     ExtractedText text;

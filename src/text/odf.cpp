@@ -1,4 +1,5 @@
-// OpenDocument: texts (ODT), sheets (ODS) and slides (ODP), also as one XML file (FODT, FODS, FODP).
+// OpenDocument: texts (ODT), sheets (ODS) and slides (ODP), also as one XML file (FODT, FODS,
+// FODP).
 #include <set>
 
 #include "text/detect.h"
@@ -119,11 +120,10 @@ class OdfReader {
 };
 
 OpenResult open_flat(OpenRequest request) {
-    S3ATTN_TRY(const std::string xml,
-               request.source->read_all(request.options.max_parse_bytes));
+    S3ATTN_TRY(const std::string xml, request.source->read_all(request.options.max_parse_bytes));
     pugi::xml_document document;
-    const pugi::xml_parse_result parsed = document.load_buffer(
-        xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
+    const pugi::xml_parse_result parsed =
+        document.load_buffer(xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata);
     if (!parsed) {
         return make_error(ErrorCode::kCorrupt,
                           request.header.path + " is no well-formed XML at byte " +
@@ -157,10 +157,9 @@ OpenResult open_odf(OpenRequest request) {
     if (const std::string entry = archive->find("styles.xml"); !entry.empty()) {
         const Status parsed = parse_entry(*archive, path, entry, styles);
         if (!parsed.ok()) {
-            add_note(request.header.notes,
-                     {ReadNote::Kind::kUnread, entry, 1,
-                      without_place(parsed.error(), path, entry) +
-                          "; headers, footers and numbers may be missing"});
+            add_note(request.header.notes, {ReadNote::Kind::kUnread, entry, 1,
+                                            without_place(parsed.error(), path, entry) +
+                                                "; headers, footers and numbers may be missing"});
         }
     }
     ExtractedText text;

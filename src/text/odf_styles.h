@@ -18,8 +18,8 @@ class OdfStyles {
     std::string vertical_place(const std::string& text_style) const;
     bool is_struck(const std::string& text_style) const;
 
-    // The number of the next item at `level` (0 the outermost) of a list, "" for bullets. `restart`:
-    // the list begins anew. `start`: 0, or the value that the item gives itself.
+    // The number of the next item at `level` (0 the outermost) of a list, "" for bullets.
+    // `restart`: the list begins anew. `start`: 0, or the value that the item gives itself.
     std::string next_number(const std::string& list_style, size_t level, bool restart,
                             int64_t start);
     std::string next_heading_number(size_t level);

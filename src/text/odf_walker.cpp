@@ -19,7 +19,7 @@ uint64_t count_in(const pugi::xml_node& node, const char* attribute) {
 
 bool is_skipped(std::string_view name) {
     static constexpr std::array<std::string_view, 9> kSkipped = {
-        "forms",    "sequence-decls", "variable-decls",   "user-field-decls", "scripts",
+        "forms",    "sequence-decls",  "variable-decls",  "user-field-decls", "scripts",
         "settings", "font-face-decls", "event-listeners", "database-ranges"};
     return std::find(kSkipped.begin(), kSkipped.end(), name) != kSkipped.end();
 }

@@ -27,7 +27,11 @@ class OdfWalker {
     using Embedded = std::function<std::string(const std::string&)>;
     OdfWalker(Kind kind, OdfStyles& styles, OdfCounts& counts, Embedded embedded,
               ExtractedText& out)
-        : kind_(kind), styles_(styles), counts_(counts), embedded_(std::move(embedded)), out_(out) {}
+        : kind_(kind),
+          styles_(styles),
+          counts_(counts),
+          embedded_(std::move(embedded)),
+          out_(out) {}
 
     // A loop, not recursion: nesting is the document's choice. kUnsupported above `most` bytes.
     Status walk(const pugi::xml_node& root, uint64_t most);
@@ -36,7 +40,7 @@ class OdfWalker {
     struct Paragraph {
         std::string text, number;
         ScriptMarks marks{text};
-        uint8_t level = 0;  // of a heading
+        uint8_t level = 0;                // of a heading
         std::vector<std::string> styles;  // of open spans
         std::string place;
         bool struck = false;

@@ -65,8 +65,8 @@ ChildLimits limits_of(const OpenRequest& request) {
 }
 
 // `filter` is LibreOffice's name of the format: left to itself it reads a damaged file as text.
-OpenResult through_office(OpenRequest request, const std::string& office,
-                          const std::string& ending, const std::string& filter) {
+OpenResult through_office(OpenRequest request, const std::string& office, const std::string& ending,
+                          const std::string& filter) {
     const WorkDirectory work;
     const std::string& path = request.header.path;
     if (work.path().empty()) {
@@ -78,17 +78,23 @@ OpenResult through_office(OpenRequest request, const std::string& office,
     std::ofstream(in, std::ios::binary) << bytes;
     S3ATTN_TRY(const std::shared_ptr<SourceFile> nothing, SourceFile::temporary(path));
     const std::vector<std::string> arguments = {
-        office,         "--headless",       "--norestore",
-        "--nologo",     "--nolockcheck",    "-env:UserInstallation=file://" + work.path() + "/user",
+        office,
+        "--headless",
+        "--norestore",
+        "--nologo",
+        "--nolockcheck",
+        "-env:UserInstallation=file://" + work.path() + "/user",
         "--infilter=" + filter,
-        "--convert-to", "docx:MS Word 2007 XML", "--outdir",
-        work.path(),    in};
+        "--convert-to",
+        "docx:MS Word 2007 XML",
+        "--outdir",
+        work.path(),
+        in};
     // With a new profile it asks by this code to be started once more.
     constexpr int kStartAgain = 81;
     ChildOutcome outcome;
     for (int start = 0; start < 3 && (start == 0 || outcome.exit_code == kStartAgain); ++start) {
-        S3ATTN_TRY(outcome,
-                   run_child(arguments, nothing->fd(), nothing->fd(), limits_of(request)));
+        S3ATTN_TRY(outcome, run_child(arguments, nothing->fd(), nothing->fd(), limits_of(request)));
     }
     auto converted = SourceFile::open(work.path() + "/in.docx");
     if (!converted.ok()) return not_finished(path, "LibreOffice", outcome);
@@ -97,7 +103,8 @@ OpenResult through_office(OpenRequest request, const std::string& office,
 }
 
 // The output of `program`, which reads its standard input.
-Result<std::shared_ptr<SourceFile>> output_of(const OpenRequest& request, const std::string& program,
+Result<std::shared_ptr<SourceFile>> output_of(const OpenRequest& request,
+                                              const std::string& program,
                                               std::vector<std::string> arguments) {
     S3ATTN_TRY(std::shared_ptr<SourceFile> out, SourceFile::temporary(request.header.path));
     arguments.insert(arguments.begin(), program);
@@ -131,8 +138,7 @@ OpenResult open_doc(OpenRequest request) {
         return missing(request.header.path, "a Word document of before 2007",
                        "libreoffice-writer-nogui (or antiword)");
     }
-    S3ATTN_TRY(request.source,
-               output_of(request, program, {"-m", "UTF-8.txt", "-w", "0", "-"}));
+    S3ATTN_TRY(request.source, output_of(request, program, {"-m", "UTF-8.txt", "-w", "0", "-"}));
     note_loss(request,
               "read with antiword, which leaves out the numbers of lists, raised and struck text; "
               "install libreoffice-writer-nogui for these");

@@ -60,7 +60,8 @@ class OrgBlocks {
         if (last == first) {
             last = first + 1;
             const bool table = line.front() == '|';
-            while (last < lines_.size() && !lines_[last].blank && lines_[last].text.front() != '*' &&
+            while (last < lines_.size() && !lines_[last].blank &&
+                   lines_[last].text.front() != '*' &&
                    (trim(lines_[last].text).front() == '|') == table &&
                    !lower(trim(lines_[last].text)).starts_with("#+begin_")) {
                 ++last;
@@ -77,11 +78,10 @@ class OrgBlocks {
 }  // namespace
 
 OpenResult open_org(OpenRequest request) {
-    return open_in_blocks(std::move(request), "Org",
-                          [](std::string_view text, const UnitLimits&,
-                             DocumentHeader&) -> Result<std::vector<Block>> {
-                              return OrgBlocks(text).find();
-                          });
+    return open_in_blocks(
+        std::move(request), "Org",
+        [](std::string_view text, const UnitLimits&,
+           DocumentHeader&) -> Result<std::vector<Block>> { return OrgBlocks(text).find(); });
 }
 
 }  // namespace s3attn::text

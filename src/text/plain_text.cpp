@@ -75,7 +75,7 @@ bool is_wrapped_prose(const RunShape& shape) {
 
 // 1 for a part or a book, 2 for a chapter, 3 for a section; 0: no such word and number.
 uint8_t numbered_level(std::string_view paragraph) {
-    static constexpr std::string_view kWords[] = {"part",    "book",   "volume", "act",    "chapter",
+    static constexpr std::string_view kWords[] = {"part",   "book",  "volume", "act",    "chapter",
                                                   "letter", "canto", "scene",  "section"};
     std::string lower(paragraph.substr(0, 10));
     for (char& c : lower) {
@@ -91,7 +91,8 @@ uint8_t numbered_level(std::string_view paragraph) {
     return 0;
 }
 
-// Headings of plain text that say so: numbered words, or capitals throughout. 0: another short line.
+// Headings of plain text that say so: numbered words, or capitals throughout. 0: another short
+// line.
 uint8_t plain_heading_level(std::string_view text) {
     if (const uint8_t level = numbered_level(text); level > 0) return level;
     size_t upper = 0, i = 0;
@@ -201,8 +202,8 @@ Result<bool> PlainTextSource::take_line(Piece& piece) {
         S3ATTN_TRY(line, find_row_end());
     }
     if (!line.found) {
-        S3ATTN_TRY(line, find_region_end(window_, position_, limits_.max_bytes + 1, 1,
-                                            options_.pages));
+        S3ATTN_TRY(line,
+                   find_region_end(window_, position_, limits_.max_bytes + 1, 1, options_.pages));
     }
     if (!line.found || line.end - position_ > limits_.max_bytes) {
         cutting_until_ = 1;

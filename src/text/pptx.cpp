@@ -115,8 +115,7 @@ class PptxReader {
 
     // What a placeholder is for: "title", "body", "sldNum"; "" where it is none.
     static std::string placeholder(const pugi::xml_node& shape) {
-        const pugi::xml_node properties =
-            child_named(child_named(shape, "nvSpPr"), "nvPr");
+        const pugi::xml_node properties = child_named(child_named(shape, "nvSpPr"), "nvPr");
         const pugi::xml_node place = child_named(properties, "ph");
         if (!place) return {};
         const std::string type = attribute_named(place, "type");
@@ -156,8 +155,7 @@ class PptxReader {
             }
             rows.add_row(cells, page_);
             const pugi::xml_node properties = child_named(table, "tblPr");
-            if (rows.size() > 0 && attribute_named(properties, "firstRow") == "1" &&
-                !headed(row)) {
+            if (rows.size() > 0 && attribute_named(properties, "firstRow") == "1" && !headed(row)) {
                 rows.mark_header();
             }
         }
@@ -186,8 +184,7 @@ class PptxReader {
         }
     }
 
-    Status read_paragraphs(const std::string& entry, ExtractedText::Kind kind,
-                           ExtractedText& out) {
+    Status read_paragraphs(const std::string& entry, ExtractedText::Kind kind, ExtractedText& out) {
         pugi::xml_document document;
         S3ATTN_CHECK(parse_entry(archive_, path_, entry, document));
         for (const std::string& paragraph : drawing_paragraphs(document.document_element())) {
@@ -217,7 +214,8 @@ class PptxReader {
             if (count > 0) add_note(notes_, {kind, {}, count, what + ": " + std::to_string(count)});
         };
         say(ReadNote::Kind::kLeftOut, charts_, "charts, of which only the titles are read");
-        say(ReadNote::Kind::kLeftOut, pictures_, "pictures, of which only the descriptions are read");
+        say(ReadNote::Kind::kLeftOut, pictures_,
+            "pictures, of which only the descriptions are read");
         say(ReadNote::Kind::kUnread, objects_,
             "embedded objects of other programs, not read (index their files by themselves)");
     }

@@ -16,8 +16,9 @@ bool is_rule(std::string_view line) {
 
 // Characters, so that an underline of a title in Greek is long enough.
 size_t width(std::string_view text) {
-    return static_cast<size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
 }
 
 bool is_table_rule(std::string_view line) {
@@ -61,7 +62,8 @@ class RstBlocks {
             return 3;
         }
         const bool alone = i == 0 || lines_[i - 1].blank;
-        if (alone && lines_[i].indent == 0 && fits(i, i + 1) && lines_[i + 1].text.find_first_of(" ") == std::string_view::npos) {
+        if (alone && lines_[i].indent == 0 && fits(i, i + 1) &&
+            lines_[i + 1].text.find_first_of(" ") == std::string_view::npos) {
             set_level(std::string(1, lines_[i + 1].text.front()));
             return 2;
         }
@@ -108,11 +110,10 @@ class RstBlocks {
 }  // namespace
 
 OpenResult open_rst(OpenRequest request) {
-    return open_in_blocks(std::move(request), "reStructuredText",
-                          [](std::string_view text, const UnitLimits&,
-                             DocumentHeader&) -> Result<std::vector<Block>> {
-                              return RstBlocks(text).find();
-                          });
+    return open_in_blocks(
+        std::move(request), "reStructuredText",
+        [](std::string_view text, const UnitLimits&,
+           DocumentHeader&) -> Result<std::vector<Block>> { return RstBlocks(text).find(); });
 }
 
 }  // namespace s3attn::text

@@ -31,7 +31,8 @@ void LineBlocks::add(size_t first, size_t last, const Block& kind) {
     if (first == last) return;
     Block block = kind;
     const std::string_view front = trim(lines_[first].text);
-    block.begin = lines_[first].begin + static_cast<uint64_t>(front.data() - lines_[first].text.data());
+    block.begin =
+        lines_[first].begin + static_cast<uint64_t>(front.data() - lines_[first].text.data());
     const std::string_view back = trim_end(lines_[last - 1].text);
     block.end = lines_[last - 1].begin + back.size();
     blocks_.push_back(block);

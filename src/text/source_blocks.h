@@ -36,9 +36,8 @@ class LineBlocks {
     std::vector<Block> blocks_;
 };
 
-using BlockFinder =
-    std::function<Result<std::vector<Block>>(std::string_view text, const UnitLimits& limits,
-                                             DocumentHeader& header)>;
+using BlockFinder = std::function<Result<std::vector<Block>>(
+    std::string_view text, const UnitLimits& limits, DocumentHeader& header)>;
 // Finds the blocks of the whole text, then streams it from the file. What is larger than the limit
 // of formats that are parsed whole is read as plain text, with a note that says `name`.
 OpenResult open_in_blocks(OpenRequest request, const std::string& name, const BlockFinder& find);

@@ -3,9 +3,9 @@
 #include <charconv>
 #include <optional>
 
+#include "text/extracted_text.h"
 #include "text/formats.h"
 #include "text/html.h"
-#include "text/extracted_text.h"
 #include "text/source_blocks.h"
 
 namespace s3attn::text {
@@ -76,10 +76,10 @@ std::string plain(std::string_view line) {
             const size_t name = std::min(tag.find(' '), tag.size() - 1);
             text += std::string(trim(tag.substr(name, end - name))) + ": ";
         } else if (entity) {
-            text += tag == "&amp;"    ? "&"
-                    : tag == "&lt;"   ? "<"
-                    : tag == "&gt;"   ? ">"
-                    : tag == "&nbsp;" ? " "
+            text += tag == "&amp;"                     ? "&"
+                    : tag == "&lt;"                    ? "<"
+                    : tag == "&gt;"                    ? ">"
+                    : tag == "&nbsp;"                  ? " "
                     : tag == "&lrm;" || tag == "&rlm;" ? ""
                                                        : std::string(tag);
         } else if (line.front() == '<' && end > 1 && tag.find(' ') < 2) {
@@ -93,9 +93,8 @@ std::string plain(std::string_view line) {
 }  // namespace
 
 OpenResult open_subtitles(OpenRequest request) {
-    S3ATTN_TRY(const std::string source, decode_whole(*request.source, {},
-                                                      request.options.max_parse_bytes,
-                                                      request.header));
+    S3ATTN_TRY(const std::string source,
+               decode_whole(*request.source, {}, request.options.max_parse_bytes, request.header));
     const std::vector<SourceLine> lines = source_lines(source);
     ExtractedText text;
     uint64_t left_out = 0;
@@ -130,7 +129,9 @@ OpenResult open_subtitles(OpenRequest request) {
         }
     }
     if (left_out > 0) {
-        add_note(request.header.notes, {ReadNote::Kind::kLeftOut, {}, left_out,
+        add_note(request.header.notes, {ReadNote::Kind::kLeftOut,
+                                        {},
+                                        left_out,
                                         "notes, styles and regions: " + std::to_string(left_out)});
     }
     return text.finish(std::move(request), Place::kMapLines);

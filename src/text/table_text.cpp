@@ -7,10 +7,10 @@
 namespace s3attn::text {
 namespace {
 
-constexpr size_t kWholeTable = 700;    // a table up to this is one block
-constexpr size_t kPart = 512;          // of a longer one: about a unit
+constexpr size_t kWholeTable = 700;     // a table up to this is one block
+constexpr size_t kPart = 512;           // of a longer one: about a unit
 constexpr size_t kLongestHeader = 600;  // longer ones are not repeated
-constexpr size_t kLongestName = 80;    // a longer cell is no name of a column
+constexpr size_t kLongestName = 80;     // a longer cell is no name of a column
 constexpr size_t kLongestColumns = 400;
 
 bool has_letter(std::string_view cell) {
@@ -59,8 +59,8 @@ bool reads_like_header(const std::vector<std::string_view>& cells) {
         if (!names.insert(cell).second) return false;
         const int this_year = year_of(cell);
         if (this_year > 0) {
-            years_follow = years_follow && (year == 0 || this_year == year + 1 ||
-                                            this_year == year - 1);
+            years_follow =
+                years_follow && (year == 0 || this_year == year + 1 || this_year == year - 1);
             year = this_year;
             ++years;
         } else if (has_letter(cell)) {

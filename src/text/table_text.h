@@ -29,7 +29,8 @@ class TableText {
     size_t header_rows_ = 0;
 };
 
-// Whether the first of these rows reads like names of columns: words, no figures but years in a row.
+// Whether the first of these rows reads like names of columns: words, no figures but years in a
+// row.
 bool reads_like_header(const std::vector<std::string_view>& cells);
 // Cells between tabs.
 std::vector<std::string_view> cells_of(std::string_view row);

@@ -16,7 +16,8 @@ UnitReader::UnitReader(DocumentHeader header, std::unique_ptr<TextWindow> window
       place_(place),
       lines_(std::move(lines)) {}
 
-// What a heading says without its marks: "## Rents ##", "\\section{Rents}\\label{r}", "* TODO Rents".
+// What a heading says without its marks: "## Rents ##", "\\section{Rents}\\label{r}", "* TODO
+// Rents".
 std::string heading_label(std::string_view source) {
     constexpr size_t kLongest = 120;
     std::string_view text = trim(source);
@@ -181,13 +182,13 @@ void UnitReader::fill_place(const Group& group, Unit& unit) {
     unit.columns.clear();
     for (size_t i = front; i < group.pieces.size(); ++i) {
         note_heading(group.pieces[i]);  // with text in its line: it counts for what follows
-        if (unit.columns.empty() && group.pieces[i].columns) unit.columns = *group.pieces[i].columns;
+        if (unit.columns.empty() && group.pieces[i].columns)
+            unit.columns = *group.pieces[i].columns;
     }
     unit.time_begin_ms = unit.time_end_ms = 0;
-    for (auto at = std::upper_bound(times_.begin(), times_.end(), group.begin(),
-                                    [](uint64_t position, const SpokenAt& time) {
-                                        return position < time.position;
-                                    });
+    for (auto at = std::upper_bound(
+             times_.begin(), times_.end(), group.begin(),
+             [](uint64_t position, const SpokenAt&time) { return position < time.position; });
          !times_.empty();) {
         const SpokenAt& first = at == times_.begin() ? *at : *std::prev(at);
         unit.time_begin_ms = first.begin_ms;

@@ -92,8 +92,9 @@ class XlsxReader {
         uint32_t number = 0, last = 0;
         for (const pugi::xml_node& row : data.children()) {
             const std::string given = attribute_named(row, "r");
-            number = given.empty() ? number + 1
-                                   : static_cast<uint32_t>(std::strtoul(given.c_str(), nullptr, 10));
+            number = given.empty()
+                         ? number + 1
+                         : static_cast<uint32_t>(std::strtoul(given.c_str(), nullptr, 10));
             std::vector<std::string> texts;
             for (const pugi::xml_node& cell : row.children()) {
                 if (local_name(cell) != "c") continue;
@@ -190,7 +191,8 @@ class XlsxReader {
             "save it)");
         say(ReadNote::Kind::kLeftOut, charts_, "charts, of which only the titles are read");
         say(ReadNote::Kind::kLeftOut, pictures_, "pictures");
-        say(ReadNote::Kind::kLeftOut, page_headers_, "sheets with headers and footers for printing");
+        say(ReadNote::Kind::kLeftOut, page_headers_,
+            "sheets with headers and footers for printing");
         say(ReadNote::Kind::kUnread, objects_,
             "embedded objects of other programs, not read (index their files by themselves)");
     }

@@ -41,13 +41,13 @@ std::string clock(double part) {
     const auto seconds = static_cast<int64_t>(std::llround(part * 86400));
     char buffer[40];
     if (seconds % 60 == 0) {
-        std::snprintf(buffer, sizeof buffer, "%02lld:%02lld", static_cast<long long>(seconds / 3600),
+        std::snprintf(buffer, sizeof buffer, "%02lld:%02lld",
+                      static_cast<long long>(seconds / 3600),
                       static_cast<long long>(seconds / 60 % 60));
     } else {
-        std::snprintf(buffer, sizeof buffer, "%02lld:%02lld:%02lld",
-                      static_cast<long long>(seconds / 3600),
-                      static_cast<long long>(seconds / 60 % 60),
-                      static_cast<long long>(seconds % 60));
+        std::snprintf(
+            buffer, sizeof buffer, "%02lld:%02lld:%02lld", static_cast<long long>(seconds / 3600),
+            static_cast<long long>(seconds / 60 % 60), static_cast<long long>(seconds % 60));
     }
     return buffer;
 }

@@ -59,7 +59,8 @@ TEST(Csv, RowsStayWholeAndKnowTheirColumns) {
 
 TEST(MarkdownTables, PartsOfALongOneHaveTheirColumns) {
     std::string text = "# Ledger\n\n| City | Paid |\n|---|---|\n";
-    for (int i = 0; i < 90; ++i) text += "| Town " + std::to_string(i) + " | " + kProse.substr(0, 20) + " |\n";
+    for (int i = 0; i < 90; ++i)
+        text += "| Town " + std::to_string(i) + " | " + kProse.substr(0, 20) + " |\n";
     const Document document = read_source("a.md", text + "\n" + kProse + "\n");
     ASSERT_GT(document.units.size(), 4u);
     const Unit row = unit_with(document, "Town 71 ");
@@ -74,21 +75,25 @@ TEST(Headings, ArePathsOfTheirFormats) {
         std::string name, text, path;
     };
     const std::vector<Case> cases = {
-        {"a.md", "---\ntitle: Book\ndate: 2021-05-03\ntags: [a, b]\n---\n# One\n\n## Two\n\n" + kProse +
-                     "\n\n# Three #\n\n" + kProse + "Z\n",
+        {"a.md",
+         "---\ntitle: Book\ndate: 2021-05-03\ntags: [a, b]\n---\n# One\n\n## Two\n\n" + kProse +
+             "\n\n# Three #\n\n" + kProse + "Z\n",
          "Book > One > Two"},
-        {"a.rst", "====\nBook\n====\n\nOne\n---\n\nTwo\n~~~\n\n" + kProse + "\n\nThree\n-----\n\n" +
-                      kProse + "Z\n",
+        {"a.rst",
+         "====\nBook\n====\n\nOne\n---\n\nTwo\n~~~\n\n" + kProse + "\n\nThree\n-----\n\n" + kProse +
+             "Z\n",
          "Book > One > Two"},
         {"a.org", "* One\n** TODO Two\n" + kProse + "\n* Three\n" + kProse + "Z\n",
          "One > TODO Two"},
-        {"a.tex", "\\chapter{One}\\label{c}\n\n\\section{Two \\emph{x}}\n" + kProse +
-                      "\n\n\\chapter{Three}\n" + kProse + "Z\n",
+        {"a.tex",
+         "\\chapter{One}\\label{c}\n\n\\section{Two \\emph{x}}\n" + kProse +
+             "\n\n\\chapter{Three}\n" + kProse + "Z\n",
          "One > Two \\emph{x}"},
         {"a.txt", "BOOK ONE\n\nChapter 2\n\n" + kProse + "\n\nBOOK TWO\n\n" + kProse + "Z\n",
          "BOOK ONE > Chapter 2"},
-        {"a.html", "<title>Book</title><h1>One</h1><h2>Two</h2><p>" + kProse + "<h1>Three</h1><p>" +
-                       kProse + "Z",
+        {"a.html",
+         "<title>Book</title><h1>One</h1><h2>Two</h2><p>" + kProse + "<h1>Three</h1><p>" + kProse +
+             "Z",
          "Book > One > Two"}};
     for (const Case& each : cases) {
         const Document document = read_bytes(each.name, each.text);
@@ -97,7 +102,8 @@ TEST(Headings, ArePathsOfTheirFormats) {
             << each.name;
         EXPECT_EQ(unit_with(document, "eleven years.").heading, each.path) << each.name;
         const std::string after = unit_with(document, "years.Z").heading;
-        EXPECT_TRUE(after.ends_with("Three") || after.ends_with("TWO")) << each.name << ": " << after;
+        EXPECT_TRUE(after.ends_with("Three") || after.ends_with("TWO"))
+            << each.name << ": " << after;
         EXPECT_FALSE(holds(after, "Two")) << each.name << ": " << after;
     }
     const Document front = read_source("a.md", cases[0].text);
@@ -107,13 +113,16 @@ TEST(Headings, ArePathsOfTheirFormats) {
 }
 
 TEST(MarkedText, LiteralBlocksAndEnvironmentsStayWhole) {
-    const std::string rst = kProse + " Thus::\n\n    int x;\n\n    int y;\n\n" + kProse + "\n\n.. note::\n\n   In "
+    const std::string rst = kProse + " Thus::\n\n    int x;\n\n    int y;\n\n" + kProse +
+                            "\n\n.. note::\n\n   In "
                             "it.\n\n   More.\n\n+---+---+\n| a | b |\n+---+---+\n";
     EXPECT_TRUE(holds(unit_with(read_source("a.rst", rst), "int x;").text, "int y;"));
     EXPECT_TRUE(holds(unit_with(read_source("a.rst", rst), "In it.").text, "More."));
-    const std::string org = kProse + "\n#+BEGIN_SRC c\nint x;\n\nint y;\n#+END_SRC\n" + kProse + "\n";
+    const std::string org =
+        kProse + "\n#+BEGIN_SRC c\nint x;\n\nint y;\n#+END_SRC\n" + kProse + "\n";
     EXPECT_TRUE(holds(unit_with(read_source("a.org", org), "int x;").text, "int y;\n#+END_SRC"));
-    const std::string tex = kProse + "\n\\begin{table*}\na & b\\\\\n\nc & d\n\\end{table*}\n" + kProse + "\n";
+    const std::string tex =
+        kProse + "\n\\begin{table*}\na & b\\\\\n\nc & d\n\\end{table*}\n" + kProse + "\n";
     EXPECT_TRUE(holds(unit_with(read_source("a.tex", tex), "a & b").text, "c & d\n\\end{table*}"));
 }
 
@@ -135,8 +144,8 @@ TEST(Code, UnitsEndAtBlankLinesAndDefinitions) {
             << unit.text;
     }
     // A function that is longer than a unit is cut between lines.
-    const Document longer =
-        read_source("a.c", "int f() {\n" + repeat("    total += rent[i] * quay;  // again\n", 300) + "}\n");
+    const Document longer = read_source(
+        "a.c", "int f() {\n" + repeat("    total += rent[i] * quay;  // again\n", 300) + "}\n");
     for (const Unit& unit : longer.units) {
         EXPECT_TRUE(unit.text.ends_with("// again") || unit.text.ends_with("}")) << unit.text;
     }
@@ -150,15 +159,15 @@ TEST(Subtitles, AreReadAsSpeechWithItsTimes) {
     const Document document = read_bytes("a.srt", srt);
     ASSERT_TRUE(document.ok);
     EXPECT_EQ(broken_invariant(document, {}), "");
-    EXPECT_EQ(document.all(),
-              "The quay was rebuilt in stone. And 3 < 4 & paid.\n\nAn hour later.");
+    EXPECT_EQ(document.all(), "The quay was rebuilt in stone. And 3 < 4 & paid.\n\nAn hour later.");
     ASSERT_EQ(document.units.size(), 1u);
     EXPECT_EQ(document.units[0].time_begin_ms, 1000u);
     EXPECT_EQ(document.units[0].time_end_ms, 3612000u);
     EXPECT_EQ(document.units[0].line_begin, 3u);
     const Document web = read_bytes(
-        "a.vtt", "WEBVTT - Ledger\nKind: x\n\nNOTE\nnot this\n\nSTYLE\n::cue {}\n\nintro\n"
-                 "00:01.000 --> 00:02.000 align:start\n<v Petra Holm>Pay the <c.loud>rent</c>.\n");
+        "a.vtt",
+        "WEBVTT - Ledger\nKind: x\n\nNOTE\nnot this\n\nSTYLE\n::cue {}\n\nintro\n"
+        "00:01.000 --> 00:02.000 align:start\n<v Petra Holm>Pay the <c.loud>rent</c>.\n");
     EXPECT_EQ(web.all(), "Petra Holm: Pay the rent.");
     EXPECT_EQ(web.units[0].time_begin_ms, 1000u);
     ASSERT_EQ(web.header.notes.size(), 1u);
@@ -174,7 +183,8 @@ TEST(Notebook, CellsAndWhatTheyWrote) {
         "text/plain":"<Figure>"}},{"output_type":"error","ename":"DebtError","evalue":"late"}]}]})json");
     ASSERT_TRUE(document.ok) << document.error.message;
     EXPECT_EQ(document.all(),
-              "# Rents\n\nOf the quay.\n\npay(75)\n\nprint(1)\n\n75 marks\n\n<Figure>\n\nDebtError: late");
+              "# Rents\n\nOf the quay.\n\npay(75)\n\nprint(1)\n\n75 "
+              "marks\n\n<Figure>\n\nDebtError: late");
     EXPECT_EQ(document.units[0].heading, "Rents");
     ASSERT_EQ(document.header.notes.size(), 1u);
     EXPECT_EQ(document.header.notes[0].count, 1u);

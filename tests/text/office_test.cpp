@@ -94,7 +94,8 @@ TEST(Xlsx, PartsOfALongSheetHaveWholeRowsUnderTheirColumns) {
 }
 
 TEST(Xlsx, WhatIsNotThereIsSaid) {
-    Entries entries = workbook("<row r='1'><c r='A1'><f>SUM(B:B)</f></c><c r='B1'><v>3</v></c></row>");
+    Entries entries =
+        workbook("<row r='1'><c r='A1'><f>SUM(B:B)</f></c><c r='B1'><v>3</v></c></row>");
     const Document document = read_office("a.xlsx", entries);
     ASSERT_EQ(document.header.notes.size(), 1u);
     EXPECT_EQ(document.header.notes[0].kind, ReadNote::Kind::kUnread);
@@ -115,8 +116,7 @@ TEST(Xlsx, WhatIsNotThereIsSaid) {
 }
 
 std::string shape(const std::string& type, const std::string& text) {
-    return "<p:sp><p:nvSpPr><p:nvPr>" +
-           (type.empty() ? "" : "<p:ph type='" + type + "'/>") +
+    return "<p:sp><p:nvSpPr><p:nvPr>" + (type.empty() ? "" : "<p:ph type='" + type + "'/>") +
            "</p:nvPr></p:nvSpPr><p:txBody><a:p><a:r><a:t>" + text +
            "</a:t></a:r></a:p></p:txBody></p:sp>";
 }
@@ -132,22 +132,24 @@ TEST(Pptx, SlidesInTheirOrderWithNotesTablesAndComments) {
          {"ppt/_rels/presentation.xml.rels",
           relations(relation("a", "slide", "slides/slide1.xml") +
                     relation("b", "slide", "slides/slide2.xml"))},
-         {"ppt/slides/slide1.xml", slide + shape("title", "Second") + shape("", "Its text.") +
-                                       shape("sldNum", "2") + end},
+         {"ppt/slides/slide1.xml",
+          slide + shape("title", "Second") + shape("", "Its text.") + shape("sldNum", "2") + end},
          {"ppt/slides/slide2.xml",
-          slide + shape("ctrTitle", "First") +
-              "<p:grpSp><p:grpSp>" + shape("", "Grouped.") + "</p:grpSp></p:grpSp>"
-              "<p:graphicFrame><a:tbl><a:tr><a:tc><a:p><a:r><a:t>City</a:t></a:r></a:p></a:tc><a:tc>"
+          slide + shape("ctrTitle", "First") + "<p:grpSp><p:grpSp>" + shape("", "Grouped.") +
+              "</p:grpSp></p:grpSp>"
+              "<p:graphicFrame><a:tbl><a:tr><a:tc><a:p><a:r><a:t>City</a:t></a:r></a:p></"
+              "a:tc><a:tc>"
               "<a:p><a:r><a:t>Paid</a:t></a:r></a:p></a:tc></a:tr><a:tr><a:tc><a:p><a:r><a:t>Lyon"
               "</a:t></a:r></a:p></a:tc><a:tc><a:p><a:fld><a:t>12</a:t></a:fld></a:p></a:tc></a:tr>"
               "</a:tbl></p:graphicFrame>" +
               end},
          {"ppt/slides/_rels/slide2.xml.rels",
           relations(relation("n", "notesSlide", "../notesSlides/n.xml"))},
-         {"ppt/notesSlides/n.xml", "<p:notes>" + shape("sldImg", "no") + shape("body", "Say this.") +
-                                       "</p:notes>"}});
-    EXPECT_EQ(document.all(),
-              "First\n\nGrouped.\n\nCity\tPaid\nLyon\t12\n\nNotes: Say this.\n\nSecond\n\nIts text.");
+         {"ppt/notesSlides/n.xml",
+          "<p:notes>" + shape("sldImg", "no") + shape("body", "Say this.") + "</p:notes>"}});
+    EXPECT_EQ(
+        document.all(),
+        "First\n\nGrouped.\n\nCity\tPaid\nLyon\t12\n\nNotes: Say this.\n\nSecond\n\nIts text.");
     ASSERT_EQ(document.units.size(), 2u);
     EXPECT_EQ(document.units[0].page, 1u);
     EXPECT_EQ(document.units[1].page, 2u);
@@ -157,20 +159,20 @@ TEST(Pptx, SlidesInTheirOrderWithNotesTablesAndComments) {
 
 Document read_odt(const std::string& body, const std::string& styles = "",
                   const std::string& kind = "text") {
-    return read_office(kind == "spreadsheet" ? "a.ods" : "a.odt",
-                       {{"mimetype", "application/vnd.oasis.opendocument." + kind},
-                        {"content.xml",
-                         "<office:document-content><office:automatic-styles>" + styles +
+    return read_office(
+        kind == "spreadsheet" ? "a.ods" : "a.odt",
+        {{"mimetype", "application/vnd.oasis.opendocument." + kind},
+         {"content.xml", "<office:document-content><office:automatic-styles>" + styles +
                              "</office:automatic-styles><office:body><office:" + kind + ">" + body +
                              "</office:" + kind + "></office:body></office:document-content>"},
-                        {"styles.xml",
-                         "<office:document-styles><office:master-styles><style:master-page>"
-                         "<style:footer><text:p>The footer</text:p></style:footer>"
-                         "</style:master-page></office:master-styles></office:document-styles>"},
-                        {"meta.xml",
-                         "<office:document-meta><office:meta><dc:title>Ledger</dc:title><dc:date>"
-                         "2021-05-03T10:00:00</dc:date><meta:user-defined meta:name='Client'>Holm"
-                         "</meta:user-defined></office:meta></office:document-meta>"}});
+         {"styles.xml",
+          "<office:document-styles><office:master-styles><style:master-page>"
+          "<style:footer><text:p>The footer</text:p></style:footer>"
+          "</style:master-page></office:master-styles></office:document-styles>"},
+         {"meta.xml",
+          "<office:document-meta><office:meta><dc:title>Ledger</dc:title><dc:date>"
+          "2021-05-03T10:00:00</dc:date><meta:user-defined meta:name='Client'>Holm"
+          "</meta:user-defined></office:meta></office:document-meta>"}});
 }
 
 TEST(Odf, TextNotesListsAndChanges) {
@@ -178,19 +180,22 @@ TEST(Odf, TextNotesListsAndChanges) {
         "<text:tracked-changes><text:changed-region><text:deletion><text:p>gone</text:p>"
         "</text:deletion></text:changed-region></text:tracked-changes>"
         "<text:h text:outline-level='2'>Rents</text:h>"
-        "<text:p>10<text:span text:style-name='up'>6</text:span> and<text:s text:c='2'/>x<text:note>"
+        "<text:p>10<text:span text:style-name='up'>6</text:span> and<text:s "
+        "text:c='2'/>x<text:note>"
         "<text:note-citation>1</text:note-citation><text:note-body><text:p>A note.</text:p>"
         "</text:note-body></text:note> more<office:annotation><dc:creator>Zo</dc:creator><text:p>"
         "Really?</text:p></office:annotation>.</text:p>"
         "<text:list text:style-name='L'><text:list-item><text:p>one</text:p></text:list-item>"
-        "<text:list-item><text:p>two</text:p><text:p>still two</text:p></text:list-item></text:list>",
+        "<text:list-item><text:p>two</text:p><text:p>still "
+        "two</text:p></text:list-item></text:list>",
         "<style:style style:name='up' style:family='text'><style:text-properties "
         "style:text-position='super 58%'/></style:style><text:list-style style:name='L'>"
         "<text:list-level-style-number text:level='1' style:num-suffix=')' style:num-format='a'/>"
         "</text:list-style>");
-    EXPECT_EQ(document.all(),
-              "Rents\n\n10^6 and  x[1] more.\n\n[1] A note.\nComment by Zo: Really?\na) one\nb) two\n"
-              "still two\n\nThe footer");
+    EXPECT_EQ(
+        document.all(),
+        "Rents\n\n10^6 and  x[1] more.\n\n[1] A note.\nComment by Zo: Really?\na) one\nb) two\n"
+        "still two\n\nThe footer");
     EXPECT_EQ(document.units[0].heading, "Ledger > Rents");
     EXPECT_EQ(document.header.title, "Ledger");
     EXPECT_EQ(document.header.date, "2021-05-03T10:00:00");
@@ -254,13 +259,16 @@ TEST(OfficeTables, RowsOfHtmlAndDocxStayWholeUnderTheirNames) {
         }
     }
     const std::string small =
-        read_bytes("a.html", "<table><tr><td></td><td>2</td></tr><tr><td>3</td><td></td><td>4</td>"
-                             "</tr></table>").all();
+        read_bytes("a.html",
+                   "<table><tr><td></td><td>2</td></tr><tr><td>3</td><td></td><td>4</td>"
+                   "</tr></table>")
+            .all();
     EXPECT_EQ(small, "-\t2\n3\t\t4");
 }
 
 // Runs a program on files of `directory`; false where it is not installed.
-bool convert(const std::string& program, const std::string& arguments, const std::string& directory) {
+bool convert(const std::string& program, const std::string& arguments,
+             const std::string& directory) {
     if (text::find_program(program).empty()) return false;
     const std::string line = "cd '" + directory + "' && HOME='" + directory + "' " + program + " " +
                              arguments + " >/dev/null 2>&1";
@@ -282,11 +290,12 @@ TEST(OfficePrograms, WhatPandocAndLibreOfficeWriteIsReadWhole) {
         GTEST_SKIP() << "pandoc is not installed";
     }
     std::vector<std::string> names = {"a.docx", "a.odt", "b.pptx"};
-    if (convert("soffice",
-                "--headless -env:UserInstallation=file://" + directory.path() +
-                    "/u --convert-to doc a.docx && soffice --headless -env:UserInstallation=file://" +
-                    directory.path() + "/u --convert-to rtf a.docx",
-                directory.path())) {
+    if (convert(
+            "soffice",
+            "--headless -env:UserInstallation=file://" + directory.path() +
+                "/u --convert-to doc a.docx && soffice --headless -env:UserInstallation=file://" +
+                directory.path() + "/u --convert-to rtf a.docx",
+            directory.path())) {
         names.insert(names.end(), {"a.doc", "a.rtf"});
     }
     for (const std::string& name : names) {
@@ -295,17 +304,17 @@ TEST(OfficePrograms, WhatPandocAndLibreOfficeWriteIsReadWhole) {
         EXPECT_EQ(broken_invariant(document, {}), "") << name;
         EXPECT_EQ(document.header.format, name.substr(2));
         const std::string all = document.all();
-        for (const char* words :
-             {"Rents of the quay", "\u201Craised twice\u201D", "caf\u00E9", "Recorded by Zo\u00EB.",
-              "First clause", "Lyon\t2019", "\u0395\u03BB\u03BB\u03B7\u03BD\u03B9\u03BA\u03AC",
-              "the end."}) {
+        for (const char* words : {"Rents of the quay", "\u201Craised twice\u201D", "caf\u00E9",
+                                  "Recorded by Zo\u00EB.", "First clause", "Lyon\t2019",
+                                  "\u0395\u03BB\u03BB\u03B7\u03BD\u03B9\u03BA\u03AC", "the end."}) {
             EXPECT_TRUE(holds(all, words)) << name << " lacks " << words << " in " << all;
         }
         if (name != "b.pptx") {
             EXPECT_TRUE(holds(all, "H_2O and 10^6")) << name << all;
         }
         // Slides made of this have a table on a slide of its own.
-        EXPECT_TRUE(holds(document.units.back().heading, name == "b.pptx" ? "Quay ledger" : "Lists"))
+        EXPECT_TRUE(
+            holds(document.units.back().heading, name == "b.pptx" ? "Quay ledger" : "Lists"))
             << name << document.units.back().heading;
     }
 }
