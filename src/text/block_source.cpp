@@ -27,10 +27,14 @@ Result<bool> BlockSource::begin_block(Piece& piece) {
     const Block& block = blocks_[index_];
     S3ATTN_CHECK(window_.ensure(std::min(block.end, block.begin + limits_.max_bytes)));
     piece.barrier = block.barrier;
-    if (block.end - block.begin <= limits_.max_bytes) {
+    piece.columns = block.columns;
+    const size_t most = block.table ? limits_.target_bytes + limits_.min_bytes : limits_.max_bytes;
+    if (block.end - block.begin <= std::min(most, limits_.max_bytes)) {
         piece.begin = block.begin;
         piece.end = block.end;
         piece.heading = block.heading;
+        piece.level = block.level;
+        piece.cut = block.part;
         ++index_;
         return true;
     }
@@ -42,6 +46,7 @@ Result<bool> BlockSource::begin_block(Piece& piece) {
 Result<bool> BlockSource::cut(Piece& piece, uint64_t end) {
     const size_t limit = block_lookahead(limits_);
     const bool lines = blocks_[index_].lines;
+    piece.columns = blocks_[index_].columns;
     uint64_t stop = std::min<uint64_t>(end, position_ + limit);
     bool complete = stop == end;
     if (lines) {

@@ -1,6 +1,7 @@
 // Pieces from blocks whose places are known beforehand (Markdown, HTML, DOCX, EPUB).
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "text/units.h"
@@ -12,6 +13,10 @@ struct Block {
     bool heading = false;
     bool lines = false;    // too long for one unit: cut at line ends (code, tables), not sentences
     bool barrier = false;  // begins a chapter: never packed with what is in front
+    bool part = false;     // of a table: never packed with what follows
+    uint8_t level = 0;     // of a heading, 1 the highest; 0: not known
+    bool table = false;    // with `lines`: rows, cut apart where they are more than a unit's worth
+    std::shared_ptr<const std::string> columns = {};  // their names, "City | Year"
 };
 
 class BlockSource : public PieceSource {

@@ -50,8 +50,6 @@ constexpr Magic kMagics[] = {
     {0, "\xCF\xFA\xED\xFE"sv, "a Mach-O program"},
     {0, "\xCA\xFE\xBA\xBE"sv, "a Java class or Mach-O program"},
     {0, "\0asm"sv, "a WebAssembly module"},
-    {0, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, "an old Office document or a password-protected one"},
-    {0, "{\\rtf"sv, "an RTF document"},
     {0, "%!PS"sv, "a PostScript document"},
     {0, "SQLite format 3\0"sv, "an SQLite database"},
     {0, "GGUF"sv, "a GGUF model"},
@@ -68,9 +66,6 @@ constexpr Magic kMagics[] = {
 std::string next_step(std::string_view what) {
     if (what.ends_with("image") || what.find("DjVu") != what.npos) return std::string(kImage);
     if (what.ends_with("archive")) return std::string(kUnpack);
-    if (what.find("Office") != what.npos || what.find("RTF") != what.npos) {
-        return "; save it as DOCX or as plain text without a password";
-    }
     if (what.find("PostScript") != what.npos) return "; convert it with ps2pdf";
     return "; convert it to plain text first";
 }
@@ -139,7 +134,43 @@ bool begins_like_mail(std::string_view head) {
     return (found & kByPrograms) != 0 && std::popcount(found & 0b0001111000u) >= 2;
 }
 
+// The compound files of old office programs: which one wrote it, by the names of its streams.
+Result<Detection> detect_compound(const SourceFile& source) {
+    std::string bytes(4u << 20, '\0');
+    S3ATTN_TRY(const size_t got, source.read_at(0, bytes.data(), bytes.size()));
+    bytes.resize(got);
+    const auto has = [&bytes](std::string_view name) {
+        std::string wide;
+        for (const char c : name) wide += {c, '\0'};
+        return bytes.find(wide) != bytes.npos;
+    };
+    const auto refusal = [](const char* what) { return Detection{Format::kUnsupported, what}; };
+    if (has("EncryptedPackage")) {
+        return refusal("a password-protected Office document; save it without a password");
+    }
+    if (has("WordDocument")) return Detection{Format::kDoc, {}};
+    if (has("PowerPoint Document")) return refusal("an old PowerPoint file; save it as PPTX");
+    if (has("Workbook") || has("Book")) return refusal("an old Excel workbook; save it as XLSX");
+    if (has("__properties_version1.0")) return refusal("an Outlook message; save it as EML");
+    return refusal(
+        "an old Office document or a password-protected one; save it as DOCX or as "
+        "plain text without a password");
+}
+
 Detection refuse(std::string message) { return {Format::kUnsupported, std::move(message)}; }
+
+// Texts, sheets and slides; templates of these too.
+Result<Detection> detect_open_document(ZipArchive& zip, const SourceFile& source) {
+    const Result<std::string> read = zip.read("mimetype");
+    const std::string type = read.ok() ? *read : extension_of(source.path());
+    const auto is = [&type](std::string_view long_name, std::string_view a, std::string_view b) {
+        return type.find(long_name) != type.npos || type == a || type == b;
+    };
+    if (is("opendocument.spreadsheet", "ods", "ots")) return Detection{Format::kOds, {}};
+    if (is("opendocument.presentation", "odp", "otp")) return Detection{Format::kOdp, {}};
+    if (is("opendocument.text", "odt", "ott")) return Detection{Format::kOdt, {}};
+    return refuse("an OpenDocument drawing or the like; save it as PDF");
+}
 
 Result<Detection> detect_zip(const SourceFile& source) {
     auto archive = ZipArchive::open(source, 1u << 20);
@@ -149,11 +180,12 @@ Result<Detection> detect_zip(const SourceFile& source) {
     ZipArchive& zip = **archive;
     if (zip.contains("META-INF/container.xml")) return Detection{Format::kEpub, {}};
     if (zip.contains("word/document.xml")) return Detection{Format::kDocx, {}};
-    if (zip.contains("xl/workbook.xml")) return refuse("an Excel workbook; save it as CSV");
-    if (zip.contains("ppt/presentation.xml")) return refuse("a PowerPoint file; save it as PDF");
-    if (zip.contains("content.xml")) {
-        return refuse("an OpenDocument file; save it as DOCX, or as CSV if it is a table");
+    if (zip.contains("xl/workbook.xml")) return Detection{Format::kXlsx, {}};
+    if (zip.contains("xl/workbook.bin")) {
+        return refuse("a binary Excel workbook; save it as XLSX");
     }
+    if (zip.contains("ppt/presentation.xml")) return Detection{Format::kPptx, {}};
+    if (zip.contains("content.xml")) return detect_open_document(zip, source);
     // DOCX files of other programs may name their main part differently.
     if (extension_of(source.path()) == "docx") return Detection{Format::kDocx, {}};
     if (extension_of(source.path()) == "epub") return Detection{Format::kEpub, {}};
@@ -169,13 +201,37 @@ Result<Detection> detect_zip(const SourceFile& source) {
 // any format.
 bool is_text_name(std::string_view extension) {
     static constexpr std::string_view kNames[] = {
-        "md",  "markdown", "mdown", "mkd",  "txt",  "text", "rst",   "adoc",   "asciidoc",
-        "org", "tex",      "log",   "csv",  "tsv",  "json", "jsonl", "ndjson", "yaml",
-        "yml", "toml",     "ini",   "cfg",  "conf", "c",    "h",     "cc",     "cpp",
-        "hpp", "cs",       "go",    "java", "js",   "jsx",  "ts",    "tsx",    "kt",
-        "php", "pl",       "py",    "rb",   "rs",   "sh",   "sql",   "swift",  "vue",
-        "css", "diff",     "patch", "srt",  "vtt"};
-    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames);
+        "txt",  "text", "adoc", "asciidoc", "log", "json", "jsonl", "ndjson",
+        "yaml", "yml",  "toml", "ini",      "cfg", "conf", "diff",  "patch"};
+    return std::find(std::begin(kNames), std::end(kNames), extension) != std::end(kNames) ||
+           text_format(extension) != Format::kText;
+}
+
+// Formats of text that only their names tell; kText for all others.
+Format text_format(std::string_view extension) {
+    struct Name {
+        Format format;
+        std::string_view endings;  // with a space on both sides
+    };
+    static constexpr Name kNames[] = {
+        {Format::kMarkdown, " md markdown mdown mkd "},
+        {Format::kCsv, " csv tsv "},
+        {Format::kSubtitles, " srt vtt "},
+        {Format::kRst, " rst rest "},
+        {Format::kOrg, " org "},
+        {Format::kLatex, " tex latex ltx "},
+        {Format::kNotebook, " ipynb "},
+        {Format::kCode,
+         " c h cc cpp cxx hpp hh hxx cu cuh cs go java js mjs cjs jsx ts tsx kt kts php pl pm py "
+         "pyi rb rs sh bash zsh sql swift vue svelte css scss less scala lua r jl hs ml mli ex exs "
+         "erl clj lisp el vim ps1 bat dart nim zig d f90 f95 pas vb asm s proto cmake gradle tf "}};
+    for (const Name& name : kNames) {
+        if (!extension.empty() &&
+            name.endings.find(" " + std::string(extension) + " ") != std::string_view::npos) {
+            return name.format;
+        }
+    }
+    return Format::kText;
 }
 
 std::string extension_of(std::string_view path) {
@@ -196,15 +252,20 @@ Result<Detection> detect_format(const SourceFile& source) {
     }
     const std::string extension = extension_of(source.path());
     const bool text_name = is_text_name(extension);
+    if (head.starts_with("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")) return detect_compound(source);
+    // A text may speak of RTF; such a beginning is one.
+    if (head.starts_with("{\\rtf1\\") || (head.starts_with("{\\rtf") && !text_name)) {
+        return Detection{Format::kRtf, {}};
+    }
     for (const Magic& magic : kMagics) {
         if (head.size() < magic.offset + magic.bytes.size()) continue;
         if (head.substr(magic.offset, magic.bytes.size()) != magic.bytes) continue;
         // Signatures of letters alone count only where binary data follows.
         const bool letters = std::all_of(magic.bytes.begin(), magic.bytes.end(),
                                          [](char c) { return c > ' ' && c < '\x7F'; });
-        const bool textual = magic.bytes.starts_with("{\\rtf") || magic.bytes == "%!PS";
-        // A text may speak of these formats; such a beginning is one.
-        const bool certain = head.starts_with("{\\rtf1\\") || head.starts_with("%!PS-Adobe-");
+        const bool textual = magic.bytes == "%!PS";
+        // A text may speak of PostScript; such a beginning is it.
+        const bool certain = head.starts_with("%!PS-Adobe-");
         if (textual && text_name && !certain) continue;
         if (letters && !textual && head.find('\0') == head.npos) continue;
         return refuse(std::string(magic.refusal) + next_step(magic.refusal));
@@ -218,9 +279,10 @@ Result<Detection> detect_format(const SourceFile& source) {
         (!text_name && begins_like_html(head))) {
         return Detection{Format::kHtml, {}};
     }
-    if (extension == "md" || extension == "markdown" || extension == "mdown" || extension == "mkd")
-        return Detection{Format::kMarkdown, {}};
-    return Detection{Format::kText, {}};
+    if (extension == "fodt") return Detection{Format::kOdt, {}};
+    if (extension == "fods") return Detection{Format::kOds, {}};
+    if (extension == "fodp") return Detection{Format::kOdp, {}};
+    return Detection{text_format(extension), {}};
 }
 
 }  // namespace s3attn::text

@@ -17,23 +17,43 @@ namespace {
 
 bool is_line_oriented(const std::string& path) {
     const std::string extension = extension_of(path);
-    return extension == "csv" || extension == "tsv" || extension == "jsonl" ||
-           extension == "ndjson" || extension == "log";
+    return extension == "jsonl" || extension == "ndjson" || extension == "log";
 }
 
+// What reads a format, and the name that it has in stores and in `--type`.
+struct Reader {
+    Format format;
+    std::string_view name;
+    OpenResult (*open)(OpenRequest);
+};
+constexpr Reader kReaders[] = {{Format::kText, "text", open_text},
+                               {Format::kMarkdown, "markdown", open_markdown},
+                               {Format::kHtml, "html", open_html},
+                               {Format::kPdf, "pdf", open_pdf},
+                               {Format::kDocx, "docx", open_docx},
+                               {Format::kEpub, "epub", open_epub},
+                               {Format::kMail, "mail", open_mail},
+                               {Format::kPptx, "pptx", open_pptx},
+                               {Format::kXlsx, "xlsx", open_xlsx},
+                               {Format::kOdt, "odt", open_odf},
+                               {Format::kOds, "ods", open_odf},
+                               {Format::kOdp, "odp", open_odf},
+                               {Format::kDoc, "doc", open_doc},
+                               {Format::kRtf, "rtf", open_rtf},
+                               {Format::kNotebook, "ipynb", open_notebook},
+                               {Format::kCsv, "csv", open_csv},
+                               {Format::kSubtitles, "subtitles", open_subtitles},
+                               {Format::kRst, "rst", open_rst},
+                               {Format::kOrg, "org", open_org},
+                               {Format::kLatex, "latex", open_latex},
+                               {Format::kCode, "code", open_code}};
+
 OpenResult open_as(Format format, OpenRequest request) {
-    switch (format) {
-        case Format::kMarkdown: request.header.format = "markdown"; return open_markdown(request);
-        case Format::kHtml: request.header.format = "html"; return open_html(request);
-        case Format::kPdf: request.header.format = "pdf"; return open_pdf(request);
-        case Format::kDocx: request.header.format = "docx"; return open_docx(request);
-        case Format::kEpub: request.header.format = "epub"; return open_epub(request);
-        case Format::kMail: request.header.format = "mail"; return open_mail(request);
-        case Format::kText:
-        case Format::kUnsupported: break;
-    }
-    request.header.format = "text";
-    return open_text(request);
+    const auto* const reader =
+        std::find_if(std::begin(kReaders), std::end(kReaders),
+                     [format](const Reader& each) { return each.format == format; });
+    request.header.format = reader->name;
+    return reader->open(std::move(request));
 }
 
 Result<uint64_t> size_of(const SourceFile& source) {
@@ -47,6 +67,12 @@ Result<uint64_t> size_of(const SourceFile& source) {
 }  // namespace
 
 OpenResult open_text(OpenRequest request) {
+    PlainTextOptions plain;
+    plain.lines_are_paragraphs = is_line_oriented(request.header.path);
+    return open_plain(std::move(request), plain);
+}
+
+OpenResult open_plain(OpenRequest request, const PlainTextOptions& plain) {
     S3ATTN_TRY(TextEncoding encoding, find_encoding(*request.source));
     DocumentHeader& header = request.header;
     header.encoding = encoding.name;
@@ -56,8 +82,6 @@ OpenResult open_text(OpenRequest request) {
     auto window = std::make_unique<TextWindow>(request.source, encoding.bom_bytes,
                                                std::move(decoder), request.window_bytes);
     const UnitLimits limits = unit_limits(request.options);
-    PlainTextOptions plain;
-    plain.lines_are_paragraphs = is_line_oriented(header.path);
     auto pieces = std::make_unique<PlainTextSource>(*window, limits, plain, header.path);
     return std::unique_ptr<DocumentReader>(std::make_unique<UnitReader>(
         std::move(header), std::move(window), std::move(pieces), limits, Place::kCountLines));

@@ -1,6 +1,6 @@
 // Documents in: any supported file becomes a stream of units (paragraphs, or blocks of sentences).
-// Nothing holds a whole plain-text document; formats that must be parsed whole (HTML, DOCX, EPUB,
-// mail) are refused above ReaderOptions::max_parse_bytes.
+// Nothing holds a whole plain-text document; formats that must be parsed whole (HTML, office
+// formats, mail) are refused above ReaderOptions::max_parse_bytes.
 #pragma once
 
 #include <cstdint>
@@ -23,16 +23,26 @@ struct Unit {
     uint64_t byte_begin = 0, byte_end = 0;  // in the header's OffsetSpace
     uint32_t line_begin = 0, line_end = 0;  // 1-based; 0 where there are pages
     uint32_t page = 0;                      // 1-based; 0 where there are lines
+    // Where it stands: the document's title and the headings above it, "Title > Chapter > Section".
+    std::string heading;
+    // The columns of the table that it holds rows of, where their names do not stand in `text`.
+    std::string columns;
+    // Of subtitles: when it is spoken, in milliseconds; both 0 elsewhere.
+    uint64_t time_begin_ms = 0, time_end_ms = 0;
 };
 
 struct DocumentHeader {
     std::string path;
     std::string source;    // as DocumentInfo::source; the store's business, readers leave it empty
-    std::string format;    // "text", "markdown", "html", "pdf", "docx", "epub", "mail"
+    std::string format;    // docs/documents.md has all: "text", "markdown", "html", "pdf", "docx"
     std::string encoding;  // "UTF-8", "UTF-16LE", "ISO-8859-1", ...
     OffsetSpace offsets = OffsetSpace::kSource;
     uint64_t source_bytes = 0;
-    std::string source_hash;      // XXH3-128 of the source bytes, hex
+    std::string source_hash;  // XXH3-128 of the source bytes, hex
+    std::string title;        // as the document gives it; empty: it has none
+    std::string date;         // of the document, ISO 8601 from the day on; empty: none given
+    // What it says about itself, keys in lower case: "author", "subject", front matter.
+    std::map<std::string, std::string> properties;
     std::vector<ReadNote> notes;  // complete once next() has returned false
 };
 
@@ -41,7 +51,7 @@ struct ReaderOptions {
     uint32_t target_unit_bytes = 512;  // ... up to this (about 128 tokens)
     uint32_t max_unit_bytes = 2400;    // longer paragraphs are cut into blocks of sentences
     uint64_t max_parse_bytes = 256u << 20;
-    uint32_t child_seconds = 300;  // time limit of a converter process (pdftotext)
+    uint32_t child_seconds = 300;  // time limit of a converter process (pdftotext, soffice)
     uint64_t child_output_bytes = 1ull << 30;
 };
 

@@ -4,17 +4,12 @@
 
 #include "text/detect.h"
 #include "text/docx_walker.h"
+#include "text/office_package.h"
 #include "text/xhtml.h"
 #include "text/xml_parts.h"
 
 namespace s3attn::text {
 namespace {
-
-struct Relation {
-    std::string type;  // the last word of its type: "header", "comments"
-    std::string entry;
-    bool external = false;
-};
 
 class DocxReader {
   public:
@@ -22,8 +17,8 @@ class DocxReader {
         : archive_(archive), path_(path), notes_(notes) {}
 
     Status read(ExtractedText& out) {
-        main_ = main_part();
-        relations_ = relations_of(main_);
+        main_ = main_part(archive_, path_, "word/document.xml");
+        relations_ = relations_of(archive_, path_, main_);
         prepare_styles();
         S3ATTN_TRY(const std::string headers, distinct_texts("header"));
         out.add(headers, {false, true, false});
@@ -41,37 +36,6 @@ class DocxReader {
     }
 
   private:
-    // The main part, as the package's relationships name it.
-    std::string main_part() {
-        for (const auto& [id, relation] : relations_of("")) {
-            if (relation.type == "officeDocument" && archive_.contains(relation.entry)) {
-                return relation.entry;
-            }
-        }
-        const std::string found = archive_.find("word/document.xml");
-        return found.empty() ? "word/document.xml" : found;
-    }
-
-    std::map<std::string, Relation> relations_of(const std::string& part) {
-        std::map<std::string, Relation> relations;
-        const std::string folder = folder_of(part);
-        const std::string entry =
-            archive_.find(folder + "_rels/" + part.substr(folder.size()) + ".rels");
-        pugi::xml_document document;
-        if (entry.empty() || !parse_entry(archive_, path_, entry, document).ok()) return relations;
-        for (const pugi::xml_node& node : document.document_element().children()) {
-            const std::string type = attribute_named(node, "Type");
-            Relation relation;
-            relation.type = type.substr(type.rfind('/') + 1);
-            relation.external = attribute_named(node, "TargetMode") == "External";
-            const std::string target = resolve_entry(folder, attribute_named(node, "Target"));
-            const std::string found = archive_.find(target);
-            relation.entry = found.empty() ? target : found;
-            relations[attribute_named(node, "Id")] = relation;
-        }
-        return relations;
-    }
-
     // The parts of a type, as the body's relationships name them, else by their usual names.
     std::vector<std::string> parts_of(const std::string& type) {
         std::set<std::string> parts;
@@ -189,12 +153,9 @@ class DocxReader {
 
 OpenResult open_docx(OpenRequest request) {
     const std::string path = request.header.path;
-    auto opened = ZipArchive::open(*request.source, request.options.max_parse_bytes);
-    if (!opened.ok()) return entry_error(path, "DOCX", opened.error().message);
-    if (!(*opened)->damage().empty()) add_note(request.header.notes, damage_note(**opened));
+    S3ATTN_TRY(const std::unique_ptr<ZipArchive> archive, open_office(request, "DOCX"));
     ExtractedText text;
-    S3ATTN_CHECK(DocxReader(**opened, path, request.header.notes).read(text));
-    request.header.encoding = "UTF-8";
+    S3ATTN_CHECK(DocxReader(*archive, path, request.header.notes).read(text));
     return text.finish(std::move(request), Place::kCountLines);
 }
 

@@ -236,17 +236,25 @@ std::string DocxStyles::render(const Number& number, int level,
     return std::string(trim(text));
 }
 
-bool DocxStyles::is_heading(const pugi::xml_node& properties) const {
-    const auto named = [](const std::string& style) {
-        return style.starts_with("Heading") || style.starts_with("heading") || style == "Title" ||
-               style == "Subtitle";
+uint8_t DocxStyles::heading_level(const pugi::xml_node& properties) const {
+    const auto named = [](const std::string& style) -> uint8_t {
+        if (style == "Title" || style == "Subtitle") return kTitleLevel;
+        if (!style.starts_with("Heading") && !style.starts_with("heading")) return 0;
+        const size_t digit = style.find_first_of("123456789");
+        return digit == style.npos ? 1 : static_cast<uint8_t>(style[digit] - '0');
     };
     const pugi::xml_node outline = child_named(properties, "outlineLvl");
-    if (!outline.empty()) return number_in(attribute_named(outline, "val"), 0) < 9;
-    bool heading = named(value_of(properties, "pStyle"));
+    if (!outline.empty()) {
+        const auto level = number_in(attribute_named(outline, "val"), 0);
+        return level >= 0 && level < 9 ? static_cast<uint8_t>(level + 1) : 0;
+    }
+    uint8_t heading = named(value_of(properties, "pStyle"));
     walk_style(value_of(properties, "pStyle"), [&](const std::string& id, const Style& style) {
-        heading = heading || named(id) || (style.outline >= 0 && style.outline < 9);
-        return heading;
+        if (heading == 0 && style.outline >= 0 && style.outline < 9) {
+            heading = static_cast<uint8_t>(style.outline + 1);
+        }
+        if (heading == 0) heading = named(id);
+        return heading > 0;
     });
     return heading;
 }

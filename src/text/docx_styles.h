@@ -20,7 +20,9 @@ class DocxStyles {
     // The automatic number of the next paragraph ("3.2", "(a)"), without a space; "" for none.
     // Counts: ask once for each paragraph of the body, in order.
     std::string next_number(const pugi::xml_node& paragraph_properties);
-    bool is_heading(const pugi::xml_node& paragraph_properties) const;
+    // 1 the highest, kTitleLevel for titles and subtitles; 0: no heading.
+    static constexpr uint8_t kTitleLevel = 255;
+    uint8_t heading_level(const pugi::xml_node& paragraph_properties) const;
     // "superscript", "subscript" or "" of a run.
     std::string vertical_place(const pugi::xml_node& run_properties) const;
     static bool is_struck(const pugi::xml_node& run_properties);

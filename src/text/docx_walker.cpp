@@ -173,7 +173,7 @@ bool DocxWalker::enter_in_paragraph(const pugi::xml_node& node, std::string_view
 void DocxWalker::begin_paragraph(const pugi::xml_node& node) {
     const pugi::xml_node properties = child_named(node, "pPr");
     open_.emplace_back();
-    open_.back().heading = state_.styles.is_heading(properties);
+    open_.back().heading = state_.styles.heading_level(properties);
     open_.back().number = state_.styles.next_number(properties);
 }
 
@@ -281,12 +281,25 @@ void DocxWalker::leave(const pugi::xml_node& node) {
     } else if (name == "tr") {
         while (table_.ends_with('\t')) table_.pop_back();
         if (!table_.empty() && table_.back() != '\n') table_ += '\n';
+        if (tables_ == 1) end_row(node);
     } else if (name == "tbl" && tables_ > 0 && --tables_ == 0) {
-        out_.add(table_, {false, true, false});
+        out_.add_table(table_, row_ends_, header_rows_);
         table_.clear();
+        row_ends_.clear();
+        header_rows_ = 0;
     } else if (name == "footnote" || name == "endnote" || name == "comment") {
         lead_.clear();
     }
+}
+
+void DocxWalker::end_row(const pugi::xml_node& row) {
+    const size_t end = trim_end(table_).size();
+    if (end == 0 || (!row_ends_.empty() && row_ends_.back() >= end)) return;
+    row_ends_.push_back(end);
+    const pugi::xml_node header = child_named(child_named(row, "trPr"), "tblHeader");
+    if (!header || header_rows_ + 1 != row_ends_.size()) return;
+    const std::string value = attribute_named(header, "val");
+    if (value != "0" && value != "false" && value != "off") header_rows_ = row_ends_.size();
 }
 
 void DocxWalker::end_paragraph() {
@@ -300,7 +313,10 @@ void DocxWalker::end_paragraph() {
         if (!paragraph.number.empty()) text += paragraph.number + " ";
         text += trimmed;
         if (tables_ == 0) {
-            out_.add(text, {paragraph.heading, false, false});
+            ExtractedText::Kind kind;
+            kind.heading = paragraph.heading > 0;
+            kind.level = paragraph.heading < DocxStyles::kTitleLevel ? paragraph.heading : 0;
+            out_.add(text, kind);
         } else {
             if (!table_.empty() && table_.back() != '\n' && table_.back() != '\t') table_ += ' ';
             append_collapsed(table_, text);

@@ -34,8 +34,8 @@ class DocxWalker {
     struct Paragraph {
         std::string text, number;
         ScriptMarks marks{text};
-        std::string place;  // of the last run: "superscript", "subscript" or ""
-        bool heading = false;
+        std::string place;    // of the last run: "superscript", "subscript" or ""
+        uint8_t heading = 0;  // as DocxStyles::heading_level
         bool struck = false;  // the last run was
     };
 
@@ -51,14 +51,17 @@ class DocxWalker {
     void place_run(const std::string& place, bool struck);
     void end_comment(const std::string& id);
     void leave(const pugi::xml_node& node);
+    void end_row(const pugi::xml_node& row);
     void end_paragraph();
 
     DocxState& state_;
     ExtractedText& out_;
     std::deque<Paragraph> open_;  // paragraphs nest through text boxes
     std::string table_;
-    int tables_ = 0;    // nested how deep
-    std::string lead_;  // stands in front of the next paragraph: a note's number
+    std::vector<size_t> row_ends_;  // in table_
+    size_t header_rows_ = 0;        // of it
+    int tables_ = 0;                // nested how deep
+    std::string lead_;              // stands in front of the next paragraph: a note's number
     std::map<std::string, size_t> comments_;  // open ranges: id -> where in the paragraph's text
 };
 

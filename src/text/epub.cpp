@@ -60,14 +60,14 @@ bool holds_text(const Chapter& chapter, std::string_view bytes) {
 
 class EpubReader {
   public:
-    EpubReader(ZipArchive& archive, const std::string& path, std::vector<ReadNote>& notes)
-        : archive_(archive), path_(path), notes_(notes) {
+    EpubReader(ZipArchive& archive, DocumentHeader& header)
+        : archive_(archive), header_(header), path_(header.path), notes_(header.notes) {
         options_.with_title = false;  // each chapter repeats it
         options_.with_lines = false;
     }
 
     Status read(ExtractedText& text) {
-        S3ATTN_TRY(const std::vector<Chapter> chapters, find_chapters(archive_, path_, notes_));
+        S3ATTN_TRY(const std::vector<Chapter> chapters, find_chapters(archive_, header_));
         const std::set<std::string> encrypted = encrypted_entries(archive_, path_, notes_);
         size_t read = 0;
         for (const Chapter& chapter : chapters) {
@@ -127,6 +127,7 @@ class EpubReader {
     }
 
     ZipArchive& archive_;
+    DocumentHeader& header_;
     const std::string& path_;
     std::vector<ReadNote>& notes_;
     HtmlOptions options_;
@@ -142,7 +143,7 @@ OpenResult open_epub(OpenRequest request) {
     if (!opened.ok()) return entry_error(path, "EPUB", opened.error().message);
     if (!(*opened)->damage().empty()) add_note(request.header.notes, damage_note(**opened));
     ExtractedText text;
-    S3ATTN_CHECK(EpubReader(**opened, path, request.header.notes).read(text));
+    S3ATTN_CHECK(EpubReader(**opened, request.header).read(text));
     request.header.encoding = "UTF-8";
     return text.finish(std::move(request), Place::kCountLines);
 }

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "text/detect.h"
+#include "text/document_info.h"
 #include "text/xml_parts.h"
 
 namespace s3attn::text {
@@ -30,12 +31,13 @@ bool is_markup(const Item& item) {
 
 class PackageReader {
   public:
-    PackageReader(ZipArchive& archive, const std::string& path, std::vector<ReadNote>& notes)
-        : archive_(archive), path_(path), notes_(notes) {}
+    PackageReader(ZipArchive& archive, DocumentHeader& header)
+        : archive_(archive), path_(header.path), notes_(header.notes), header_(header) {}
 
     Status read(const std::string& package, std::vector<Chapter>& chapters) {
         pugi::xml_document document;
         S3ATTN_CHECK(parse_entry(archive_, path_, package, document));
+        read_properties(child_named(document.document_element(), "metadata"), header_);
         read_manifest(document, folder_of(package));
         for (const pugi::xml_node& reference : elements_named(document, "itemref")) {
             add_reference(reference.attribute("idref").value(), package, chapters);
@@ -119,6 +121,7 @@ class PackageReader {
     ZipArchive& archive_;
     const std::string& path_;
     std::vector<ReadNote>& notes_;
+    DocumentHeader& header_;
     std::unordered_map<std::string, Item> items_;  // by id
     std::vector<std::string> order_;               // ids, as the manifest has them
     std::set<std::string> seen_;                   // entries
@@ -148,11 +151,11 @@ Result<std::string> find_package(ZipArchive& archive, const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, const std::string& path,
-                                           std::vector<ReadNote>& notes) {
+Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, DocumentHeader& header) {
+    const std::string& path = header.path;
     std::vector<Chapter> chapters;
     const Result<std::string> package = find_package(archive, path);
-    const Status read = package.ok() ? PackageReader(archive, path, notes).read(*package, chapters)
+    const Status read = package.ok() ? PackageReader(archive, header).read(*package, chapters)
                                      : Status(package.error());
     if (read.ok()) return chapters;
     chapters.clear();
@@ -162,12 +165,13 @@ Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, const std::strin
         if (is_chapter_name(entry)) chapters.push_back({entry, {}, true});
     }
     if (chapters.empty()) return read.error();
-    add_note(notes, {ReadNote::Kind::kUnread,
-                     {},
-                     1,
-                     "its list of chapters cannot be read, so they follow in the order of their "
-                     "names (" +
-                         without_place(read.error(), path, {}) + ")"});
+    add_note(header.notes,
+             {ReadNote::Kind::kUnread,
+              {},
+              1,
+              "its list of chapters cannot be read, so they follow in the order of their "
+              "names (" +
+                  without_place(read.error(), path, {}) + ")"});
     return chapters;
 }
 

@@ -17,9 +17,9 @@ struct Chapter {
 };
 
 // The chapters in reading order, then those that the order leaves out. Where the package document
-// is missing or damaged, the chapters in the order of their names, with a note.
-Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, const std::string& path,
-                                           std::vector<ReadNote>& notes);
+// is missing or damaged, the chapters in the order of their names, with a note. What the book says
+// about itself goes into `header`.
+Result<std::vector<Chapter>> find_chapters(ZipArchive& archive, DocumentHeader& header);
 
 // Entries that the book's own list calls encrypted.
 std::set<std::string> encrypted_entries(ZipArchive& archive, const std::string& path,

@@ -9,39 +9,34 @@ namespace s3attn::text {
 namespace {
 
 // Lower case, sorted. Documents of these formats are read, or refused with a reason.
-constexpr std::string_view kReadEndings[] = {"docm",  "docx", "dotx", "eml",  "emlx",
-                                             "epub",  "htm",  "html", "mbox", "mht",
-                                             "mhtml", "pdf",  "xht",  "xhtml"};
+constexpr std::string_view kReadEndings[] = {
+    "doc", "docm", "docx", "dot",  "dotx",  "eml", "emlx", "epub",  "fodp", "fods", "fodt",
+    "htm", "html", "mbox", "mht",  "mhtml", "odp", "ods",  "odt",   "otp",  "ots",  "ott",
+    "pdf", "potx", "ppsx", "pptm", "pptx",  "rtf", "xht",  "xhtml", "xlsm", "xlsx", "xltx"};
 
 struct Unread {
     std::string_view ending, advice;
 };
 constexpr std::string_view kAsDocx = "save it as DOCX or as plain text";
 constexpr std::string_view kAsCsv = "save it as CSV";
+constexpr std::string_view kAsXlsx = "save it as XLSX or CSV";
+constexpr std::string_view kAsPptx = "save it as PPTX or PDF";
 constexpr std::string_view kAsPdf = "save it as PDF";
 constexpr std::string_view kAsEpub = "convert it to EPUB (ebook-convert)";
 constexpr std::string_view kAsEml = "save it as EML";
 constexpr Unread kUnread[] = {
-    {"abw", kAsDocx},    {"azw", kAsEpub},  {"azw3", kAsEpub},
-    {"azw4", kAsEpub},   {"chm", kAsEpub},  {"djv", kAsPdf},
-    {"djvu", kAsPdf},    {"doc", kAsDocx},  {"dot", kAsDocx},
-    {"dps", kAsPdf},     {"et", kAsCsv},    {"hwp", kAsDocx},
-    {"hwpx", kAsDocx},   {"kdbx", kAsCsv},  {"key", kAsPdf},
-    {"kfx", kAsEpub},    {"lit", kAsEpub},  {"lrf", kAsEpub},
-    {"lwp", kAsDocx},    {"mobi", kAsEpub}, {"msg", kAsEml},
-    {"numbers", kAsCsv}, {"odg", kAsPdf},   {"odp", kAsPdf},
-    {"ods", kAsCsv},     {"odt", kAsDocx},  {"one", kAsPdf},
-    {"ost", kAsEml},     {"ott", kAsDocx},  {"oxps", kAsPdf},
-    {"pages", kAsDocx},  {"pdb", kAsEpub},  {"pot", kAsPdf},
-    {"potx", kAsPdf},    {"pps", kAsPdf},   {"ppsx", kAsPdf},
-    {"ppt", kAsPdf},     {"pptm", kAsPdf},  {"pptx", kAsPdf},
-    {"prc", kAsEpub},    {"ps", kAsPdf},    {"pst", kAsEml},
-    {"pub", kAsPdf},     {"rtf", kAsDocx},  {"sdw", kAsDocx},
-    {"sxc", kAsCsv},     {"sxi", kAsPdf},   {"sxw", kAsDocx},
-    {"vsd", kAsPdf},     {"vsdx", kAsPdf},  {"webarchive", "save it as HTML"},
-    {"wpd", kAsDocx},    {"wps", kAsDocx},  {"wri", kAsDocx},
-    {"xls", kAsCsv},     {"xlsb", kAsCsv},  {"xlsm", kAsCsv},
-    {"xlsx", kAsCsv},    {"xlt", kAsCsv},   {"xps", kAsPdf}};
+    {"abw", kAsDocx},   {"azw", kAsEpub},  {"azw3", kAsEpub}, {"azw4", kAsEpub},
+    {"chm", kAsEpub},   {"djv", kAsPdf},   {"djvu", kAsPdf},  {"dps", kAsPdf},
+    {"et", kAsCsv},     {"hwp", kAsDocx},  {"hwpx", kAsDocx}, {"kdbx", kAsCsv},
+    {"key", kAsPdf},    {"kfx", kAsEpub},  {"lit", kAsEpub},  {"lrf", kAsEpub},
+    {"lwp", kAsDocx},   {"mobi", kAsEpub}, {"msg", kAsEml},   {"numbers", kAsCsv},
+    {"odg", kAsPdf},    {"one", kAsPdf},   {"ost", kAsEml},   {"oxps", kAsPdf},
+    {"pages", kAsDocx}, {"pdb", kAsEpub},  {"pot", kAsPptx},  {"pps", kAsPptx},
+    {"ppt", kAsPptx},   {"prc", kAsEpub},  {"ps", kAsPdf},    {"pst", kAsEml},
+    {"pub", kAsPdf},    {"sdw", kAsDocx},  {"sxc", kAsCsv},   {"sxi", kAsPdf},
+    {"sxw", kAsDocx},   {"vsd", kAsPdf},   {"vsdx", kAsPdf},  {"webarchive", "save it as HTML"},
+    {"wpd", kAsDocx},   {"wps", kAsDocx},  {"wri", kAsDocx},  {"xls", kAsXlsx},
+    {"xlsb", kAsXlsx},  {"xlt", kAsXlsx},  {"xps", kAsPdf}};
 
 constexpr std::string_view kArchives[] = {"7z",  "bz2", "cab", "gz",  "iso", "lz4", "rar",
                                           "tar", "tbz", "tgz", "txz", "xz",  "zip", "zst"};
@@ -54,7 +49,7 @@ bool contains(const List& list, std::string_view ending) {
 // Documents whatever their name says.
 bool is_document(std::string_view refusal) {
     static constexpr std::string_view kWords[] = {
-        "Office document", "RTF", "PostScript", "Excel", "PowerPoint", "OpenDocument", "DjVu"};
+        "Office document", "PostScript", "Excel", "PowerPoint", "OpenDocument", "DjVu", "Outlook"};
     return std::any_of(std::begin(kWords), std::end(kWords),
                        [&](std::string_view word) { return refusal.find(word) != refusal.npos; });
 }

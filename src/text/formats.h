@@ -24,6 +24,22 @@ OpenResult open_pdf(OpenRequest request);
 OpenResult open_docx(OpenRequest request);
 OpenResult open_epub(OpenRequest request);
 OpenResult open_mail(OpenRequest request);
+OpenResult open_pptx(OpenRequest request);
+OpenResult open_xlsx(OpenRequest request);
+OpenResult open_odf(OpenRequest request);
+OpenResult open_doc(OpenRequest request);
+OpenResult open_rtf(OpenRequest request);
+OpenResult open_notebook(OpenRequest request);
+OpenResult open_csv(OpenRequest request);
+OpenResult open_subtitles(OpenRequest request);
+OpenResult open_rst(OpenRequest request);
+OpenResult open_org(OpenRequest request);
+OpenResult open_latex(OpenRequest request);
+OpenResult open_code(OpenRequest request);
+
+// open_text with options of the caller's.
+struct PlainTextOptions;
+OpenResult open_plain(OpenRequest request, const PlainTextOptions& plain);
 
 // Opens what `source` holds, by content and by the name that it has. `depth`: how many documents it
 // lies in (a mail's attachment: 1).

@@ -6,11 +6,9 @@
 #include <mutex>
 #include <vector>
 
-#include "text/block_source.h"
-#include "text/encoding.h"
-#include "text/formats.h"
-#include "text/html.h"
-#include "text/unit_reader.h"
+#include "text/document_info.h"
+#include "text/source_blocks.h"
+#include "text/table_text.h"
 
 namespace s3attn::text {
 namespace {
@@ -113,8 +111,12 @@ class BlockCollector {
         Block block;
         block.heading = type == CMARK_NODE_HEADING || type == CMARK_NODE_THEMATIC_BREAK;
         const std::string_view name = cmark_node_get_type_string(node);
-        block.lines =
-            type == CMARK_NODE_CODE_BLOCK || type == CMARK_NODE_HTML_BLOCK || name == "table";
+        block.table = name == "table";
+        block.lines = type == CMARK_NODE_CODE_BLOCK || type == CMARK_NODE_HTML_BLOCK || block.table;
+        if (type == CMARK_NODE_HEADING) {
+            block.level = static_cast<uint8_t>(cmark_node_get_heading_level(node));
+        }
+        if (block.table) block.columns = columns_in(first);
         add_lines(first, last, block);
     }
 
@@ -131,6 +133,20 @@ class BlockCollector {
             next_line_ = std::max(next_line_, last);
             while (next_line_ < end && is_blank(next_line_)) ++next_line_;
         }
+    }
+
+    // The names in a table's first line.
+    std::shared_ptr<const std::string> columns_in(size_t line) const {
+        std::string_view row = trim(text_.substr(starts_[line], starts_[line + 1] - starts_[line]));
+        if (row.starts_with('|')) row.remove_prefix(1);
+        if (row.ends_with('|')) row.remove_suffix(1);
+        std::vector<std::string_view> cells;
+        while (!row.empty()) {
+            const size_t end = std::min(row.find('|'), row.size());
+            cells.push_back(trim(row.substr(0, end)));
+            row.remove_prefix(std::min(end + 1, row.size()));
+        }
+        return std::make_shared<const std::string>(columns_of(cells));
     }
 
     bool is_blank(size_t line) const {
@@ -156,17 +172,24 @@ class BlockCollector {
 };
 
 Result<std::vector<Block>> find_blocks(std::string_view text, size_t max_bytes,
-                                       const std::string& path) {
+                                       DocumentHeader& header) {
     static std::once_flag registered;
     std::call_once(registered, [] { cmark_gfm_core_extensions_ensure_registered(); });
     const std::unique_ptr<cmark_parser, ParserFreer> parser(cmark_parser_new(CMARK_OPT_DEFAULT));
     if (cmark_syntax_extension* table = cmark_find_syntax_extension("table")) {
         cmark_parser_attach_syntax_extension(parser.get(), table);
     }
-    const std::string copy = without_inlines(text);
+    std::string copy = without_inlines(text);
+    // Front matter is no Markdown: blank for the parser, a block of its own.
+    const size_t front = read_front_matter(text, header);
+    for (size_t i = 0; i < front; ++i) {
+        if (copy[i] != '\n' && copy[i] != '\r') copy[i] = ' ';
+    }
     cmark_parser_feed(parser.get(), copy.data(), copy.size());
     const std::unique_ptr<cmark_node, NodeFreer> document(cmark_parser_finish(parser.get()));
-    if (!document) return make_error(ErrorCode::kInternal, path + ": Markdown gave no document");
+    if (!document) {
+        return make_error(ErrorCode::kInternal, header.path + ": Markdown gave no document");
+    }
     return BlockCollector(text, max_bytes).collect(document.get());
 }
 
@@ -174,27 +197,11 @@ Result<std::vector<Block>> find_blocks(std::string_view text, size_t max_bytes,
 
 // The parser gives places only; the text itself is then streamed from the file like plain text.
 OpenResult open_markdown(OpenRequest request) {
-    S3ATTN_TRY(const TextEncoding encoding, find_encoding(*request.source));
-    const uint64_t most = request.options.max_parse_bytes;
-    if (encoding.source_bytes > most) {
-        add_note(request.header.notes, {ReadNote::Kind::kConverted,
-                                        {},
-                                        0,
-                                        "larger than " + std::to_string(most) +
-                                            " bytes: read as plain text, not as Markdown"});
-        return open_text(std::move(request));
-    }
-    S3ATTN_TRY(const std::string text, decode_whole(*request.source, {}, most, request.header));
-    const UnitLimits limits = unit_limits(request.options);
-    S3ATTN_TRY(std::vector<Block> blocks, find_blocks(text, limits.max_bytes, request.header.path));
-    S3ATTN_TRY(std::unique_ptr<Decoder> decoder, make_decoder(encoding));
-    auto window = std::make_unique<TextWindow>(request.source, encoding.bom_bytes,
-                                               std::move(decoder), request.window_bytes);
-    auto pieces =
-        std::make_unique<BlockSource>(*window, limits, std::move(blocks), request.header.path);
-    return std::unique_ptr<DocumentReader>(
-        std::make_unique<UnitReader>(std::move(request.header), std::move(window),
-                                     std::move(pieces), limits, Place::kCountLines));
+    return open_in_blocks(
+        std::move(request), "Markdown",
+        [](std::string_view text, const UnitLimits& limits, DocumentHeader& header) {
+            return find_blocks(text, limits.max_bytes, header);
+        });
 }
 
 }  // namespace s3attn::text

@@ -188,6 +188,9 @@ Element make_element(std::string_view name, bool foreign, const AttributeGetter&
     const FlagTable& table = foreign ? foreign_flags() : html_flags();
     const auto found = table.find(element.name);
     if (found != table.end()) element.flags = found->second;
+    if ((element.flags & kHeading) != 0 && element.name.size() == 2) {
+        element.level = static_cast<uint8_t>(element.name[1] - '0');
+    }
     if (!foreign) read_attributes(attribute, element);
     return element;
 }

@@ -26,7 +26,7 @@ void MarkupText::open(const Element& element, uint32_t line) {
     if (element.name == "mfrac") open.number_style = '/';
     if (element.flags & kLineBreak) break_line();
     const bool in_table = data_table_ > 0;
-    if (in_table && (element.flags & kCell)) begin_cell();
+    if (in_table && (element.flags & kCell)) begin_cell(element);
     if (!in_table) open_block(element, open);
     open_inline(element, open);
     open_.push_back(open);
@@ -41,7 +41,10 @@ void MarkupText::open(const Element& element, uint32_t line) {
 void MarkupText::open_block(const Element& element, Open& open) {
     if (element.flags & kBlock) flush();
     if ((element.flags & kTable) && element.data_table) data_table_ = open_.size() + 1;
-    if (element.flags & kHeading) kind_.heading = true;
+    if (element.flags & kHeading) {
+        kind_.heading = true;
+        kind_.level = element.level;
+    }
     if (element.flags & kTight) kind_.tight = true;
     if (element.flags & kKeepsSpace) ++keep_space_;
     if (element.flags & kTitle) ++title_;
@@ -118,6 +121,7 @@ void MarkupText::close() {
     if (head_ == depth) head_ = 0;
     if (data_table_ > 0 && data_table_ != depth) {
         if (open.flags & (kRow | kCaption)) break_line();
+        if (open.flags & (kRow | kCaption)) end_row();
         return;
     }
     if (open.flags & kKeepsSpace) {
@@ -202,10 +206,24 @@ void MarkupText::end_strike() {
     struck_written_ = false;
 }
 
-void MarkupText::begin_cell() {
+void MarkupText::begin_cell(const Element& element) {
     while (text_.ends_with(' ')) text_.pop_back();
-    if (!text_.empty() && text_.back() != '\n') text_ += '\t';
+    const bool first = !row_has_data_ && !row_has_names_;
+    // A cell that is empty keeps its place, also at the table's very beginning.
+    if (!first) text_ += text_.empty() ? "-\t" : "\t";
+    if (first && !text_.empty() && text_.back() != '\n') text_ += '\t';
+    (element.name == "th" ? row_has_names_ : row_has_data_) = true;
     apart_ = false;
+}
+
+// Of a table of data; a caption counts as a row of names.
+void MarkupText::end_row() {
+    const size_t end = trim_end(text_).size();
+    const bool names = !row_has_data_;
+    row_has_data_ = row_has_names_ = false;
+    if (end == 0 || (!row_ends_.empty() && row_ends_.back() >= end)) return;
+    if (names && header_rows_ == row_ends_.size()) ++header_rows_;
+    row_ends_.push_back(end);
 }
 
 void MarkupText::break_line() {
@@ -215,7 +233,14 @@ void MarkupText::break_line() {
 
 void MarkupText::flush() {
     end_strike();
-    out_.add(text_, kind_, lines_);
+    if (title_ > 0) out_.set_title(text_);
+    if (row_ends_.empty()) {
+        out_.add(text_, kind_, lines_);
+    } else {
+        out_.add_table(text_, row_ends_, header_rows_, lines_);
+    }
+    row_ends_.clear();
+    header_rows_ = 0;
     text_.clear();
     marks_.begin_text();
     lines_.clear();
@@ -230,6 +255,7 @@ void MarkupText::clamp_lines() {
          ++entry) {
         entry->first = text_.size();
     }
+    for (size_t& end : row_ends_) end = std::min(end, text_.size());
 }
 
 }  // namespace s3attn::text

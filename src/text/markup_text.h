@@ -51,6 +51,7 @@ struct Element {
     std::string inner_html;         // srcdoc
     std::optional<int64_t> number;  // start of a list, value of an item
     char number_style = '1';        // '1', 'a', 'A', 'i', 'I'; 0: no numbers are shown
+    uint8_t level = 0;              // of a heading
     bool data_table = false;        // with kTable: of data, not for layout
 };
 
@@ -101,8 +102,9 @@ class MarkupText {
     void close_inline(const Open& open);
     void add_part(std::string_view part);
     void append_word(std::string_view part);
-    void begin_cell();
+    void begin_cell(const Element& element);
     void break_line();
+    void end_row();
     void end_strike();
     void clamp_lines();
     void flush();
@@ -119,9 +121,13 @@ class MarkupText {
     size_t head_ = 0;        // open elements from <head> on; 0: not in the head
     size_t data_table_ = 0;  // the same of a table of data
     static constexpr size_t kNone = static_cast<size_t>(-1);
-    size_t note_link_ = kNone;  // where in text_ the link that is open began
-    bool in_mark_ = false;      // a mark other than kPerhapsNote is open
-    bool mark_above_ = false;   // the open mark is a superscript
+    size_t note_link_ = kNone;      // where in text_ the link that is open began
+    bool in_mark_ = false;          // a mark other than kPerhapsNote is open
+    bool mark_above_ = false;       // the open mark is a superscript
+    std::vector<size_t> row_ends_;  // of a table of data, in text_
+    size_t header_rows_ = 0;
+    size_t row_begin_ = 0;                               // in text_
+    bool row_has_data_ = false, row_has_names_ = false;  // cells td, cells th
     int title_ = 0, keep_space_ = 0, struck_ = 0, math_ = 0;
     bool struck_written_ = false;
     bool apart_ = false;  // what follows stands apart from what is in front

@@ -73,16 +73,36 @@ bool is_wrapped_prose(const RunShape& shape) {
             shape.wordy * 10 >= shape.lines * 6);
 }
 
-bool has_numbered_word(std::string_view paragraph) {
-    static constexpr std::string_view kWords[] = {"chapter", "part",  "book",   "section", "letter",
-                                                  "act",     "scene", "volume", "canto"};
+// 1 for a part or a book, 2 for a chapter, 3 for a section; 0: no such word and number.
+uint8_t numbered_level(std::string_view paragraph) {
+    static constexpr std::string_view kWords[] = {"part",   "book",  "volume", "act",    "chapter",
+                                                  "letter", "canto", "scene",  "section"};
     std::string lower(paragraph.substr(0, 10));
     for (char& c : lower) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     }
-    return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view word) {
-        return lower.starts_with(word) && lower.size() > word.size() && lower[word.size()] == ' ';
-    });
+    for (size_t i = 0; i < std::size(kWords); ++i) {
+        const std::string_view word = kWords[i];
+        if (!lower.starts_with(word) || lower.size() <= word.size() || lower[word.size()] != ' ') {
+            continue;
+        }
+        return i < 4 ? 1 : i < 8 ? 2 : 3;
+    }
+    return 0;
+}
+
+// Headings of plain text that say so: numbered words, or capitals throughout. 0: another short
+// line.
+uint8_t plain_heading_level(std::string_view text) {
+    if (const uint8_t level = numbered_level(text); level > 0) return level;
+    size_t upper = 0, i = 0;
+    while (i < text.size()) {
+        UChar32 c;
+        U8_NEXT(text.data(), i, text.size(), c);
+        if (u_islower(c)) return 0;
+        upper += u_isupper(c) ? 1 : 0;
+    }
+    return upper >= 3 ? 3 : 0;
 }
 
 }  // namespace
@@ -99,7 +119,7 @@ bool looks_like_heading(std::string_view paragraph) {
         lower = lower || u_islower(c);
     }
     if (!letters) return true;  // "* * *", "-----"
-    if (has_numbered_word(paragraph)) return true;
+    if (numbered_level(paragraph) > 0) return true;
     if (ends_sentence(paragraph) && lower) return false;
     const UChar32 first = first_character(paragraph);
     return !ends_sentence(paragraph) ? !u_islower(first) && u_isalnum(first)
@@ -122,6 +142,7 @@ Result<bool> PlainTextSource::next(Piece& piece) {
     if (new_page || space.breaks >= cutting_until_) cutting_until_ = 0;
     if ((new_page || space.breaks >= 2) && !options_.lines_are_paragraphs) in_lines_ = false;
     piece = Piece{};
+    piece.columns = options_.columns;
     piece.begin = position_;
     piece.barrier = new_page;
     if (cutting_until_ > 0) return take_block(piece);
@@ -146,12 +167,44 @@ Result<bool> PlainTextSource::begin_run(Piece& piece) {
     }
     piece.end = position_ = end;
     piece.heading = looks_like_heading(text);
+    if (piece.heading) piece.level = plain_heading_level(text);
     return true;
 }
 
+// The end of a row, line ends inside quotes aside. Not found within a unit: false.
+Result<RegionEnd> PlainTextSource::find_row_end() {
+    const size_t limit = limits_.max_bytes + 1;
+    S3ATTN_CHECK(window_.ensure(position_ + limit));
+    const std::string_view text = window_.view(position_, position_ + limit);
+    bool quoted = false, field_begins = true;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quoted) {
+            if (c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
+                ++i;
+            } else if (c == '"') {
+                quoted = false;
+            }
+        } else if (c == '"' && field_begins) {
+            quoted = true;
+        } else if (c == '\n' || c == '\r') {
+            return RegionEnd{true, position_ + trim_end(text.substr(0, i)).size()};
+        }
+        field_begins = c == options_.separator;
+    }
+    const bool all = window_.complete() && position_ + text.size() >= window_.end() && !quoted;
+    return RegionEnd{all, position_ + trim_end(text).size()};
+}
+
 Result<bool> PlainTextSource::take_line(Piece& piece) {
-    S3ATTN_TRY(const RegionEnd line,
-               find_region_end(window_, position_, limits_.max_bytes + 1, 1, options_.pages));
+    RegionEnd line;
+    if (options_.separator != '\0') {
+        S3ATTN_TRY(line, find_row_end());
+    }
+    if (!line.found) {
+        S3ATTN_TRY(line,
+                   find_region_end(window_, position_, limits_.max_bytes + 1, 1, options_.pages));
+    }
     if (!line.found || line.end - position_ > limits_.max_bytes) {
         cutting_until_ = 1;
         return take_block(piece);

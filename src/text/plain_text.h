@@ -8,6 +8,8 @@ namespace s3attn::text {
 struct PlainTextOptions {
     bool lines_are_paragraphs = false;  // CSV, JSON Lines, logs
     bool pages = false;                 // form feeds end paragraphs and pages
+    char separator = '\0';              // of a table: rows are paragraphs, and may be quoted
+    std::shared_ptr<const std::string> columns = {};  // of the table
 };
 
 class PlainTextSource : public PieceSource {
@@ -19,6 +21,7 @@ class PlainTextSource : public PieceSource {
   private:
     Result<bool> begin_run(Piece& piece);
     Result<bool> take_line(Piece& piece);
+    Result<RegionEnd> find_row_end();
     Result<bool> take_block(Piece& piece);
 
     TextWindow& window_;

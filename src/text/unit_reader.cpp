@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "text/extracted_text.h"
+
 namespace s3attn::text {
 
 UnitReader::UnitReader(DocumentHeader header, std::unique_ptr<TextWindow> window,
@@ -13,6 +15,35 @@ UnitReader::UnitReader(DocumentHeader header, std::unique_ptr<TextWindow> window
       limits_(limits),
       place_(place),
       lines_(std::move(lines)) {}
+
+// What a heading says without its marks: "## Rents ##", "\\section{Rents}\\label{r}", "* TODO
+// Rents".
+std::string heading_label(std::string_view source) {
+    constexpr size_t kLongest = 120;
+    std::string_view text = trim(source);
+    if (text.starts_with('\\')) {
+        const size_t open = std::min(text.find('{'), text.size());
+        size_t end = open;
+        for (int depth = 0; end < text.size(); ++end) {
+            depth += text[end] == '{' ? 1 : text[end] == '}' ? -1 : 0;
+            if (depth == 0) break;
+        }
+        if (open < end) text = text.substr(open + 1, end - open - 1);
+    }
+    std::string label;
+    while (!text.empty()) {
+        const size_t end = std::min(text.find_first_of("\r\n"), text.size());
+        std::string_view line = trim(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        const size_t first = line.find_first_not_of("#*=~^\"'+.:`_- \t");
+        if (first == line.npos) continue;  // a rule above or below
+        if (line.starts_with('#') || line.starts_with('*')) line.remove_prefix(first);
+        while (line.ends_with('#')) line = trim_end(line.substr(0, line.size() - 1));
+        append_collapsed(label, label.empty() ? std::string(line) : " " + std::string(line));
+    }
+    if (label.size() > kLongest) label.resize(character_boundary(label, kLongest));
+    return label;
+}
 
 Result<bool> UnitReader::peek() {
     Piece piece;
@@ -55,8 +86,8 @@ Status UnitReader::cut_front_if_it_helps(const Group& group) {
     const size_t first = first_block_length(text, true, limits);
     const SpaceRun space = space_run(text.substr(first));
     if (first + space.length >= text.size()) return {};
-    queue_.front() = Piece{whole.begin, whole.begin + first, false, true, false};
-    const Piece rest{whole.begin + first + space.length, whole.end, false, true, false};
+    queue_.front() = Piece{whole.begin, whole.begin + first, false, true, false, 0};
+    const Piece rest{whole.begin + first + space.length, whole.end, false, true, false, 0};
     queue_.insert(queue_.begin() + 1, rest);
     return {};
 }
@@ -130,7 +161,47 @@ void UnitReader::find_no_language_place(uint64_t before) {
     no_language_place_ = line_at(no_language_.first());
 }
 
+void UnitReader::note_heading(const Piece& piece) {
+    if (piece.level == 0) return;
+    while (!headings_.empty() && headings_.back().first >= piece.level) headings_.pop_back();
+    std::string label = heading_label(window_->view(piece.begin, piece.end));
+    if (!label.empty()) headings_.emplace_back(piece.level, std::move(label));
+}
+
+// Title and headings above the first text of the unit, the unit's own included.
+void UnitReader::fill_place(const Group& group, Unit& unit) {
+    size_t front = 0;
+    while (front < group.pieces.size() && group.pieces[front].heading) {
+        note_heading(group.pieces[front++]);
+    }
+    unit.heading = header_.title;
+    for (const auto& [level, label] : headings_) {
+        if (label == header_.title) continue;
+        unit.heading += (unit.heading.empty() ? "" : " > ") + label;
+    }
+    unit.columns.clear();
+    for (size_t i = front; i < group.pieces.size(); ++i) {
+        note_heading(group.pieces[i]);  // with text in its line: it counts for what follows
+        if (unit.columns.empty() && group.pieces[i].columns)
+            unit.columns = *group.pieces[i].columns;
+    }
+    unit.time_begin_ms = unit.time_end_ms = 0;
+    for (auto at = std::upper_bound(
+             times_.begin(), times_.end(), group.begin(),
+             [](uint64_t position, const SpokenAt&time) { return position < time.position; });
+         !times_.empty();) {
+        const SpokenAt& first = at == times_.begin() ? *at : *std::prev(at);
+        unit.time_begin_ms = first.begin_ms;
+        unit.time_end_ms = first.end_ms;
+        for (; at != times_.end() && at->position < group.end(); ++at) {
+            unit.time_end_ms = std::max(unit.time_end_ms, at->end_ms);
+        }
+        break;
+    }
+}
+
 void UnitReader::fill(const Group& group, Unit& unit) {
+    fill_place(group, unit);
     unit.gap.assign(window_->view(last_end_, group.begin()));
     unit.text.assign(window_->view(group.begin(), group.end()));
     unit.byte_begin = window_->source_offset(group.begin());

@@ -16,17 +16,27 @@ namespace s3attn::text {
 // (or page).
 using LineMap = std::vector<std::pair<uint64_t, uint32_t>>;
 
+// From that text position on, what is spoken at that time.
+struct SpokenAt {
+    uint64_t position = 0, begin_ms = 0, end_ms = 0;
+};
+using TimeMap = std::vector<SpokenAt>;
+
 enum class Place {
     kCountLines,  // line ends of the text itself
     kMapLines,    // the LineMap
     kMapPages,    // the LineMap, which has pages instead of lines
 };
 
+// What a heading says, without the marks that its format puts around it.
+std::string heading_label(std::string_view source);
+
 class UnitReader : public DocumentReader {
   public:
     UnitReader(DocumentHeader header, std::unique_ptr<TextWindow> window,
                std::unique_ptr<PieceSource> pieces, const UnitLimits& limits, Place place,
                LineMap lines = {});
+    void set_times(TimeMap times) { times_ = std::move(times); }
     const DocumentHeader& header() const override { return header_; }
     Result<bool> next(Unit& unit) override;
 
@@ -46,6 +56,8 @@ class UnitReader : public DocumentReader {
     Status cut_front_if_it_helps(const Group& group);
     void fill(const Group& group, Unit& unit);
     uint32_t line_at(uint64_t position);
+    void note_heading(const Piece& piece);
+    void fill_place(const Group& group, Unit& unit);
     void note_no_language();
     void find_no_language_place(uint64_t before);
 
@@ -55,6 +67,8 @@ class UnitReader : public DocumentReader {
     UnitLimits limits_;
     Place place_;
     LineMap lines_;
+    TimeMap times_;
+    std::vector<std::pair<uint8_t, std::string>> headings_;  // above what comes next, by level
     NoLanguageFilter no_language_;
     uint32_t no_language_place_ = 0;  // line or page of the first run; 0: not known yet
     bool noted_ = false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,8 @@ struct Piece {
     bool heading = false;         // goes with what follows
     bool cut = false;             // a block of a longer paragraph: never packed with what follows
     bool barrier = false;         // never packed with what is in front (a page, a chapter begins)
+    uint8_t level = 0;            // of a heading, 1 the highest; 0: not known
+    std::shared_ptr<const std::string> columns = {};  // of the table whose rows it holds
 };
 
 class PieceSource {

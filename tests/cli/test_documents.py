@@ -24,10 +24,10 @@ class Folders(ProgramTest):
         folder = self.directory / "d"
         self.write("d/good.txt", "The mill was built in 1804.")
         self.write("d/half.docx", zip_of("word/document.xml")[:60])
-        self.write("d/old.rtf", "{\\rtf1 The sheriff is Nils Aster.}")
-        for name in ("a.xlsx", "b.xlsx"):
-            self.write("d/" + name, zip_of("xl/workbook.xml"))
-        self.write("d/letter.odt", zip_of("content.xml"))
+        self.write("d/old.ps", "%!PS-Adobe-3.0 The sheriff is Nils Aster.")
+        for name in ("a.xlsb", "b.xlsb"):
+            self.write("d/" + name, zip_of("xl/workbook.bin"))
+        self.write("d/letter.odg", zip_of("content.xml"))
         self.write("d/picture.png", b"\x89PNG\r\n\x1a\n" + bytes(50))
         self.write("d/syslog.log", bytes(3000) + b"2024-05-01 the keeper is Greta Stone\n" * 40)
         self.write("outside/a.md", "The ferryman is Hugo Brandt.")
@@ -38,13 +38,13 @@ class Folders(ProgramTest):
         self.assertEqual({pathlib.Path(f["path"]).name for f in report["files"]},
                          {"good.txt", "syslog.log", "a.md"})
         self.assertEqual({pathlib.Path(f["path"]).name for f in report["skipped"]},
-                         {"half.docx", "old.rtf", "a.xlsx", "b.xlsx", "letter.odt"})
+                         {"half.docx", "old.ps", "a.xlsb", "b.xlsb", "letter.odg"})
         self.assertTrue(all(f["reason"] for f in report["skipped"]))
         notes = [n for n in report["notes"] if n["kind"] == "unread"]
         self.assertEqual([n["count"] for n in notes], [4])
-        self.assertIn("2 .xlsx", notes[0]["message"])
+        self.assertIn("2 .xlsb", notes[0]["message"])
         self.assertEqual(report["passed_over"][".png"], 1)
-        self.assertIn("2 .xlsx", done.stderr)
+        self.assertIn("2 .xlsb", done.stderr)
         self.assertIn("half.docx", done.stderr)
 
     def test_a_folder_with_pictures_alone_beside_its_text_is_fine(self):

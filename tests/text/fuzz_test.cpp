@@ -45,6 +45,85 @@ TEST(Damaged, Epub) {
     try_damaged("a.epub", epub_bytes({"<h1>One</h1><p>First</p>", "<p>Second</p>"}), 400);
 }
 
+// Stored, so that a change of a byte is a change of the content.
+TEST(Damaged, OfficeFormats) {
+    const std::string row =
+        "<row r='1'><c r='A1' t='s'><v>0</v></c><c r='C1' s='1'><v>43525.5</v></c></row>";
+    try_damaged(
+        "a.xlsx",
+        zip_bytes(
+            {{"xl/workbook.xml",
+              "<workbook xmlns:r='r'><sheets><sheet name='S' r:id='a'/></sheets></workbook>"},
+             {"xl/_rels/workbook.xml.rels",
+              "<Relationships><Relationship Id='a' Type='x/worksheet' Target='s.xml'/>"
+              "<Relationship Id='b' Type='x/sharedStrings' Target='t.xml'/><Relationship "
+              "Id='c' Type='x/styles' Target='y.xml'/></Relationships>"},
+             {"xl/t.xml", "<sst><si><t>City</t></si></sst>"},
+             {"xl/y.xml",
+              "<styleSheet><cellXfs><xf numFmtId='0'/><xf numFmtId='22'/>"
+              "</cellXfs></styleSheet>"},
+             {"xl/s.xml", "<worksheet><sheetData>" + row + row + row + "</sheetData></worksheet>"}},
+            true),
+        400);
+    try_damaged("a.pptx",
+                zip_bytes({{"ppt/presentation.xml",
+                            "<p:p xmlns:r='r'><p:sldIdLst><p:sldId r:id='a'/></p:sldIdLst></p:p>"},
+                           {"ppt/_rels/presentation.xml.rels",
+                            "<Relationships><Relationship Id='a' Type='x/slide' Target='s.xml'/>"
+                            "</Relationships>"},
+                           {"ppt/s.xml",
+                            "<p:sld><p:sp><p:nvSpPr><p:nvPr><p:ph type='title'/></p:nvPr>"
+                            "</p:nvSpPr><a:p><a:r><a:t>T</a:t></a:r></a:p></p:sp><a:tbl><a:tr>"
+                            "<a:tc><a:p><a:r><a:t>c</a:t></a:r></a:p></a:tc></a:tr></a:tbl>"
+                            "</p:sld>"}},
+                          true),
+                400);
+    for (const std::string kind : {"text", "spreadsheet", "presentation"}) {
+        const std::string name = kind == "text"          ? "a.odt"
+                                 : kind == "spreadsheet" ? "a.ods"
+                                                         : "a.odp";
+        try_damaged(
+            name,
+            zip_bytes(
+                {{"mimetype", "application/vnd.oasis.opendocument." + kind},
+                 {"content.xml",
+                  "<d><o:automatic-styles><t:list-style s:name='L'><t:list-level-style-number "
+                  "t:level='1' s:num-format='a'/></t:list-style></o:automatic-styles><o:body><o:" +
+                      kind +
+                      "><d:page><t:h t:outline-level='2'>H</t:h><t:list t:style-name='L'>"
+                      "<t:list-item><t:p>a<t:s "
+                      "t:c='3'/><t:note><t:note-citation>1</t:note-citation>"
+                      "<t:note-body><t:p>n</t:p></t:note-body></t:note></t:p></t:list-item></"
+                      "t:list>"
+                      "<t:table t:name='S'><t:table-row t:number-rows-repeated='7'><t:table-cell "
+                      "t:number-columns-repeated='9'><t:p>c</t:p></t:table-cell></t:table-row>"
+                      "</t:table></d:page></o:" +
+                      kind + "></o:body></d>"}},
+                true),
+            300);
+    }
+}
+
+TEST(Damaged, MarkedTexts) {
+    const std::string text = repeat("Words of a line, and more of them.\n", 8);
+    try_damaged("a.csv", "a;b\n\"x\ny\";2\n\"\"\"\";3\n" + text, 300);
+    try_damaged("a.rst", "==\nTi\n==\n\nA::\n\n  x\n\n  y\n\n.. note::\n\n  z\n\n+--+\n" + text,
+                300);
+    try_damaged("a.org", "* A\n#+BEGIN_SRC c\nx\n#+END_SRC\n:PROPERTIES:\n:END:\n| a |\n" + text,
+                300);
+    try_damaged("a.tex", "\\section{A}\n\\begin{table}\nx\n\n\\end{table}\n" + text, 300);
+    try_damaged("a.py", "@x\ndef f(a):\n    b\n\nclass C:\n" + text, 300);
+    try_damaged("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>b &amp; {c}\n\nNOTE\n" + text,
+                300);
+    try_damaged("a.ipynb",
+                R"({"cells":[{"cell_type":"markdown","source":["# A\n","b"]},{"cell_type":"code",)"
+                R"("source":"x","outputs":[{"text":["y"]},{"data":{"text/plain":"z"}}]}]})",
+                300);
+    try_damaged("a.md",
+                "---\ntitle: a\ndate: 2021-05-03\ntags:\n- b\n---\n# H\n\n|a|b|\n|-|-|\n|1|2|\n",
+                300);
+}
+
 TEST(Damaged, Pdf) { try_damaged("a.pdf", pdf_bytes({"Page one", "Page two"}), 90); }
 
 TEST(Damaged, Mail) {

@@ -94,12 +94,12 @@ TEST(Inputs, DocumentsThatAreNotReadAreNamedAndCounted) {
     const std::string office("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0\0", 11);
     const auto zip = [](const char* entry) { return zip_bytes({{entry, "<x/>"}}); };
     directory.write("a.txt", "some text");
-    directory.write("b.xlsx", zip("xl/workbook.xml"));
-    directory.write("sub/c.xlsx", zip("xl/workbook.xml"));
-    directory.write("d.pptx", zip("ppt/presentation.xml"));
-    directory.write("e.odt", zip("content.xml"));
-    directory.write("f.rtf", "{\\rtf1 The sheriff is Nils Aster.}");
-    directory.write("g.doc", office);
+    directory.write("b.xlsb", zip("xl/workbook.bin"));
+    directory.write("sub/c.xlsb", zip("xl/workbook.bin"));
+    directory.write("d.ppt", office);
+    directory.write("e.odg", zip("content.xml"));
+    directory.write("f.ps", "%!PS-Adobe-3.0");
+    directory.write("g.xls", office);
     directory.write("h.msg", office);
     directory.write("i.mobi", std::string(60, '\1') + "BOOKMOBI" + std::string(60, '\2'));
     directory.write("j.pages", zip("Index/Document.iwa"));
@@ -112,8 +112,8 @@ TEST(Inputs, DocumentsThatAreNotReadAreNamedAndCounted) {
               (std::vector<std::string>{root + "/Makefile", root + "/a.txt", root + "/l.tex",
                                         root + "/m.rst", root + "/n.org", root + "/o.csv",
                                         root + "/p.py"}));
-    for (const char* name : {"b.xlsx", "d.pptx", "e.odt", "f.rtf", "g.doc", "h.msg", "i.mobi",
-                             "j.pages", "k", "sub/c.xlsx"}) {
+    for (const char* name : {"b.xlsb", "d.ppt", "e.odg", "f.ps", "g.xls", "h.msg", "i.mobi",
+                             "j.pages", "k", "sub/c.xlsb"}) {
         EXPECT_NE(problem_of(inputs, root + "/" + name).find(";"), std::string::npos) << name;
     }
     ASSERT_EQ(inputs.notes.size(), 1u);
@@ -121,9 +121,9 @@ TEST(Inputs, DocumentsThatAreNotReadAreNamedAndCounted) {
     EXPECT_EQ(inputs.notes[0].count, 10u);
     EXPECT_EQ(inputs.notes[0].place, root);
     EXPECT_EQ(inputs.notes[0].message,
-              "10 passed over that cannot be read: 2 .xlsx, 1 .doc, 1 .mobi, 1 .msg, 1 .odt, 1 "
-              ".pages, 1 .pptx, 1 .rtf, 1 without an ending");
-    EXPECT_EQ(inputs.passed_over.at(".xlsx"), 2u);
+              "10 passed over that cannot be read: 2 .xlsb, 1 .mobi, 1 .msg, 1 .odg, 1 .pages, 1 "
+              ".ppt, 1 .ps, 1 .xls, 1 without an ending");
+    EXPECT_EQ(inputs.passed_over.at(".xlsb"), 2u);
 }
 
 TEST(Inputs, WhatClaimsToBeADocumentIsReadAndItsDamageNamed) {

@@ -40,7 +40,7 @@ TEST(Markdown, HeadingsGoWithTheNextBlock) {
 
 TEST(Markdown, CodeAndTablesStayWholeWhenTheyFit) {
     const std::string code = "```c\n" + repeat("int x = 1;  // a line\n\n", 60) + "```";
-    const std::string table = "| a | b |\n|---|---|\n" + repeat("| cell one | cell two |\n", 60);
+    const std::string table = "| a | b |\n|---|---|\n" + repeat("| cell one | cell two |\n", 20);
     const Document document = checked(kLong + "\n\n" + code + "\n\n" + table);
     ASSERT_EQ(document.units.size(), 3u);
     EXPECT_EQ(document.units[1].text, code);
