@@ -55,7 +55,8 @@ Status run(const std::string& model, const std::string& models_dir, const std::s
     options.chunk_tokens = kChunkTokens;
     S3ATTN_TRY(auto engine, Engine::open(options));
     S3ATTN_TRY(const ModelInfo info, read_model_info(model));
-    S3ATTN_TRY(const std::string directory, find_adapter({models_dir}, info.file_hash));
+    S3ATTN_TRY(const std::string directory,
+               find_adapter({models_dir}, info.file_hash, info.identity));
     S3ATTN_TRY(const Adapter adapter, load_adapter(directory));
     ScannerOptions scan;
     scan.model_path = model;

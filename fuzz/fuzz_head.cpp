@@ -2,6 +2,7 @@
 // request of one exact length, however its bytes come in.
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "../apps/server/chunked_body.h"
 #include "../apps/server/request_head.h"
@@ -60,9 +61,15 @@ void check_head(std::string_view head) {
             fail("a control character is let through");
         }
     }
-    // What is handed on says the same, and nothing of chunks.
+    // What is handed on says the same, and nothing of chunks. That the target ended in a slash is
+    // said by a header of the server's own, which a second reading keeps back like a client's.
+    std::string expected = framing.head;
+    const std::string slash = std::string(server::kSlashHeader) + ": 1\r\n";
+    if (const size_t at = expected.find(slash); at != std::string::npos) {
+        expected.erase(at, slash.size());
+    }
     const server::Framing again = server::read_framing(framing.head, kMost);
-    if (again.status != 0 || again.chunked || again.head != framing.head ||
+    if (again.status != 0 || again.chunked || again.head != expected ||
         again.body_bytes != framing.body_bytes) {
         fail("the head that is handed on is another request");
     }

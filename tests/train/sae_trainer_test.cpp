@@ -254,7 +254,7 @@ TEST(SaeTrainer, TooFewKeysIsAClearError) {
     const auto result = train_sae(keys, keys.mean(), small_options(5), pool, {}, never);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_NE(result.error().message.find("50 tokens"), std::string::npos);
+    EXPECT_NE(result.error().message.find(": 50 keys"), std::string::npos);
 }
 
 TEST(SaeTrainer, CancelStops) {
