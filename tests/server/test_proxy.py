@@ -118,7 +118,7 @@ class Proxy(ServerTest):
                 page.get_by_role("button", name="tea.txt", exact=True).wait_for()
                 page.fill("#question", QUESTION)
                 page.press("#question", "Enter")
-                page.locator(".meta").wait_for()
+                page.locator(".meta:not([hidden])").wait_for()
                 self.assertIn("Solberg", page.inner_text(".answer"))
                 page.locator(".answer .cite").first.click()
                 page.wait_for_selector("#text mark")
