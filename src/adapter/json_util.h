@@ -16,6 +16,7 @@ namespace s3attn::adapter_json {
 
 using Json = nlohmann::ordered_json;
 
+constexpr uint32_t kFormatVersion = 1;  // of adapter.json
 constexpr int kMaxDepth = 64;
 
 inline Result<Json> parse(std::string_view text, const std::string& file) {
