@@ -125,8 +125,7 @@ Status record(const std::vector<std::string>& arguments) {
     options.cache_dir = cache;
     options.chunk_tokens = kChunkTokens;
     S3ATTN_TRY(const ModelInfo info, read_model_info(model));
-    S3ATTN_TRY(const std::string directory,
-               find_adapter({models}, info.file_hash, info.identity));
+    S3ATTN_TRY(const std::string directory, find_adapter({models}, info.file_hash, info.identity));
     S3ATTN_TRY(const Adapter adapter, load_adapter(directory));
     const std::string store = out + "/recording.s3";
     S3ATTN_CHECK(scan_texts(options, store, texts));

@@ -38,7 +38,10 @@ s3attn_public(s3attn_shared)
 set_target_properties(s3attn_shared PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   LINKER_LANGUAGE CXX INSTALL_RPATH "$ORIGIN/s3attn")
-target_link_options(s3attn_shared PRIVATE LINKER:--no-undefined LINKER:--exclude-libs,ALL)
+set(shown ${CMAKE_CURRENT_LIST_DIR}/s3attn.map)
+target_link_options(s3attn_shared PRIVATE LINKER:--no-undefined LINKER:--exclude-libs,ALL
+  LINKER:--version-script=${shown})
+set_target_properties(s3attn_shared PROPERTIES LINK_DEPENDS ${shown})
 
 # The static library's own dependencies, by name: whoever links it has their packages installed.
 set(static_names icuuc icui18n icudata stemmer uchardet gumbo zip cmark-gfm-extensions cmark-gfm

@@ -114,7 +114,7 @@ class QuoteRun {
     }
 
     Result<Json> make_row(const EvalQuestion& question, const QuoteStore& store) {
-        Searcher searcher{*scanner_, *adapter_, *store.reader};
+        Searcher searcher{*scanner_, *adapter_, *store.reader, 0, nullptr};
         searcher.filter = filter_of(question, store);
         S3ATTN_TRY(const Ranking ranking,
                    searcher.rank(question.question, options_.context.search));

@@ -286,15 +286,16 @@ class Eval(ProgramTest):
         texts = {(b, e): i for i, b, e in
                  database.execute("SELECT unit_id, byte_begin, byte_end FROM units")}
         words = {unit: [] for unit in units}
-        database.execute("CREATE VIRTUAL TABLE temp.v USING fts5vocab(main, units_fts, instance)")
-        try:
-            for term, unit in database.execute("SELECT term, doc FROM v"):
-                words[unit].append(term)
-        except sqlite3.OperationalError as error:
-            self.skipTest(f"{error}: Python's SQLite lacks the store's tokenizer")
+        # Python's SQLite lacks the store's tokenizer; in English its own cuts the same words.
+        own = sqlite3.connect(":memory:")
+        own.execute("CREATE VIRTUAL TABLE u USING fts5(t, tokenize='porter unicode61')")
+        own.executemany("INSERT INTO u(rowid, t) VALUES (?, ?)",
+                        database.execute("SELECT unit_id, text FROM units"))
+        own.execute("CREATE VIRTUAL TABLE w USING fts5vocab(u, instance)")
+        for term, unit in own.execute("SELECT term, doc FROM w"):
+            words[unit].append(term)
         model = bm25s.BM25(method="robertson", k1=1.2, b=0.75)
         model.index([words[unit] for unit in units], show_progress=False)
-        own = sqlite3.connect(":memory:")
         own.execute("CREATE VIRTUAL TABLE q USING fts5(t, tokenize='porter unicode61')")
         own.execute("CREATE VIRTUAL TABLE v USING fts5vocab(q, instance)")
         for row in self.record()["rows"]:
