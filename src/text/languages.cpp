@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <climits>
 
+#include "text/whitespace.h"
+
 namespace s3attn::text {
 namespace {
 
@@ -45,11 +47,14 @@ struct Detected {
 };
 
 Detected detect(std::string_view text) {
-    const auto length = static_cast<int>(std::min(text.size(), kMostBytes));
+    const auto length = static_cast<int>(
+        text.size() <= kMostBytes ? text.size() : character_boundary(text, kMostBytes));
     const CLD2::CLDHints hints{nullptr, nullptr, CLD2::UNKNOWN_ENCODING, CLD2::UNKNOWN_LANGUAGE};
-    CLD2::Language languages[3];
-    int percents[3], text_bytes = 0, valid_bytes = 0;
-    double scores[3];
+    // Text that is not UTF-8 leaves the answers as they are.
+    CLD2::Language languages[3] = {CLD2::UNKNOWN_LANGUAGE, CLD2::UNKNOWN_LANGUAGE,
+                                   CLD2::UNKNOWN_LANGUAGE};
+    int percents[3] = {}, text_bytes = 0, valid_bytes = 0;
+    double scores[3] = {};
     Detected found;
     CLD2::ExtDetectLanguageSummaryCheckUTF8(text.data(), length, true, &hints, 0, languages,
                                             percents, scores, nullptr, &text_bytes, &found.reliable,

@@ -145,6 +145,12 @@ TEST(Languages, AreToldFromTheText) {
               "en");
     EXPECT_EQ(detect_language("xyz 12"), "");
     EXPECT_EQ(detect_language("\xff\xfe\x00"), "");
+    // Only the beginning is looked at, up to a whole character.
+    for (const std::string first : {"", "a"}) {
+        std::string text = first;
+        while (text.size() < 200'000) text += "Дома старого города построили его жители. ";
+        EXPECT_EQ(detect_language(text), "ru") << first;
+    }
 }
 
 TEST(Languages, StemTheWordsThatAreWrittenInTheirScript) {
