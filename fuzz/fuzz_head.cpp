@@ -65,9 +65,8 @@ void check_head(std::string_view head) {
     // said by a header of the server's own, which a second reading keeps back like a client's.
     std::string expected = framing.head;
     const std::string slash = std::string(server::kSlashHeader) + ": 1\r\n";
-    if (const size_t at = expected.find(slash); at != std::string::npos) {
-        expected.erase(at, slash.size());
-    }
+    const size_t first = expected.find("\r\n") + 2;  // behind the request line
+    if (expected.compare(first, slash.size(), slash) == 0) expected.erase(first, slash.size());
     const server::Framing again = server::read_framing(framing.head, kMost);
     if (again.status != 0 || again.chunked || again.head != expected ||
         again.body_bytes != framing.body_bytes) {
