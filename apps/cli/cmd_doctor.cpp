@@ -49,7 +49,9 @@ Json devices_json() {
     return devices;
 }
 
-Json adapters_json(const std::vector<std::string>& folders, const std::string& model_hash) {
+// `hash`, `identity`: of the scanning model, of which another quantisation's adapter fits too.
+Json adapters_json(const std::vector<std::string>& folders, const std::string& hash,
+                   const std::string& identity) {
     Json adapters = Json::array();
     for (const std::string& folder : folders) {
         std::error_code ignored;
@@ -61,7 +63,8 @@ Json adapters_json(const std::vector<std::string>& folders, const std::string& m
             adapters.push_back(
                 {{"directory", entry.path().string()},
                  {"model", model.value("name", "")},
-                 {"fits", !model_hash.empty() && model.value("hash", "") == model_hash}});
+                 {"fits", (!hash.empty() && model.value("hash", "") == hash) ||
+                              (!identity.empty() && model.value("identity", "") == identity)}});
         }
     }
     return adapters;
@@ -76,7 +79,7 @@ Json scan_json(const GlobalOptions& options, Json& adapters) {
         json["problem"] = error.message;
         return json;
     };
-    adapters = adapters_json(engine.adapter_dirs, "");
+    adapters = adapters_json(engine.adapter_dirs, "", "");
     const auto device = choose_scan_device(engine.device);
     if (!device.ok()) return fail_with(device.error());
     json["device"] = *device == Device::kCuda ? "cuda" : "cpu";
@@ -88,7 +91,7 @@ Json scan_json(const GlobalOptions& options, Json& adapters) {
     if (!model.ok()) return fail_with(model.error());
     json["architecture"] = model->architecture;
     json["hash"] = model->file_hash;
-    adapters = adapters_json(engine.adapter_dirs, model->file_hash);
+    adapters = adapters_json(engine.adapter_dirs, model->file_hash, model->identity);
     const auto adapter = open_scan_adapter(request, *model);
     if (!adapter.ok()) return fail_with(adapter.error());
     if (engine.adapter.empty()) {

@@ -2,9 +2,10 @@
 
 import json
 import os
+import pathlib
 import unittest
 
-from support import ProgramTest, run
+from support import MODEL, ProgramTest, run
 
 
 class Doctor(ProgramTest):
@@ -23,6 +24,15 @@ class Doctor(ProgramTest):
         self.assertIn(report["scan"]["adapter"], fitting)
         self.assertLess(report["scan"]["layers"], report["scan"]["layers_of"])
         self.assertFalse(report["reader"]["sends_passages_away"])
+
+    def test_an_adapter_fits_every_quantisation_of_its_model(self):
+        model = pathlib.Path(MODEL)
+        other = model.parent / "quantised" / (model.stem + ".Q8_0.gguf")
+        if not other.exists():
+            self.skipTest(f"{other}: made by the model tests")
+        report = self.doctor("--model", str(other))
+        fitting = [each["directory"] for each in report["adapters"] if each["fits"]]
+        self.assertEqual(fitting, [report["scan"]["adapter"]])
 
     def test_one_page_for_people(self):
         done = run("doctor")
