@@ -21,11 +21,13 @@ inline constexpr char kModelFile[] = "model.file";  // no GGUF file, or a damage
 inline constexpr char kNoAdapter[] = "adapter.none_for_model";
 inline constexpr char kAdapterMismatch[] = "adapter.mismatch";
 inline constexpr char kNoVectors[] = "store.no_vectors";  // for the voice "dense"
-inline constexpr char kNoRerank[] = "rerank.none";  // no context heads for a second stage
+inline constexpr char kNoRerank[] = "rerank.none";        // no context heads for a second stage
 inline constexpr char kNoDevice[] = "device.none";
 
 // Questions; the subject is the option.
 inline constexpr char kQuestionEmpty[] = "question.empty";
+inline constexpr char kFilterEmpty[] = "filter.empty";  // no document passes it
+inline constexpr char kFilterWrong[] = "filter.wrong";  // what it says can mean nothing
 inline constexpr char kQuestionLong[] = "question.too_long";
 inline constexpr char kBudgetZero[] = "budget.zero";
 inline constexpr char kBudgetSmall[] = "budget.too_small";     // no piece of evidence fits
