@@ -16,7 +16,7 @@ struct fts5_api;
 namespace s3attn {
 
 // A word in a heading counts as so many in the text (docs/retrieval.md says how it was chosen).
-inline constexpr double kHeadingWeight = 0.5;
+inline constexpr double kHeadingWeight = 0.9;
 
 // The units that count; all others are as if they were not there.
 class WordScope {

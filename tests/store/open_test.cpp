@@ -191,21 +191,27 @@ TEST_F(Open, OldStoresAreBroughtUpToDate) {
 }
 
 // A document with all that version 3 keeps.
-void index_described(const std::string& store) {
-    const TestDocument document{"d", "1", 4, 5};
-    DocumentHeader header = header_of(document);
+const TestDocument kDescribed{"d", "1", 4, 5};
+DocumentHeader described_header() {
+    DocumentHeader header = header_of(kDescribed);
     header.title = "Harbour dues";
     header.date = "2021-05-03";
     header.properties = {{"author", "Ada"}, {"status", "final"}};
+    return header;
+}
+Unit described_unit(uint32_t i) {
+    Unit unit = unit_of(kDescribed, i);
+    unit.heading = "Harbour dues > Part " + std::to_string(i / 2);
+    unit.columns = "Ship | Toll";
+    unit.time_begin_ms = 1000 * i;
+    unit.time_end_ms = 1000 * i + 900;
+    return unit;
+}
+void index_described(const std::string& store) {
     const auto writer = open_writer(store);
-    ASSERT_OK(writer->begin_document(header));
-    for (uint32_t i = 0; i < 4; ++i) {
-        Unit unit = unit_of(document, i);
-        unit.heading = "Harbour dues > Part " + std::to_string(i / 2);
-        unit.columns = "Ship | Toll";
-        unit.time_begin_ms = 1000 * i;
-        unit.time_end_ms = 1000 * i + 900;
-        ASSERT_OK(writer->add_unit(unit, 5));
+    ASSERT_OK(writer->begin_document(described_header()));
+    for (uint32_t i = 0; i < kDescribed.n_units; ++i) {
+        ASSERT_OK(writer->add_unit(described_unit(i), 5));
         ASSERT_OK(writer->add_codes(codes_of("d", uint64_t{i} * 5, 5)));
     }
     ASSERT_OK(writer->end_document());
@@ -265,6 +271,43 @@ TEST_F(Open, StoresOfVersion2AreBroughtUpToDate) {
     EXPECT_EQ(list_documents(store_)->back().doc_id, DocumentId(4));
     EXPECT_TRUE(list_documents(store_)->back().described);
     EXPECT_OK(verify_store(store_));
+}
+
+TEST_F(Open, UnchangedDocumentsOfVersion2AreDescribedWithoutAScan) {
+    index_described(store_);
+    const Content before = content_of(store_);
+    make_version_2(store_);
+    const auto writer = open_writer(store_);
+    const auto begun = writer->begin_document(described_header());
+    ASSERT_OK(begun);
+    EXPECT_EQ(begun->kind, StoreWriter::Begin::Kind::kUnchanged);
+    EXPECT_FALSE(begun->described);
+    // Other units than those that are stored change nothing.
+    for (const uint32_t wrong : {2u, 3u, 5u}) {
+        uint32_t at = 0;
+        const auto other =
+            writer->describe(begun->doc_id, described_header(), [&](Unit& unit) -> Result<bool> {
+                if (at == wrong && wrong != 3) return false;
+                unit = described_unit(std::min(at++, 3u));
+                if (wrong == 3 && at == 3) unit.text += "!";
+                return true;
+            });
+        ASSERT_OK(other);
+        EXPECT_FALSE(*other) << wrong;
+    }
+    uint32_t at = 0;
+    const auto same =
+        writer->describe(begun->doc_id, described_header(), [&](Unit& unit) -> Result<bool> {
+            if (at == kDescribed.n_units) return false;
+            unit = described_unit(at++);
+            return true;
+        });
+    ASSERT_OK(same);
+    EXPECT_TRUE(*same);
+    ASSERT_OK(writer->commit());
+    EXPECT_EQ(content_of(store_), before);
+    expect_described(store_);
+    EXPECT_TRUE(writer->begin_document(described_header())->described);
 }
 
 TEST_F(Open, StoresOfVersion2ThatCannotBeWrittenAreReadAsTheyAre) {
