@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "answer/answer.h"
 #include "retrieve/words.h"
 #include "text/english_words.h"
 #include "text/sentences.h"

@@ -273,6 +273,21 @@ TEST_F(Open, StoresOfVersion2AreBroughtUpToDate) {
     EXPECT_OK(verify_store(store_));
 }
 
+TEST_F(Open, ExportsOfVersion2AreImported) {
+    index_described(store_);
+    const Content before = content_of(store_);
+    std::string file = directory_ / "file";
+    {
+        const auto holding = open_writer(store_);  // so that nobody brings it up to date
+        make_version_2(store_);
+        ASSERT_OK(export_store(store_, file));
+        EXPECT_EQ(verify_store(store_).error().code, ErrorCode::kUnsupported);
+    }
+    ASSERT_OK(import_store(file, directory_ / "imported"));
+    EXPECT_EQ(content_of(directory_ / "imported"), before);
+    EXPECT_OK(verify_store(directory_ / "imported"));
+}
+
 TEST_F(Open, UnchangedDocumentsOfVersion2AreDescribedWithoutAScan) {
     index_described(store_);
     const Content before = content_of(store_);
