@@ -137,7 +137,7 @@ class QuoteRun {
         const Stopwatch watch;
         S3ATTN_TRY(const QuoteCandidates candidates,
                    quote_candidates({scanner_->tokenizer(), *adapter_, *store.reader, tokens,
-                                     ranking, selected.units},
+                                     ranking, selected.units, Filter()},
                                     result));
         const Quote quote = make_quote(result.spans, candidates.sentences,
                                        quote_chances(candidates.features, candidates.attention));
