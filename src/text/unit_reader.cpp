@@ -200,6 +200,21 @@ void UnitReader::fill_place(const Group& group, Unit& unit) {
     }
 }
 
+// Markup that is not well-formed stands elsewhere in the text than in the source: text between
+// the rows of a table comes in front of the table. The unit's lines are all that it came from.
+void UnitReader::widen_lines(const Group& group, Unit& unit) const {
+    auto at =
+        std::upper_bound(lines_.begin(), lines_.end(), group.begin(),
+                         [](uint64_t value, const auto& entry) { return value < entry.first; });
+    uint32_t least = unit.line_begin, greatest = unit.line_begin;
+    for (; at != lines_.end() && at->first < group.end(); ++at) {
+        least = std::min(least, at->second);
+        greatest = std::max(greatest, at->second);
+    }
+    unit.line_begin = least;
+    unit.line_end = greatest;
+}
+
 void UnitReader::fill(const Group& group, Unit& unit) {
     fill_place(group, unit);
     unit.gap.assign(window_->view(last_end_, group.begin()));
@@ -214,7 +229,11 @@ void UnitReader::fill(const Group& group, Unit& unit) {
     } else {
         unit.page = 0;
         unit.line_begin = first;
-        unit.line_end = line_at(group.end() - 1);
+        if (place_ == Place::kMapLines) {
+            widen_lines(group, unit);
+        } else {
+            unit.line_end = line_at(group.end() - 1);
+        }
     }
 }
 

@@ -55,6 +55,7 @@ class UnitReader : public DocumentReader {
     bool joins(const Group& group, const Piece& piece) const;
     Status cut_front_if_it_helps(const Group& group);
     void fill(const Group& group, Unit& unit);
+    void widen_lines(const Group& group, Unit& unit) const;
     uint32_t line_at(uint64_t position);
     void note_heading(const Piece& piece);
     void fill_place(const Group& group, Unit& unit);

@@ -176,6 +176,16 @@ TEST(Xhtml, LinesAreThoseOfTheSource) {
     EXPECT_EQ(document.units[1].line_end, 7u);
 }
 
+TEST(Markup, LinesOfTextThatThePageMovesAreAllThatItCameFrom) {
+    // HTML puts text that stands between rows in front of the table.
+    const Document document =
+        read_markup("<html><body><table>\n<tr><td>one</td></tr>\nstray\n</table></body></html>");
+    ASSERT_EQ(document.units.size(), 1u);
+    EXPECT_EQ(document.units[0].text.substr(0, 5), "stray");
+    EXPECT_EQ(document.units[0].line_begin, 2u);
+    EXPECT_EQ(document.units[0].line_end, 3u);
+}
+
 TEST(Xhtml, WhatIsNotWellFormedIsReadAsHtmlWithANote) {
     const Document document = read_markup(
         "<?xml version='1.0'?>\n<html><body><p>one <i/>two<br>three &nbsp; <![CDATA[<4>]]>"
