@@ -24,7 +24,20 @@ class Bench(ProgramTest):
                  ("passage_count", {"pred": "3", "answers": ["three"]}, "no number"),
                  ("passage_retrieval_en", {"pred": "Paragraph 3", "answers": ["third"]},
                   "paragraph"),
+                 ("hotpotqa", {"pred": "x", "answers": ["", " "]}, "blank"),
+                 ("lcc", {"pred": "x", "answers": ["\t"]}, "blank"),
                  ("ruler/vt", {"pred": "X", "outputs": []}, "outputs"),
+                 ("ruler/vt", {"pred": "X", "outputs": ["A", ""]}, "blank"),
+                 ("babilong/qa1", {"output": "attic", "target": "attic", "question": ROOMS},
+                  "no answer that qa1 can have"),
+                 ("infinitebench/passkey", {"prediction": "3", "ground_truth": "key"}, "number"),
+                 ("infinitebench/code_run", {"prediction": "3", "ground_truth": "x"}, "number"),
+                 ("infinitebench/math_calc", {"prediction": "3", "ground_truth": ["a"]}, "numbers"),
+                 ("infinitebench/kv_retrieval", {"prediction": "3", "ground_truth": ""}, "blank"),
+                 ("infinitebench/code_debug", {"prediction": "A", "ground_truth": ["f"]},
+                  "letter"),
+                 ("infinitebench/longbook_choice_eng",
+                  {"prediction": "A", "ground_truth": ["Mary", "E"]}, "letter"),
                  ("babilong/qa1", {"output": "kitchen", "question": ROOMS}, "target"),
                  ("infinitebench/math_find", {"prediction": "3", "ground_truth": "x"}, "number"))
         for task, row, word in cases:
@@ -32,6 +45,21 @@ class Bench(ProgramTest):
             self.assert_fails(run("eval", "score", file, "--task", task), "line 1", word)
         good = self.lines("trec.jsonl", [{**right, "all_classes": ["Food", "City"]}])
         self.assertEqual(run_json("eval", "score", good)["trec"]["score"], 100)
+
+    def test_rows_out_of_reach_are_counted(self):
+        """BABILong's own rule looks for "one" in "none": not an error of the file, and said."""
+        row = {"question": "How many objects is Mary carrying?", "output": "none"}
+        file = self.lines("qa7.jsonl", [{**row, "target": "none"}, {**row, "target": "two"}])
+        done = run("eval", "score", file)
+        self.assertIn("1 of 2 rows score 0 by this metric whatever the answer", done.stderr)
+        self.assertIn("first: #1", done.stderr)
+        words = self.lines("hotpotqa.jsonl", [{"pred": "a", "answers": ["The"]}] * 2)
+        self.assertIn("2 of 2", run("eval", "score", words).stderr)
+
+    def test_rows_are_the_scores_one_a_line(self):
+        rows = [{"pred": pred, "answers": ["Paris"]} for pred in ("Paris", "Rome", "Paris Rome")]
+        done = run("eval", "score", self.lines("hotpotqa.jsonl", rows), "--rows")
+        self.assertEqual([round(float(line), 3) for line in done.stdout.split()], [1, 0, 0.667])
 
     def test_a_missing_file_is_called_missing(self):
         done = run("eval", "score", self.directory / "nowhere.jsonl")
