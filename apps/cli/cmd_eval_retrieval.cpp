@@ -12,24 +12,19 @@
 namespace s3attn::cli {
 namespace {
 
-using eval::Json;
-
 struct RetrievalArguments {
     eval::RetrievalOptions options;
     std::string methods = "bm25,s3,hybrid";
     const CLI::App* command = nullptr;  // says which options were given
 };
 
-void note_idle(const RetrievalArguments& arguments, const Json& record, bool quiet) {
+void note_idle(const RetrievalArguments& arguments, bool quiet) {
     const eval::RetrievalOptions& options = arguments.options;
     IdleOptions idle(*arguments.command);
     idle.note_ranking(options.methods, options.context.search.rounds);
     idle.when(!eval::any_uses(options.methods, {"context"}),
               "does nothing: no method is context(METHOD)",
               {"--rerank", "--rerank-model", "--rerank-adapter"});
-    const Json& format = record["options"]["format"];
-    idle.when(format != "plain", "does nothing: records of this format say what they count",
-              {"--offsets"});
     idle.print(quiet);
 }
 
@@ -54,7 +49,7 @@ int run(RetrievalArguments arguments, const GlobalOptions& options, const Cancel
         }
         return fail(record.error());
     }
-    note_idle(arguments, *record, options.quiet);
+    note_idle(arguments, options.quiet);
     if (options.json) {
         record->erase("rows");
         std::printf("%s\n", eval::dump_json(*record, 1).c_str());

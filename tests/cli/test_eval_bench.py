@@ -135,6 +135,9 @@ class Bench(ProgramTest):
         grades = {(f"q{q}", f"d{d}"): (2 if d % 4 == 0 else 1)
                   for q in range(6) for d in range(36) if d % 6 == q or (d + d // 6) % 6 == q}
         grades["q0", "d1"] = 0
+        grades["q1", "d2"] = -1  # judged as spam
+        grades["q1", "gone"] = 3  # a corpus that was cut down
+        grades["unfound", "d3"] = 1
         bare = "".join(f"{q}\t{d}\t{g}\n" for (q, d), g in grades.items())
         self.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\n" + bare)
         trec = self.write("judged.qrels",
@@ -145,6 +148,9 @@ class Bench(ProgramTest):
         record = run_json(*command)
         self.assertEqual(record["data"]["questions"], 6)
         self.assertEqual(record["options"]["format"], "beir")
+        said = run(*command[:-1], self.directory / "said").stderr
+        self.assertIn("judged documents that the corpus lacks: 1;", said)
+        self.assertIn("judged queries that queries.jsonl lacks, left out: 1 of 7", said)
         again = run_json(*command[:-1], self.directory / "trec", "--qrels", trec)
         mean = {(e["method"], e["metric"]): e["mean"] for e in record["summary"]}
         for entry in again["summary"]:
@@ -165,8 +171,14 @@ class Bench(ProgramTest):
         for line in (out / "trec/qrels").read_text().splitlines():
             query, _, document, grade = line.split()
             qrels.setdefault(query, {})[document] = int(grade)
+        given = {}
+        for (query, document), grade in grades.items():
+            given.setdefault(query, {})[document] = grade
+        given.pop("unfound")
+        self.assertEqual(qrels, given)
         judge = pytrec_eval.RelevanceEvaluator(
             qrels, {"ndcg_cut_10", "map", "recall_100", "recip_rank"})
+        averages = {(e["method"], e["metric"]): e["mean"] for e in record["summary"]}
         theirs = {"doc_ndcg10": "ndcg_cut_10", "doc_map": "map", "doc_recall100": "recall_100",
                   "doc_rr": "recip_rank"}
         for method in ("bm25", "lead", "random"):
@@ -175,6 +187,9 @@ class Bench(ProgramTest):
                 query, _, document, _, score, _ = line.split()
                 ranking.setdefault(query, {})[document] = float(score)
             expected = judge.evaluate(ranking)
+            for ours, name in theirs.items():
+                values = [each[name] for each in expected.values()]
+                self.assertAlmostEqual(averages[method, ours], sum(values) / len(values), places=6)
             for row in rows:
                 if row["method"] != method:
                     continue

@@ -154,7 +154,8 @@ class EvalOptions(ProgramTest):
         self.assertEqual(pooled["data"]["documents"], 1)
         own = self.record("--haystack", "own", data=data)
         self.assertEqual(own["data"]["documents"], 6)  # its paragraphs, joined
-        self.assertIn("--offsets does nothing", self.note_of("--offsets", "chars", data=data))
+        self.assert_fails(run("eval", "retrieval", "--data", data, "--offsets", "chars", "--out",
+                              self.directory / "x"), "--offsets chars", "plain")
         extra = self.write("extra.json", json.dumps(
             [{**hotpot[0], "_id": "x", "supporting_facts": [["E", 0]],
               "context": [["E", ["A heron stood in the marsh."]]]}]))
@@ -166,10 +167,6 @@ class EvalOptions(ProgramTest):
                     self.directory / "x")
         self.assert_fails(wrong, "hotpot.json", "record 1")
 
-    def note_of(self, *more, **keywords):
-        self.record(*more, **keywords)
-        return self.said
-
     def test_reader_and_chunk_count_and_cut(self):
         plain = self.record(methods="s3")
         self.assertEqual(plain["options"]["reader"], None)
@@ -180,14 +177,16 @@ class EvalOptions(ProgramTest):
 
     def test_index_and_memory(self):
         kept = self.directory / "kept"
-        first = self.record("--index", kept, "--memory", "16", methods="s3")
+        first = self.record("--index", kept, "--memory", "64", methods="s3")
         self.assertTrue(list(kept.rglob("*.seg")))
         again = self.record("--index", kept, methods="s3")
         self.assertEqual(self.order(first), self.order(again))
         cost = [each["methods"][0]["stages"]["scan"] for each in (first, again)]
         self.assertEqual(*cost)  # it was not made a second time
-        self.assert_fails(run("eval", "retrieval", "--data", self.data, "--memory", "15"),
-                          "--memory", code=2)
+        small = ["eval", "retrieval", "--data", self.data, "--methods", "s3", "--out",
+                 self.directory / "small", "--memory"]
+        self.assert_fails(run(*small, "16"), "16 are allowed", "--memory")
+        self.assert_fails(run(*small, "15"), "--memory", code=2)
 
     def test_a_finished_run_is_not_taken_for_another(self):
         """Whatever decides the rows is an option of the record."""
