@@ -17,7 +17,6 @@
 #include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "store/layout.h"
-#include "store/segment_format.h"
 #include "store/word_tokenizer.h"
 
 namespace s3attn {
