@@ -1,10 +1,8 @@
 #include "eval/run_record.h"
 
-#include <sys/file.h>
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
 #include <filesystem>
 #include <map>
