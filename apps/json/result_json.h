@@ -13,8 +13,6 @@ namespace s3attn::apps {
 
 using Json = nlohmann::ordered_json;
 
-const char* to_string(OffsetSpace space);
-
 // Where a span stands: document, bytes, page or lines.
 void add_place(const Span& span, Json& json);
 // What it says, and why it was chosen: "score_s3" and "score_bm25" always (0 where the method did

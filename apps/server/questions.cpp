@@ -187,7 +187,8 @@ namespace {
 std::vector<double> shares_of(const InlineStore& store, const SearchResult& result, size_t n) {
     std::vector<double> shares(n);
     for (const UnitAttention& unit : result.attention.units) {
-        if (const auto number = store.number_of(unit.doc_id)) shares[*number] += unit.score_s3;
+        if (const auto number = store.number_of(unit.doc_id))
+            shares[*number] += unit.score_of("s3");
     }
     return shares;
 }

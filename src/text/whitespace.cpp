@@ -1,5 +1,7 @@
 #include "text/whitespace.h"
 
+#include "base/utf8.h"
+
 namespace s3attn::text {
 namespace {
 
@@ -52,7 +54,7 @@ std::string_view trim(std::string_view text) {
 
 size_t character_boundary(std::string_view text, size_t length) {
     if (length >= text.size()) return text.size();
-    while (length > 0 && (byte_at(text, length) & 0xC0) == 0x80) --length;
+    while (length > 0 && utf8_continues(text[length])) --length;
     return length;
 }
 
