@@ -104,6 +104,6 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION text)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Programs and files that are no libraries: pdftotext, the English dictionary.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "poppler-utils, hunspell-en-us")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "poppler-utils, qpdf, hunspell-en-us")
 list(APPEND CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${S3ATTN_LLAMA_LIB_DIR})
 include(CPack)

@@ -3,7 +3,8 @@
 # Command -> package: a command from anywhere else will do.
 COMMAND_PACKAGES=(
     "c++ g++" "make make" "cmake cmake" "ninja ninja-build" "pkg-config pkg-config"
-    "git git" "python3 python3" "flock util-linux" "pdftotext poppler-utils" "curl curl"
+    "git git" "python3 python3" "flock util-linux" "pdftotext poppler-utils" "qpdf qpdf"
+    "curl curl"
 )
 LIBRARY_PACKAGES=(
     libcli11-dev nlohmann-json3-dev libfmt-dev                      # command line, JSON

@@ -32,6 +32,13 @@ run_ctest() {  # CTEST-ARGUMENTS...
     skipped=$((skipped + $(grep -c -E '\*\*\*Skipped' "$log")))
 }
 
+# The tests leave processor time over, in which the sanitizer build is made, at the lowest priority.
+if [ "${1:-}" != --quick ]; then
+    nice -n 19 scripts/build.sh --asan >"$build/asan-build.log" 2>&1 &
+    asan_build=$!
+    trap 'kill "$asan_build" 2>/dev/null' EXIT
+fi
+
 say "== unit and repository tests =="
 run_ctest -LE 'model|e2e|python' -j "${JOBS:-$(cores)}"
 say "== tests on a real model, one at a time =="
@@ -47,7 +54,7 @@ fi
 
 if [ "${1:-}" != --quick ]; then
     say "== unit tests under AddressSanitizer and UndefinedBehaviorSanitizer =="
-    if scripts/build.sh --asan >"$build/asan-build.log" 2>&1; then
+    if wait "$asan_build"; then
         for test in "$build"-asan/*_tests; do
             [ -x "$test" ] || continue
             say "-- $(basename "$test")"
@@ -65,12 +72,12 @@ if [ "${1:-}" != --quick ]; then
     fi
 fi
 
-# Sixty seconds a target, where there is a compiler for it and time: a check of a change.
+# A fixed number of runs a target, where there is a compiler for it and time: a check of a change.
 if [ "${1:-}" != --quick ] && [ "${CI:-}" = true ]; then
     say "== fuzz targets =="
     if [ $(($(date +%s) - started)) -gt 1800 ]; then
         say "skipped: the tests took more than half an hour already"
-    elif scripts/fuzz.sh; then
+    elif REPEATABLE=1 scripts/fuzz.sh; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))

@@ -2,35 +2,56 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <vector>
 
 #include "answer/answer.h"
 #include "commands.h"
+#include "file_store.h"
 #include "output.h"
 #include "query_output.h"
 
 namespace s3attn::cli {
 namespace {
 
-// The engine, and the store that is asked.
+// The engine, and the store that is asked: one that was named, or that of the files that were.
 struct Source {
     std::unique_ptr<Engine> engine;
     Store store;
+    std::optional<FileStore> files;
 };
 
-Result<Source> open_source(const QueryArguments& arguments, const EngineOptions& options) {
-    S3ATTN_TRY(auto engine, open_engine(options));
-    S3ATTN_TRY(Store store, Store::open(arguments.store));
-    return Source{std::move(engine), std::move(store)};
+Result<Source> open_source(const QueryArguments& arguments, const EngineOptions& engine_options,
+                           const GlobalOptions& options, const CancelToken& cancel) {
+    S3ATTN_TRY(auto engine, open_engine(engine_options));
+    if (names_a_store(arguments.documents)) {
+        S3ATTN_TRY(Store store, Store::open(arguments.documents.front()));
+        return Source{std::move(engine), std::move(store), std::nullopt};
+    }
+    S3ATTN_TRY(FileStore files, open_file_store(*engine, arguments.documents, options, cancel));
+    for (const std::string& problem : files.problems) {
+        std::fprintf(stderr, "not read: %s\n", problem.c_str());
+    }
+    Store store = std::move(files.store);
+    return Source{std::move(engine), std::move(store), std::move(files)};
+}
+
+// Of files that are in no store: what could not be read of them, and whether they had to be read.
+void add_files(const Source& source, Json& json) {
+    if (!source.files.has_value()) return;
+    json["files"] = {{"from_cache", source.files->from_cache},
+                     {"store", source.store.directory()},
+                     {"not_read", source.files->problems}};
 }
 
 int run_search(const QueryArguments& arguments, const GlobalOptions& options,
                const CancelToken& cancel) {
-    auto source = open_source(arguments, options.engine);
+    auto source = open_source(arguments, options.engine, options, cancel);
     if (!source.ok()) return fail(source.error());
     SearchOptions search = arguments.search;
     search.cancel = &cancel;
@@ -38,7 +59,9 @@ int run_search(const QueryArguments& arguments, const GlobalOptions& options,
     if (!result.ok()) return fail(result.error());
     print_explain(*result);
     if (options.json) {
-        std::printf("%s\n", dump(to_json(*result), 2).c_str());
+        Json json = to_json(*result);
+        add_files(*source, json);
+        std::printf("%s\n", dump(json, 2).c_str());
     } else {
         print_search(*result);
     }
@@ -83,7 +106,7 @@ int run_search_file(const QueryArguments& arguments, const GlobalOptions& option
         }
     }
     std::istream& input = arguments.questions_file == "-" ? std::cin : file;
-    auto source = open_source(arguments, options.engine);
+    auto source = open_source(arguments, options.engine, options, cancel);
     if (!source.ok()) return fail(source.error());
     bool failed = false;
     std::string line;
@@ -123,7 +146,9 @@ int ask_once(Source& source, const QueryArguments& arguments, const std::string&
         history->push_back({"assistant", result->answer});
     }
     if (options.json) {
-        std::printf("%s\n", dump(to_json(*result), 2).c_str());
+        Json json = to_json(*result);
+        add_files(source, json);
+        std::printf("%s\n", dump(json, 2).c_str());
         return result->cancelled ? 1 : 0;
     }
     std::printf("\n");
@@ -155,7 +180,7 @@ int ask_once(Source& source, const QueryArguments& arguments, const std::string&
 // `ask --quote`: nothing is generated, and no reader is loaded.
 int run_quote(const QueryArguments& arguments, const GlobalOptions& options,
               const CancelToken& cancel) {
-    auto source = open_source(arguments, options.engine);
+    auto source = open_source(arguments, options.engine, options, cancel);
     if (!source.ok()) return fail(source.error());
     SearchOptions search = arguments.search;
     search.quote = true;
@@ -166,6 +191,7 @@ int run_quote(const QueryArguments& arguments, const GlobalOptions& options,
     if (options.json) {
         Json json = to_json(*found);
         json["quote"] = apps::quote_json(*found);
+        add_files(*source, json);
         std::printf("%s\n", dump(json, 2).c_str());
     } else if (found->quote.found) {
         print_quote(*found);
@@ -180,7 +206,7 @@ int run_ask(const QueryArguments& arguments, const GlobalOptions& options,
     if (arguments.quote) return run_quote(arguments, options, cancel);
     const auto engine = with_reader(options);
     if (!engine.ok()) return fail(engine.error());
-    auto source = open_source(arguments, *engine);
+    auto source = open_source(arguments, *engine, options, cancel);
     if (!source.ok()) return fail(source.error());
     return ask_once(*source, arguments, arguments.question, options, cancel, nullptr);
 }
@@ -212,12 +238,13 @@ bool read_question(bool terminal, CancelToken& cancel, std::string& question) {
 int run_chat(const QueryArguments& arguments, const GlobalOptions& options, CancelToken& cancel) {
     const auto engine = with_reader(options);
     if (!engine.ok()) return fail(engine.error());
-    auto source = open_source(arguments, *engine);
+    auto source = open_source(arguments, *engine, options, cancel);
     if (!source.ok()) return fail(source.error());
     const bool terminal = isatty(STDIN_FILENO);
     if (terminal) {
         std::setvbuf(stdin, nullptr, _IONBF, 0);  // a line is waited for at the descriptor
-        std::printf("Ask about %s; an empty line or Ctrl-D ends.\n", arguments.store.c_str());
+        std::printf("Ask about %s; an empty line or Ctrl-D ends.\n",
+                    arguments.documents.front().c_str());
     }
     int exit_code = 0;
     std::string question;
@@ -256,25 +283,58 @@ void add_answer_options(CLI::App& command, QueryArguments& arguments) {
         ->capture_default_str();
 }
 
+void add_documents(CLI::App& command, QueryArguments& arguments) {
+    command
+        .add_option("store", arguments.documents,
+                    "directory of the store; or files and directories that are in none: they are "
+                    "read once and kept in the cache")
+        ->required();
+}
+
+// "ask notes.s3 Who built it": words of the question, not files.
+void refuse_unquoted(const QueryArguments& arguments) {
+    const auto is_no_file = [](const std::string& word) {
+        std::error_code error;
+        return word != "-" && !std::filesystem::exists(word, error);
+    };
+    const auto begin = arguments.documents.begin() + 1;
+    if (std::none_of(begin, arguments.documents.end(), is_no_file)) return;
+    std::string rest;
+    for (auto word = begin + 1; word < arguments.documents.end(); ++word) rest += *word + " ";
+    rest += arguments.question;
+    throw CLI::ValidationError("unexpected: " + rest +
+                               ": a question of several words stands in quotes: \"" + *begin + " " +
+                               rest + "\"");
+}
+
+// The last of the words that are no options.
+bool take_question(QueryArguments& arguments) {
+    if (arguments.documents.size() < 2) return false;
+    arguments.question = std::move(arguments.documents.back());
+    arguments.documents.pop_back();
+    if (arguments.documents.size() > 1) refuse_unquoted(arguments);
+    return true;
+}
+
 void add_search_command(Context& context) {
     auto arguments = std::make_shared<QueryArguments>();
     CLI::App* command = add_command(
         context, "search", "Show the evidence for a question, without an answer",
         "Example: s3attn search notes.s3 \"When was the mill built?\" --budget 512\n"
         "Many questions in one run, one JSON line each (lines {\"question\": \"...\"}):\n"
-        "         s3attn search notes.s3 --questions questions.jsonl");
-    command->add_option("store", arguments->store, "directory of the store")->required();
-    CLI::Option* question =
-        command->add_option("question", arguments->question, "what you want to know");
+        "         s3attn search notes.s3 --questions questions.jsonl\n"
+        "Files that are in no store: s3attn search report.pdf \"What did it cost?\"");
+    add_documents(*command, *arguments);
+    command->add_option("question", arguments->question, "what you want to know");
     command
         ->add_option("--questions", arguments->questions_file,
                      "answer every line of this JSON Lines file ('-': standard input)")
-        ->type_name("FILE")
-        ->excludes(question);
+        ->type_name("FILE");
     add_search_options(*command, arguments->search);
     add_rerank_options(*command, context.options.engine);
-    command->callback([arguments, question, &context] {
-        if (question->count() == 0 && arguments->questions_file.empty()) {
+    command->callback([arguments, &context] {
+        const bool file = !arguments->questions_file.empty();
+        if (!file && !take_question(*arguments)) {
             throw CLI::RequiredError("question (or --questions FILE)");
         }
         context.run = [arguments, &context] {
@@ -293,9 +353,11 @@ void add_query_commands(Context& context) {
         add_command(context, "ask", "Answer a question from the evidence in a store",
                     "The answer is written from the evidence alone and cites it; where there is\n"
                     "none, the program says so.\n\n"
-                    "Example: s3attn ask notes.s3 \"Who built the mill?\" --reader larger.gguf");
-    command->add_option("store", ask->store, "directory of the store")->required();
-    command->add_option("question", ask->question, "what you want to know")->required();
+                    "Example: s3attn ask notes.s3 \"Who built the mill?\" --reader larger.gguf\n"
+                    "Without a store, read once and kept in the cache (s3attn cache lists it):\n"
+                    "         s3attn ask report.pdf \"What did it cost?\"");
+    add_documents(*command, *ask);
+    command->add_option("question", ask->question, "what you want to know");
     add_search_options(*command, ask->search);
     add_rerank_options(*command, context.options.engine);
     add_answer_options(*command, *ask);
@@ -304,6 +366,7 @@ void add_query_commands(Context& context) {
         "show the sentence of the documents that answers, and nothing else: no answer "
         "is generated");
     command->callback([ask, &context] {
+        if (!take_question(*ask)) throw CLI::RequiredError("question");
         context.run = [ask, &context] { return run_ask(*ask, context.options, context.cancel); };
     });
 
@@ -315,7 +378,7 @@ void add_query_commands(Context& context) {
                     "Earlier questions and answers are remembered, so that a question may point\n"
                     "back to them. Ctrl-C ends an answer.\n\n"
                     "Example: s3attn chat notes.s3");
-    talk->add_option("store", chat->store, "directory of the store")->required();
+    add_documents(*talk, *chat);
     add_search_options(*talk, chat->search);
     add_rerank_options(*talk, context.options.engine);
     add_answer_options(*talk, *chat);

@@ -47,6 +47,7 @@ constexpr const char* kFooter = R"(Start here:
   s3attn index notes.s3 book.md         read a document once
   s3attn ask notes.s3 "Who is ...?"     answer from it, with citations
   s3attn search notes.s3 "..."          only the evidence
+  s3attn ask report.pdf "What ...?"     of a file that is in no store: read once, kept in the cache
 
 Options may also stand in a config file (--config; TOML or INI, one [section] per subcommand) or in
 S3ATTN_* variables (S3ATTN_MODEL, S3ATTN_BUDGET, ...). The command line wins over variables, these
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
     s3attn::cli::add_portable_commands(context);
     s3attn::cli::add_serve_command(context);
     s3attn::cli::add_doctor_command(context);
+    s3attn::cli::add_cache_command(context);
     s3attn::cli::add_train_command(context);
     s3attn::cli::add_eval_command(context);
     s3attn::cli::check_numbers(app);

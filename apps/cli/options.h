@@ -21,7 +21,7 @@ struct GlobalOptions {
 };
 
 struct QueryArguments {
-    std::string store;
+    std::vector<std::string> documents;  // a store, or files and folders that are in none
     std::string question;
     std::string questions_file;
     SearchOptions search;

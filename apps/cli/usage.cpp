@@ -104,18 +104,8 @@ std::string unknown_command(const CLI::App& group, const std::string& word) {
                           : "; did you mean '" + guess + "'?");
 }
 
-// "ask notes.s3 Who built it": the question's other words have nowhere to go.
-std::string unquoted_question(const CLI::App& command, const std::vector<std::string>& words) {
-    const CLI::Option* question = command.get_option_no_throw("question");
-    if (question == nullptr || question->count() == 0) return "";
-    const std::string first = question->results().front();
-    return ": a question of several words stands in quotes: \"" + first + " " + joined(words, " ") +
-           "\"";
-}
-
 std::string misplaced(const CommandLine& line) {
     const std::vector<std::string> left = unexpected(line);
-    const CLI::App& command = *chain_of(line.app).back();
     std::vector<std::string> words;
     for (const std::string& each : left) {
         if (!each.starts_with("-") || each == "-") {
@@ -127,7 +117,7 @@ std::string misplaced(const CommandLine& line) {
         return "there is no option " + name +
                (guess.empty() ? "" : "; did you mean " + guess + "?");
     }
-    return "unexpected: " + joined(words, " ") + unquoted_question(command, words);
+    return "unexpected: " + joined(words, " ");
 }
 
 // The parser names the option, wherever its value came from.

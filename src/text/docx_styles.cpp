@@ -219,7 +219,8 @@ std::string DocxStyles::next_number(const pugi::xml_node& properties) {
 std::string DocxStyles::render(const Number& number, int level,
                                const std::vector<int64_t>& counts) const {
     const Level shape = level_of(number, level);
-    if (shape.format == "bullet" || !shape.defined) return {};
+    if (!shape.defined) return {};
+    if (shape.format == "bullet") return bullet_sign(shape.text);
     std::string text;
     for (size_t i = 0; i < shape.text.size(); ++i) {
         const char next = i + 1 < shape.text.size() ? shape.text[i + 1] : '\0';

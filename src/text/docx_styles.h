@@ -17,7 +17,7 @@ class DocxStyles {
     void read_styles(const pugi::xml_node& styles);
     void read_numbering(const pugi::xml_node& numbering);
 
-    // The automatic number of the next paragraph ("3.2", "(a)"), without a space; "" for none.
+    // The automatic number of the next paragraph ("3.2", "(a)") or bullet, without a space; "" for none.
     // Counts: ask once for each paragraph of the body, in order.
     std::string next_number(const pugi::xml_node& paragraph_properties);
     // 1 the highest, kTitleLevel for titles and subtitles; 0: no heading.

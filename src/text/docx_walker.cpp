@@ -150,6 +150,9 @@ bool DocxWalker::enter_in_paragraph(const pugi::xml_node& node, std::string_view
     } else if (name == "ruby") {
         append_ruby(node);
         return false;
+    } else if (name == "ffData") {
+        append_form_field(node);
+        return false;
     } else if (name == "footnoteReference") {
         append_reference(state_.footnotes, node, false);
     } else if (name == "endnoteReference") {
@@ -173,8 +176,15 @@ bool DocxWalker::enter_in_paragraph(const pugi::xml_node& node, std::string_view
 void DocxWalker::begin_paragraph(const pugi::xml_node& node) {
     const pugi::xml_node properties = child_named(node, "pPr");
     open_.emplace_back();
-    open_.back().heading = state_.styles.heading_level(properties);
-    open_.back().number = state_.styles.next_number(properties);
+    Paragraph& paragraph = open_.back();
+    paragraph.text = std::move(begun_);
+    begun_.clear();
+    const pugi::xml_node mark = child_named(properties, "rPr");
+    const bool deleted = child_named(mark, "del") || child_named(mark, "moveFrom");
+    paragraph.goes_on = deleted && local_name(node.next_sibling()) == "p";
+    if (paragraph.goes_on) return;  // the rest has the looks and the number
+    paragraph.heading = state_.styles.heading_level(properties);
+    paragraph.number = state_.styles.next_number(properties);
 }
 
 // Notes are called what the body calls them.
@@ -198,7 +208,10 @@ void DocxWalker::begin_note(const pugi::xml_node& node, std::string_view name) {
 
 void DocxWalker::append(std::string_view text) {
     Paragraph& paragraph = open_.back();
-    if (space_run(text).length == 0) paragraph.marks.before(text);
+    const bool spaced = space_run(text).length > 0;
+    if (!spaced) paragraph.marks.before(text);
+    if (paragraph.mark_first && !spaced && !text.empty()) paragraph.text += ' ';
+    paragraph.mark_first = paragraph.mark_first && text.empty();
     paragraph.text += text;
 }
 
@@ -230,7 +243,27 @@ void DocxWalker::append_reference(std::map<std::string, size_t>& notes, const pu
     // A mark of the author's own follows as text.
     const std::string own = attribute_named(node, "customMarkFollows");
     if (!own.empty() && own != "0" && own != "false") return;
-    open_.back().text += "[" + list_number(static_cast<int64_t>(number), roman ? 'i' : '1') + "]";
+    Paragraph& paragraph = open_.back();
+    paragraph.mark_first = paragraph.mark_first || trim(paragraph.text).empty();
+    paragraph.text += "[" + list_number(static_cast<int64_t>(number), roman ? 'i' : '1') + "]";
+}
+
+// Boxes and lists of the forms of older files; what is typed into them is text of the paragraph.
+void DocxWalker::append_form_field(const pugi::xml_node& data) {
+    const auto value = [](const pugi::xml_node& node) { return attribute_named(node, "val"); };
+    if (const pugi::xml_node box = child_named(data, "checkBox")) {
+        pugi::xml_node state = child_named(box, "checked");
+        if (!state) state = child_named(box, "default");
+        const std::string set = value(state);
+        append(state && set != "0" && set != "false" && set != "off" ? "\u2612" : "\u2610");
+    } else if (const pugi::xml_node list = child_named(data, "ddList")) {
+        pugi::xml_node chosen = child_named(list, "result");
+        if (!chosen) chosen = child_named(list, "default");
+        auto left = std::strtoul(value(chosen).c_str(), nullptr, 10);
+        for (const pugi::xml_node& entry : list.children()) {
+            if (local_name(entry) == "listEntry" && left-- == 0) append(value(entry));
+        }
+    }
 }
 
 void DocxWalker::place_run(const std::string& place, bool struck) {
@@ -305,7 +338,12 @@ void DocxWalker::end_row(const pugi::xml_node& row) {
 void DocxWalker::end_paragraph() {
     place_run({}, false);
     while (!comments_.empty()) end_comment(comments_.begin()->first);
-    const Paragraph& paragraph = open_.back();
+    Paragraph& paragraph = open_.back();
+    if (paragraph.goes_on) {
+        begun_ = std::move(paragraph.text);
+        open_.pop_back();
+        return;
+    }
     const std::string_view trimmed = trim(paragraph.text);
     if (!trimmed.empty()) {
         std::string text = lead_;

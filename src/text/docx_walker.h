@@ -34,9 +34,11 @@ class DocxWalker {
     struct Paragraph {
         std::string text, number;
         ScriptMarks marks{text};
-        std::string place;    // of the last run: "superscript", "subscript" or ""
-        uint8_t heading = 0;  // as DocxStyles::heading_level
-        bool struck = false;  // the last run was
+        std::string place;        // of the last run: "superscript", "subscript" or ""
+        uint8_t heading = 0;      // as DocxStyles::heading_level
+        bool struck = false;      // the last run was
+        bool mark_first = false;  // nothing but a note's mark stands in it yet
+        bool goes_on = false;     // its end was deleted: the next paragraph is its rest
     };
 
     bool enter(const pugi::xml_node& node);
@@ -46,6 +48,7 @@ class DocxWalker {
     void append(std::string_view text);
     void append_symbol(const pugi::xml_node& node);
     void append_ruby(const pugi::xml_node& node);
+    void append_form_field(const pugi::xml_node& data);
     void append_reference(std::map<std::string, size_t>& notes, const pugi::xml_node& node,
                           bool roman);
     void place_run(const std::string& place, bool struck);
@@ -61,6 +64,7 @@ class DocxWalker {
     std::vector<size_t> row_ends_;  // in table_
     size_t header_rows_ = 0;        // of it
     int tables_ = 0;                // nested how deep
+    std::string begun_;             // of a paragraph that the next one goes on with
     std::string lead_;              // stands in front of the next paragraph: a note's number
     std::map<std::string, size_t> comments_;  // open ranges: id -> where in the paragraph's text
 };

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "text/attached.h"
 #include "text/encoding.h"
 #include "text/extracted_text.h"
 #include "text/formats.h"
@@ -213,40 +214,20 @@ Status MailReader::add_part(GMimePart* part) {
         return {};
     }
     const std::string name = name_of(part, type);
-    Result<std::shared_ptr<SourceFile>> file = spool(part, name);
-    auto opened =
-        file.ok() ? open_source(*file, request_.options, request_.window_bytes, request_.depth + 1)
-                  : OpenResult(file.error());
-    if (!opened.ok()) {
-        unread("attachment " + name, opened.error().message);
-        return {};
-    }
     const std::string attached = valid_utf8(g_mime_part_get_filename(part));
-    ExtractedText::Kind heading;
-    heading.heading = true;
-    if (!attached.empty()) text_.add("Attachment: " + attached, heading);
-    Unit unit;
-    for (;;) {
-        const Result<bool> more = (*opened)->next(unit);
-        if (!more.ok()) {
-            unread("attachment " + name, more.error().message);
-            break;
-        }
-        if (!*more) break;
-        text_.add(unit.text, {});
-        if (text_.size() > request_.options.max_parse_bytes) {
-            return make_error(ErrorCode::kUnsupported,
-                              request_.header.path + " holds more than " +
-                                  std::to_string(request_.options.max_parse_bytes) +
-                                  " bytes of text; split it");
-        }
-    }
-    for (ReadNote note : (*opened)->header().notes) {
-        if (note.kind == ReadNote::Kind::kConverted) continue;
-        note.place = name + (note.place.empty() ? "" : ", " + note.place);
-        add_note(request_.header.notes, std::move(note));
-    }
-    return {};
+    const AddAttached add = [this](std::string_view text, bool heading) -> Status {
+        ExtractedText::Kind kind;
+        kind.heading = heading;
+        text_.add(text, kind);
+        if (text_.size() <= request_.options.max_parse_bytes) return {};
+        return make_error(ErrorCode::kUnsupported,
+                          request_.header.path + " holds more than " +
+                              std::to_string(request_.options.max_parse_bytes) +
+                              " bytes of text; split it");
+    };
+    return read_attached(request_, spool(part, name), name,
+                         attached.empty() ? "" : "Attachment: " + attached, add,
+                         request_.header.notes);
 }
 
 }  // namespace

@@ -181,6 +181,17 @@ std::string list_number(int64_t number, char style) {
     return text;
 }
 
+std::string bullet_sign(std::string_view text) {
+    text = trim(text);
+    if (text.empty()) return {};
+    // Letters are those of Wingdings or Symbol, or the "o" that looks like a ring.
+    static constexpr std::string_view kAsTheyStand[] = {
+        "-", "*", "+", ">", "\u2013", "\u2014", "\u2192", "\u2713", "\u2610", "\u2611"};
+    const bool known =
+        std::find(std::begin(kAsTheyStand), std::end(kAsTheyStand), text) != std::end(kAsTheyStand);
+    return known || text.size() > 4 ? std::string(text) : "\u2022";
+}
+
 Element make_element(std::string_view name, bool foreign, const AttributeGetter& attribute) {
     Element element;
     const size_t colon = name.find(':');

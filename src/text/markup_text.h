@@ -64,6 +64,9 @@ bool means_layout(uint32_t flags);
 
 // "3", "iii", "C" ...
 std::string list_number(int64_t number, char style);
+// The sign of a list whose file gives it as `text`, mostly in a font of signs: as it stands where
+// it is punctuation, else a bullet; "" where there is none.
+std::string bullet_sign(std::string_view text);
 
 struct HtmlOptions {
     bool with_title = true;  // the <title> as a first heading

@@ -17,12 +17,14 @@ constexpr size_t kMostLevels = 16;  // of a list
 void OdfStyles::read_levels(const pugi::xml_node& style, List& list) {
     for (const pugi::xml_node& node : style.children()) {
         const std::string_view name = local_name(node);
-        if (name != "list-level-style-number" && name != "outline-level-style") continue;
+        const bool bullet = name == "list-level-style-bullet";
+        if (!bullet && name != "list-level-style-number" && name != "outline-level-style") continue;
         const int number = std::atoi(attribute_named(node, "level").c_str());
         if (number < 1 || static_cast<size_t>(number) > kMostLevels) continue;
         Level& level = list.levels[static_cast<size_t>(number) - 1];
         const std::string format = attribute_named(node, "num-format");
-        level.format = format.size() == 1 ? format[0] : '\0';
+        level.format = !bullet && format.size() == 1 ? format[0] : '\0';
+        if (bullet) level.bullet = bullet_sign(attribute_named(node, "bullet-char"));
         level.prefix = attribute_named(node, "num-prefix");
         level.suffix = attribute_named(node, "num-suffix");
         const std::string start = attribute_named(node, "start-value");
@@ -85,7 +87,8 @@ std::string OdfStyles::next(List& list, size_t level, int64_t start) {
     };
     list.counts[level] = start > 0 ? start : fresh ? begin(level) : list.counts[level] + 1;
     const auto found = list.levels.find(level);
-    if (found == list.levels.end() || found->second.format == 0) return {};
+    if (found == list.levels.end()) return {};
+    if (found->second.format == 0) return found->second.bullet;
     const Level& own = found->second;
     std::string number;
     const size_t first = level + 1 - std::min(own.shown_levels, level + 1);

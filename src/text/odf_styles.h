@@ -18,7 +18,7 @@ class OdfStyles {
     std::string vertical_place(const std::string& text_style) const;
     bool is_struck(const std::string& text_style) const;
 
-    // The number of the next item at `level` (0 the outermost) of a list, "" for bullets.
+    // The number or bullet of the next item at `level` (0 the outermost) of a list.
     // `restart`: the list begins anew. `start`: 0, or the value that the item gives itself.
     std::string next_number(const std::string& list_style, size_t level, bool restart,
                             int64_t start);
@@ -31,7 +31,7 @@ class OdfStyles {
     };
     struct Level {
         char format = 0;  // '1', 'a', 'A', 'i', 'I'; 0: no number
-        std::string prefix, suffix;
+        std::string prefix, suffix, bullet;
         int64_t start = 1;
         size_t shown_levels = 1;
     };

@@ -7,6 +7,7 @@
 
 #include "text/child_process.h"
 #include "text/formats.h"
+#include "text/pdf_beside.h"
 #include "text/pdf_text.h"
 #include "text/plain_text.h"
 #include "text/unit_reader.h"
@@ -82,15 +83,17 @@ std::string hold(const std::vector<uint32_t>& pages) {
     return pages.size() == 1 ? "holds" : "hold";
 }
 
-// Names the pages that give nothing. An error where that is all of them.
-Status judge_pages(const OpenRequest& request, const PdfText& text, std::vector<ReadNote>& notes) {
+// Names the pages that give nothing. An error where that is all of them and there is no text
+// `beside` them either.
+Status judge_pages(const OpenRequest& request, const PdfText& text, uint64_t beside,
+                   std::vector<ReadNote>& notes) {
     const std::string& path = request.header.path;
     const std::vector<uint32_t>& empty = text.without_text;
-    if (empty.size() == text.page_count) {
+    if (beside == 0 && empty.size() == text.page_count) {
         return make_error(ErrorCode::kUnsupported,
                           path + " is a PDF with no text layer: run OCR first (ocrmypdf IN OUT)");
     }
-    if (empty.size() + text.unreadable.size() == text.page_count) {
+    if (beside == 0 && empty.size() + text.unreadable.size() == text.page_count) {
         return make_error(ErrorCode::kUnsupported,
                           path +
                               " is a PDF whose text is unreadable, its fonts do not say what their "
@@ -128,7 +131,8 @@ void note_damage(const ChildOutcome& outcome, std::vector<ReadNote>& notes) {
                                                  "Bad ",       "Missing", "stream",  "EOF",
                                                  "Unexpected", "Page",    "page"};
     // What concerns the looks of a page only.
-    static constexpr std::string_view kLooks[] = {"font", "Font", "olor", "Marked Content", "ICC"};
+    static constexpr std::string_view kLooks[] = {"font",           "Font", "olor",
+                                                  "Marked Content", "ICC",  "Annot"};
     std::istringstream lines(outcome.messages);
     for (std::string line; std::getline(lines, line);) {
         const auto has = [&](std::string_view sign) { return line.find(sign) != line.npos; };
@@ -172,7 +176,8 @@ OpenResult open_pdf(OpenRequest request) {
     S3ATTN_CHECK(judge(header.path, outcome, request.options));
     S3ATTN_TRY(PdfText text, read_pdf_text(std::move(layout), request.options));
     note_damage(outcome, header.notes);
-    S3ATTN_CHECK(judge_pages(request, text, header.notes));
+    S3ATTN_TRY(const uint64_t beside, add_beside_pages(request, text));
+    S3ATTN_CHECK(judge_pages(request, text, beside, header.notes));
     for (ReadNote& note : text.notes) add_note(header.notes, std::move(note));
     header.encoding = "UTF-8";
     header.offsets = OffsetSpace::kExtracted;

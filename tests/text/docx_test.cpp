@@ -66,11 +66,12 @@ TEST(DocxNumbers, FormatsStartsAndLegalNumbers) {
                         level(2, "decimalZero", "%3)") + level(3, "ordinal", "%4 item") +
                         level(4, "bullet", "\u2022") + level(5, "none", "") +
                         level(6, "upperLetter", "%7."));
-    EXPECT_EQ(with_numbering(numbered(0, "a") + numbered(1, "b") + numbered(2, "c") +
-                                 numbered(3, "d") + numbered(4, "e") + numbered(5, "f") +
-                                 numbered(6, "g") + numbered(0, "h"),
-                             list + num(1, 1)),
-              "Article IV a\n\n4.1 b\n\n01) c\n\n1st item d\n\ne\n\nf\n\nA. g\n\nArticle V h");
+    EXPECT_EQ(
+        with_numbering(numbered(0, "a") + numbered(1, "b") + numbered(2, "c") + numbered(3, "d") +
+                           numbered(4, "e") + numbered(5, "f") + numbered(6, "g") +
+                           numbered(0, "h"),
+                       list + num(1, 1)),
+        "Article IV a\n\n4.1 b\n\n01) c\n\n1st item d\n\n\u2022 e\n\nf\n\nA. g\n\nArticle V h");
     // Letters repeat behind z, as Word has them.
     std::string body, last;
     for (int i = 0; i < 28; ++i) body += numbered(0, "x");
@@ -195,6 +196,51 @@ TEST(DocxText, WhatIsLeftOutIsCounted) {
     EXPECT_EQ(document.header.notes[0].kind, ReadNote::Kind::kLeftOut);
     EXPECT_EQ(document.header.notes[0].count, 1u);
     EXPECT_EQ(document.header.notes[1].kind, ReadNote::Kind::kUnread);
+}
+
+TEST(DocxText, BulletsStandInFrontOfTheirItems) {
+    const std::string list = abstract(1, level(0, "bullet", "\uF0B7") + level(1, "bullet", "o") +
+                                             level(2, "bullet", "-") + level(3, "bullet", ""));
+    EXPECT_EQ(
+        with_numbering(numbered(0, "a") + numbered(1, "b") + numbered(2, "c") + numbered(3, "d"),
+                       list + num(1, 1)),
+        "\u2022 a\n\n\u2022 b\n\n- c\n\nd");
+}
+
+TEST(DocxText, AParagraphWhoseEndWasDeletedGoesOnInTheNext) {
+    const std::string deleted = "<w:rPr><w:del w:id='1'/></w:rPr>";
+    EXPECT_EQ(read_docx(p("The fee is ", deleted) + p("12 crowns.") + p("Alone.", deleted)).all(),
+              "The fee is 12 crowns.\n\nAlone.");
+    // It has no number of its own.
+    const std::string one = "<w:numPr><w:numId w:val='1'/></w:numPr>";
+    EXPECT_EQ(with_numbering(p("a ", one + deleted) + numbered(0, "b") + numbered(0, "c"),
+                             kLegal + num(1, 1)),
+              "1. a b\n\n2. c");
+}
+
+TEST(DocxText, ANoteMarkAtTheBeginStandsApart) {
+    const std::string mark = "<w:r><w:footnoteReference w:id='1'/></w:r>";
+    EXPECT_EQ(read_docx("<w:p>" + mark + "<w:r><w:t>The mill.</w:t></w:r></w:p><w:p>" + mark +
+                        "<w:r><w:t xml:space='preserve'> A</w:t></w:r>" + mark + "</w:p>")
+                  .all(),
+              "[1] The mill.\n\n[1] A[1]");
+}
+
+TEST(DocxText, FormFieldsShowWhatWasChosen) {
+    const auto field = [](const std::string& data) {
+        return "<w:p><w:r><w:fldChar w:fldCharType='begin'><w:ffData>" + data +
+               "</w:ffData></w:fldChar></w:r><w:r><w:instrText>FORM</w:instrText></w:r><w:r>"
+               "<w:fldChar w:fldCharType='end'/></w:r><w:r><w:t> x</w:t></w:r></w:p>";
+    };
+    EXPECT_EQ(read_docx(field("<w:checkBox><w:default w:val='0'/><w:checked/></w:checkBox>") +
+                        field("<w:checkBox><w:default w:val='1'/></w:checkBox>") +
+                        field("<w:checkBox><w:default w:val='1'/><w:checked w:val='0'/>"
+                              "</w:checkBox>") +
+                        field("<w:ddList><w:result w:val='1'/><w:listEntry w:val='Norway'/>"
+                              "<w:listEntry w:val='Sweden'/></w:ddList>") +
+                        field("<w:ddList><w:listEntry w:val='Norway'/></w:ddList>"))
+                  .all(),
+              "\u2612 x\n\n\u2612 x\n\n\u2610 x\n\nSweden x\n\nNorway x");
 }
 
 TEST(DocxText, RaisedAndLoweredRunsStayApart) {

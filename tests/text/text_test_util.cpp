@@ -164,6 +164,10 @@ std::string pdf_of_contents(const std::vector<std::string>& contents, bool encry
                           " 0 R /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>");
         objects.push_back(stream(contents[i]));
     }
+    return pdf_of_objects(objects, encrypted);
+}
+
+std::string pdf_of_objects(const std::vector<std::string>& objects, bool encrypted) {
     std::string pdf = "%PDF-1.4\n";
     std::vector<size_t> offsets;
     for (size_t i = 0; i < objects.size(); ++i) {

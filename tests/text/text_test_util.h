@@ -53,6 +53,8 @@ std::string pdf_bytes(const std::vector<std::string>& pages, bool encrypted = fa
 // The same of content streams; they have the fonts /F1 (Helvetica), /F2 (the same, whose letters
 // are said to be private use characters) and pages of 612 x 792 points.
 std::string pdf_of_contents(const std::vector<std::string>& contents, bool encrypted = false);
+// The same of objects, numbered from 1; the first is the catalogue.
+std::string pdf_of_objects(const std::vector<std::string>& objects, bool encrypted = false);
 // Content that shows `lines` in /F1 from (72, y) downwards, 14 points apart.
 std::string pdf_lines(const std::string& lines, int y = 720, int size = 12, int font = 1);
 std::string docx_bytes(const std::string& body);
