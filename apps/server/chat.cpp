@@ -261,6 +261,7 @@ void add_answer_fields(const Service& service, const ChatRequest& request, const
     if (!done.result.notes.empty()) json["notes"] = done.result.notes;
     json["citations"] = citations_json(service, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
+    json["rerank"] = apps::to_json(done.found->result.rerank);
     Json adjusted = request.adjusted;
     if (done.result.history_left_out > 0) {
         adjusted["history_left_out"] = done.result.history_left_out;

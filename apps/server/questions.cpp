@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
-constexpr int kBusySeconds = 5;  // what Retry-After says
+constexpr int kBusySeconds = 5;         // what Retry-After says
+constexpr milliseconds kLookAgain{50};  // whether anybody waits still
 
 Failure too_busy() {
     return {503, "overloaded", "the queue is full; try again in a few seconds", "", kBusySeconds};
@@ -69,12 +70,13 @@ EngineOptions without_second_stage(EngineOptions options) {
 }  // namespace
 
 Answering::~Answering() {
-    if (!ended_) queue_.cancel(job_);
+    if (search_.job) search_.queue->cancel(search_.job);
+    answer_.queue->cancel(answer_.job);
 }
 
 std::optional<AnswerEvent> Answering::next(milliseconds time) {
     auto event = channel_->receive(time);
-    if (!event && job_->dropped) {
+    if (!event && answer_.job->dropped) {
         event.emplace();
         event->kind = AnswerEvent::Kind::kFailed;
         event->failure = shutting_down();
@@ -129,9 +131,9 @@ Outcome<size_t> Questions::choose_reader(const std::string& name) const {
 
 Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_t>& stores,
                                      const std::string& question, SearchOptions options,
-                                     const std::string& reader, const CancelToken& cancel) {
+                                     const CancelToken& cancel) {
     const Stopwatch watch;
-    const auto engine = engines.get(reader);
+    const auto engine = engines.get("");
     if (!engine.ok()) return failure_of(engine.error());
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
@@ -163,7 +165,7 @@ Outcome<Found> Questions::search(const std::vector<size_t>& stores, const std::s
                                  const std::function<bool()>& keep_going) {
     auto channel = std::make_shared<Channel<Outcome<Found>>>();
     const auto job = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-        channel->send(search_now(engines, stores, question, options, "", cancel));
+        channel->send(search_now(engines, stores, question, options, cancel));
     });
     return wait_for(searches_, job, *channel, keep_going);
 }
@@ -256,27 +258,20 @@ Outcome<Found> Questions::search_documents(EngineSet& engines, const Question& q
     return found;
 }
 
-void Questions::answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
-                           Channel<AnswerEvent>& channel) {
-    const Stopwatch watch;
-    auto outcome =
-        question.documents
-            ? search_documents(engines, question, cancel)
-            : search_now(engines, question.stores,
-                         retrieval_question(question.history, question.text),
-                         question.options.search, readers_[question.reader].file, cancel);
+// Tells the client what was found, or why nothing can be.
+std::shared_ptr<const Found> Questions::tell(Outcome<Found> outcome,
+                                             Channel<AnswerEvent>& channel) {
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         event.kind = AnswerEvent::Kind::kFailed;
         event.failure = *failure;
-        channel.send(std::move(event));
-        return;
+    } else {
+        event.kind = AnswerEvent::Kind::kFound;
+        event.found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
     }
-    const auto found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
-    event.kind = AnswerEvent::Kind::kFound;
-    event.found = found;
+    auto found = event.found;
     channel.send(std::move(event));
-    channel.send(write_answer(engines, question, found, cancel, channel, watch));
+    return found;
 }
 
 // The pieces go to the channel; the last event is returned.
@@ -318,13 +313,45 @@ AnswerEvent Questions::write_answer(EngineSet& engines, const Question& question
     return event;
 }
 
+// Documents of the request are scanned by the answer's own thread. What is in the stores is found
+// by the searching one, so that the evidence does not wait for the answers before this one; the
+// answer takes its place in its queue at once.
 Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
-    auto channel = std::make_shared<Channel<AnswerEvent>>();
-    const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-        answer_now(engines, question, cancel, *channel);
+    const auto channel = std::make_shared<Channel<AnswerEvent>>();
+    const Stopwatch watch;
+    const auto answer = [=, this](EngineSet& engines, const CancelToken& cancel,
+                                  const std::shared_ptr<const Found>& found) {
+        if (found) channel->send(write_answer(engines, question, found, cancel, *channel, watch));
+    };
+    if (question.documents) {
+        const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+            answer(engines, cancel, tell(search_documents(engines, question, cancel), *channel));
+        });
+        if (!job) return too_busy();
+        return std::make_shared<Answering>(QueuedJob{}, QueuedJob{&answers_, job}, channel);
+    }
+    const auto evidence = std::make_shared<Channel<std::shared_ptr<const Found>>>();
+    const auto search = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+        evidence->send(tell(search_now(engines, question.stores,
+                                       retrieval_question(question.history, question.text),
+                                       question.options.search, cancel),
+                            *channel));
     });
-    if (!job) return too_busy();
-    return std::make_shared<Answering>(answers_, std::move(channel), job);
+    if (!search) return too_busy();
+    const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+        auto found = evidence->receive(kLookAgain);
+        while (!found && !cancel.cancelled() && !search->dropped) {
+            found = evidence->receive(kLookAgain);
+        }
+        if (search->dropped) tell(shutting_down(), *channel);
+        answer(engines, cancel, found.value_or(nullptr));
+    });
+    if (!job) {
+        searches_.cancel(search);
+        return too_busy();
+    }
+    return std::make_shared<Answering>(QueuedJob{&searches_, search}, QueuedJob{&answers_, job},
+                                       channel);
 }
 
 void Questions::update_gauges() {

@@ -39,10 +39,14 @@ async function failure(response) {
   return new Error(body && body.error ? body.error.message : `the server said ${response.status}`);
 }
 
-async function api(path, options) {
+async function granted(path, options) {
   const response = await request(path, options);
   if (!response.ok) throw await failure(response);
-  return response.json();
+  return response;
+}
+
+async function api(path, options) {
+  return (await granted(path, options)).json();
 }
 
 // Server-sent events of a response: [event name, data text].
@@ -72,10 +76,10 @@ function say(text, bad = false) {
 
 // ---- documents ------------------------------------------------------------------------------
 
-const source = new SourceView(api);
 const list = new DocumentList({
   open: (doc) => source.open({ ...doc, offset: 0 }), remove: removeDocument,
 });
+const source = new SourceView(granted, api, (target) => list.formatOf(target));
 
 async function loadDocuments() {
   const { data } = await api("v1/documents");

@@ -31,6 +31,11 @@ export class DocumentList {
     this.draw();
   }
 
+  formatOf({ store, doc_id: id }) {
+    const found = this.all.find((doc) => doc.doc_id === id && doc.store === store);
+    return found ? found.format : "";
+  }
+
   draw() {
     const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const order = orders[$("order").value] || orders.name;
@@ -58,7 +63,7 @@ export class DocumentList {
     const name = folder ? doc.name.slice(folder.length + 1) : doc.name;
     const open = make("button", {
       class: "name", type: "button", title: doc.path, onclick: () => this.page.open(doc),
-    }, name);
+    }, make("bdi", {}, name));
     const remove = make("button", {
       class: "remove", type: "button", "aria-label": `Remove ${doc.name}`,
       onclick: () => this.page.remove(doc),

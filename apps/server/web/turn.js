@@ -13,11 +13,11 @@ export class Turn {
     this.page = page;
     this.text = "";
     this.quote = make("div", { class: "quote", hidden: "" });
-    this.answer = make("p", { class: "answer" });
+    this.answer = make("p", { class: "answer", dir: "auto" });
     this.notes = make("p", { class: "note", hidden: "" });
     this.found = make("div", { class: "found" });
     this.more = make("div");
-    this.article = make("article", {}, make("h3", {}, question), this.how(), this.quote,
+    this.article = make("article", {}, make("h3", { dir: "auto" }, question), this.how(), this.quote,
       this.answer, this.notes, this.found, this.more);
   }
 
@@ -55,17 +55,18 @@ export class Turn {
     if (!quote) return;
     const span = this.evidence.spans[quote.span];
     this.quote.replaceChildren(
-      make("blockquote", {}, quote.text),
+      make("blockquote", { dir: "auto" }, quote.text),
       make("button", {
-        class: "where", type: "button", onclick: () => this.open(span),
-      }, span.name, make("small", {}, placeOf(quote))));
+        class: "where", type: "button", onclick: () => this.open(span, quote),
+      }, make("bdi", {}, span.name), make("small", {}, placeOf(quote)), ...this.pathOf(span)));
     this.quote.hidden = false;
   }
 
-  open(span) {
+  // `part` of it is looked at: what a page marks.
+  open(span, part = span) {
     const why = this.attention && this.attention.spans[this.evidence.spans.indexOf(span)];
     this.page.source.open({
-      ...span, number: undefined, span: { ...span, number: span.shown },
+      ...span, number: undefined, span: { ...span, number: span.shown }, part,
       why: why && why.links ? why : null,
       questionTokens: this.attention && this.attention.question_tokens,
       heads: this.attention && this.attention.heads,
@@ -143,7 +144,13 @@ export class Turn {
   sourceItem(span) {
     return make("li", {}, this.citeButton(span), make("button", {
       class: "where", type: "button", onclick: () => this.open(span),
-    }, span.name, make("small", {}, placeOf(span))));
+    }, make("bdi", {}, span.name), make("small", {}, placeOf(span)), ...this.pathOf(span)));
+  }
+
+  // The headings above a passage.
+  pathOf(span) {
+    return span.heading ? [make("small", { class: "heading", dir: "auto" },
+      span.heading.split(" > ").join(" › "))] : [];
   }
 
   showFound(cited) {
