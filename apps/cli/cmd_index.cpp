@@ -165,6 +165,14 @@ void add_index_command(Context& context) {
         ->check(CLI::IsMember({0u}) | CLI::Range(256u, 1u << 24))
         ->capture_default_str();
     command
+        ->add_option("--unit-tokens", arguments->options.unit_tokens,
+                     "cut documents into passages of about so many tokens (0: 128); what the store "
+                     "has stays as it is")
+        ->envname("S3ATTN_UNIT_TOKENS")
+        ->check(CLI::IsMember({0u}) | CLI::Range(32u, 1024u))
+        ->capture_default_str()
+        ->type_name("N");
+    command
         ->add_option("--memory", arguments->options.memory_mib,
                      "most memory of the index builder; the model's comes on top")
         ->envname("S3ATTN_MEMORY")

@@ -176,6 +176,63 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
     app.add_flag("-v,--verbose", options.verbose, "also what the model runtime says");
 }
 
+namespace {
+
+// One part of a filter, checked by itself.
+CLI::Validator filter_check(DocumentFilter (*part)(const std::string&)) {
+    return CLI::Validator(
+        [part](const std::string& text) {
+            const Status status = check_filter(part(text));
+            return status.ok() ? std::string() : status.error().message;
+        },
+        "", "filter");
+}
+
+void add_filter_options(CLI::App& command, DocumentFilter& filter) {
+    command
+        .add_option("--in", filter.in,
+                    "search only documents whose path matches this: '*.md', 'notes/2021', "
+                    "'reports/**/*.pdf'; a folder's name stands for all in it (may be repeated: "
+                    "one of them is enough)")
+        ->allow_extra_args(false)
+        ->check(filter_check([](const std::string& text) { return DocumentFilter{{text}}; }))
+        ->type_name("GLOB");
+    command
+        .add_option("--type", filter.types,
+                    "search only documents of these formats: pdf, markdown, html, docx, mail ... "
+                    "(docs/documents.md), or an ending such as md")
+        ->allow_extra_args(false)
+        ->delimiter(',')
+        ->check(filter_check([](const std::string& text) {
+            return DocumentFilter{{}, {text}};
+        }))
+        ->type_name("NAME,...");
+    command
+        .add_option("--after", filter.after,
+                    "search only documents dated that day or later: 2021-05-03, 2021-05, 2021; "
+                    "the date is the document's own, else the file's")
+        ->check(filter_check([](const std::string& text) {
+            return DocumentFilter{{}, {}, text};
+        }))
+        ->type_name("DATE");
+    command.add_option("--before", filter.before, "search only documents dated before that day")
+        ->check(filter_check([](const std::string& text) {
+            return DocumentFilter{{}, {}, {}, text};
+        }))
+        ->type_name("DATE");
+    command
+        .add_option("--where", filter.where,
+                    "search only documents that say this of themselves, in front matter or "
+                    "properties: author=Ada, 'tags=*harbour*' (may be repeated: all must hold)")
+        ->allow_extra_args(false)
+        ->check(filter_check([](const std::string& text) {
+            return DocumentFilter{{}, {}, {}, {}, {text}};
+        }))
+        ->type_name("KEY=VALUE");
+}
+
+}  // namespace
+
 void add_search_options(CLI::App& command, SearchOptions& options) {
     command
         .add_option("--method", options.method,
@@ -198,6 +255,7 @@ void add_search_options(CLI::App& command, SearchOptions& options) {
     command.add_option("--max-spans", options.max_spans, "most spans of evidence (0: no limit)")
         ->capture_default_str();
     add_ranking_options(command, options);
+    add_filter_options(command, options.filter);
     command.add_flag("--explain", options.explain,
                      "print what passed along each stage, as JSON lines on standard error");
 }

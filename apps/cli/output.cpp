@@ -66,6 +66,10 @@ Json to_json(const SearchResult& result) {
     json["budget_tokens"] = result.budget_tokens;
     json["used_tokens"] = result.used_tokens;
     json["question_tokens"] = result.question_tokens;
+    if (result.documents_in_store > 0) {
+        json["documents_searched"] = result.documents_searched;
+        json["documents_in_store"] = result.documents_in_store;
+    }
     json["model"] = result.model;
     json["adapter"] = result.adapter;
     json["evidence_found"] = result.evidence_found;
@@ -111,7 +115,8 @@ Json to_json(const AskResult& result) {
                                      {"span", citation.span_index},
                                      {"path", span.path},
                                      {"byte_begin", span.byte_begin},
-                                     {"byte_end", span.byte_end}});
+                                     {"byte_end", span.byte_end},
+                                     {"heading", span.heading}});
     }
     json["prompt_tokens"] = result.prompt_tokens;
     json["answer_tokens"] = result.answer_tokens;
@@ -260,6 +265,16 @@ Json to_json(const InspectReport& report) {
     return json;
 }
 
+namespace {
+
+// "0:01:05"
+std::string clock_time(uint64_t ms) {
+    const uint64_t seconds = ms / 1000;
+    return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
+}  // namespace
+
 std::string location(const Span& span) {
     std::string where = span.path;
     if (span.page > 0) {
@@ -271,6 +286,11 @@ std::string location(const Span& span) {
     }
     where += fmt::format(", bytes {}-{}", span.byte_begin, span.byte_end);
     if (span.offsets == OffsetSpace::kExtracted) where += " of the extracted text";
+    if (span.time_end_ms > 0) {
+        where +=
+            fmt::format(", at {}-{}", clock_time(span.time_begin_ms), clock_time(span.time_end_ms));
+    }
+    if (!span.heading.empty()) where += ", in " + span.heading;
     return where;
 }
 
@@ -283,7 +303,9 @@ void print_spans(const SearchResult& result, const std::vector<uint32_t>& number
             const int digits = each.voice == "bm25" ? 2 : 4;
             std::printf(", %s %.*f", each.voice.c_str(), digits, each.score);
         }
-        std::printf(")\n%s\n\n", quoted(span.text).c_str());
+        std::printf(")\n");
+        if (!span.columns.empty()) std::printf("    (columns: %s)\n", span.columns.c_str());
+        std::printf("%s\n\n", quoted(span.text).c_str());
     }
 }
 

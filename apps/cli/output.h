@@ -32,7 +32,8 @@ Json to_json(const ContextHeadReport& report);
 // Indents every line of a quoted text.
 std::string quoted(const std::string& text);
 
-// "book.md, lines 12-15, bytes 300-720" or "paper.pdf, page 3, bytes ... of the extracted text".
+// "book.md, lines 12-15, bytes 300-720, in Title > Chapter" or "paper.pdf, page 3, bytes ... of the
+// extracted text".
 std::string location(const Span& span);
 void print_spans(const SearchResult& result, const std::vector<uint32_t>& numbers);
 

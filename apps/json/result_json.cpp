@@ -14,6 +14,12 @@ void add_place(const Span& span, Json& json) {
         json["line_begin"] = span.line_begin;
         json["line_end"] = span.line_end;
     }
+    json["heading"] = span.heading;
+    if (!span.columns.empty()) json["columns"] = span.columns;
+    if (span.time_end_ms > 0) {
+        json["time_begin_ms"] = span.time_begin_ms;
+        json["time_end_ms"] = span.time_end_ms;
+    }
 }
 
 void add_evidence(const Span& span, Json& json) {
@@ -48,6 +54,7 @@ Json quote_json(const SearchResult& result) {
         json["line_begin"] = quote.line_begin;
         json["line_end"] = quote.line_end;
     }
+    json["heading"] = span.heading;
     return json;
 }
 
@@ -85,6 +92,11 @@ void add_document(const DocumentInfo& document, Json& json) {
     json["complete"] = document.complete;
     json["indexed_at"] = document.indexed_at;
     json["missing"] = document.missing;
+    json["title"] = document.title;
+    json["date"] = document.date;
+    if (!document.date.empty()) json["date_of"] = document.date_of_file ? "file" : "document";
+    json["properties"] = document.properties;
+    json["described"] = document.described;
 }
 
 Json to_json(const RerankReport& rerank) {

@@ -13,7 +13,8 @@ namespace s3attn::apps {
 
 using Json = nlohmann::ordered_json;
 
-// Where a span stands: document, bytes, page or lines.
+// Where a span stands: document, bytes, page or lines; below which headings, in the rows of which
+// columns, and of subtitles at what time, where it has these.
 void add_place(const Span& span, Json& json);
 // What it says, and why it was chosen: "score_s3" and "score_bm25" always (0 where the method did
 // not ask that voice), "score_NAME" of any other voice that was asked.

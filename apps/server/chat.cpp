@@ -165,6 +165,55 @@ std::optional<RerankOptions> read_rerank(Fields& fields, const RerankOptions& us
     return rerank;
 }
 
+namespace {
+
+// "where" as a list of conditions, or as an object of names and values.
+std::vector<std::string> read_filter_conditions(Fields& fields) {
+    const Json* value = fields.find("where");
+    if (value == nullptr || !value->is_object()) return fields.texts("where");
+    std::vector<std::string> conditions;
+    for (const auto& [key, wanted] : value->items()) {
+        if (!wanted.is_string() && !wanted.is_number() && !wanted.is_boolean()) {
+            fields.fail("where", "must hold texts, as in {\"author\": \"Ada\"}");
+            break;
+        }
+        conditions.push_back(key + "=" +
+                             (wanted.is_string() ? wanted.get<std::string>() : wanted.dump()));
+    }
+    return conditions;
+}
+
+DocumentFilter read_filter(Fields& fields) {
+    DocumentFilter filter;
+    const Json* value = fields.find("filter");
+    if (value == nullptr) return filter;
+    if (!value->is_object()) {
+        fields.fail("filter", "must be an object with in, type, after, before and where");
+        return filter;
+    }
+    Fields inner(*value);
+    for (const auto& [name, part] : value->items()) {
+        if (name != "in" && name != "type" && name != "after" && name != "before" &&
+            name != "where") {
+            inner.fail(name, "is no part of a filter; they are in, type, after, before and where");
+        }
+    }
+    filter.in = inner.texts("in");
+    filter.types = inner.texts("type");
+    filter.after = inner.text("after");
+    filter.before = inner.text("before");
+    filter.where = read_filter_conditions(inner);
+    const Status status = inner.failure() ? Status() : check_filter(filter);
+    if (inner.failure()) {
+        fields.fail("filter", "is wrong: " + inner.failure()->message);
+    } else if (!status.ok()) {
+        fields.fail("filter", "is wrong: " + status.error().message);
+    }
+    return filter;
+}
+
+}  // namespace
+
 void read_search_fields(const Service& service, Fields& fields, SearchOptions& options) {
     options.method = fields.one_of("method", {"s3", "bm25", "hybrid"}, "hybrid");
     options.budget_tokens =
@@ -172,6 +221,7 @@ void read_search_fields(const Service& service, Fields& fields, SearchOptions& o
     options.max_spans = static_cast<uint32_t>(fields.integer("max_spans", 0, 0, 10000));
     options.attention = fields.flag("attention");
     options.rerank = read_rerank(fields, service.questions().rerank());
+    options.filter = read_filter(fields);
 }
 
 Outcome<ChatRequest> read_chat_request(const Service& service, const Access& access,

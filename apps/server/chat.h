@@ -62,7 +62,7 @@ void add_evidence_fields(const Service& service, const ChatRequest& request,
 std::string new_answer_id(const char* prefix);
 
 // Fields of a search that chat and search requests share: method, budget_tokens, max_spans,
-// attention, rerank.
+// attention, rerank, filter.
 void read_search_fields(const Service& service, Fields& fields, SearchOptions& options);
 
 // Ends an answer at a stop text of the client, which is not part of it.

@@ -31,20 +31,43 @@ Json object_schema(Json properties, Json required) {
 Json list_of(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
 
 Json place_properties() {
-    return {{"store", {{"type", "string"}}},       {"doc_id", {{"type", "integer"}}},
-            {"name", {{"type", "string"}}},        {"path", {{"type", "string"}}},
-            {"byte_begin", {{"type", "integer"}}}, {"byte_end", {{"type", "integer"}}},
-            {"text", {{"type", "string"}}}};
+    return {{"store", {{"type", "string"}}},
+            {"doc_id", {{"type", "integer"}}},
+            {"name", {{"type", "string"}}},
+            {"path", {{"type", "string"}}},
+            {"byte_begin", {{"type", "integer"}}},
+            {"byte_end", {{"type", "integer"}}},
+            {"text", {{"type", "string"}}},
+            {"heading", text_schema("title and headings above it: Title > Chapter > Section")},
+            {"columns", text_schema("names of the columns of the table that its rows are of")}};
+}
+
+Json filter_schema() {
+    const Json texts = list_of({{"type", "string"}});
+    const auto list = [&](const char* description) {
+        Json schema = texts;
+        schema["description"] = description;
+        return schema;
+    };
+    Json schema = object_schema(
+        {{"in", list("globs of paths: *.md, notes/2021, reports/**")},
+         {"type", list("formats: pdf, markdown, html, docx, mail ...")},
+         {"after", text_schema("dated that day or later: 2021-05-03, 2021-05 or 2021")},
+         {"before", text_schema("dated earlier than that day")},
+         {"where", list("conditions on what documents say of themselves: author=Ada")}},
+        Json::array());
+    schema["description"] = "search only documents that pass every part given";
+    return schema;
 }
 
 Json rerank_schema() {
-    return {{"description",
-             "read the best passages again, all in one context with the question: auto (where it "
-             "is quick), off, or how many"},
-            {"anyOf",
-             {{{"enum", {"auto", "off"}}},
-              {{"type", "integer"}, {"minimum", 2}, {"maximum", 1000}}}},
-            {"default", "auto"}};
+    return {
+        {"description",
+         "read the best passages again, all in one context with the question: auto (where it "
+         "is quick), off, or how many"},
+        {"anyOf",
+         {{{"enum", {"auto", "off"}}}, {{"type", "integer"}, {"minimum", 2}, {"maximum", 1000}}}},
+        {"default", "auto"}};
 }
 Json rerank_report_schema() {
     return {{"type", "object"},
@@ -69,7 +92,8 @@ Json search_tool() {
           {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
         {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
         {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)},
-        {"rerank", rerank_schema()}};
+        {"rerank", rerank_schema()},
+        {"filter", filter_schema()}};
     Json output = {{"evidence_found", {{"type", "boolean"}}},
                    {"rerank", rerank_report_schema()},
                    {"spans", list_of(object_schema(place_properties(), Json::array({"text"})))}};
@@ -93,7 +117,8 @@ Json ask_tool() {
                    {{"type", "integer"},
                     {"minimum", 1},
                     {"description", "most tokens of the answer (default: what suits the model)"}}},
-                  {"rerank", rerank_schema()}};
+                  {"rerank", rerank_schema()},
+                  {"filter", filter_schema()}};
     Json citation = place_properties();
     citation["number"] = {{"type", "integer"}};
     Json output = {{"answer", {{"type", "string"}}},
@@ -178,7 +203,9 @@ std::string place_text(const Json& place) {
     } else {
         text += ", lines " + place["line_begin"].dump() + "-" + place["line_end"].dump();
     }
-    return text + ", bytes " + place["byte_begin"].dump() + "-" + place["byte_end"].dump();
+    text += ", bytes " + place["byte_begin"].dump() + "-" + place["byte_end"].dump();
+    const std::string heading = place.value("heading", "");
+    return heading.empty() ? text : text + ", in " + heading;
 }
 
 std::string quotes_text(const Json& places) {
@@ -187,8 +214,9 @@ std::string quotes_text(const Json& places) {
         const Json& place = places[i];
         const std::string number =
             place.contains("number") ? place["number"].dump() : std::to_string(i + 1);
-        text += "[" + number + "] " + place_text(place) + "\n" + place["text"].get<std::string>() +
-                "\n\n";
+        text += "[" + number + "] " + place_text(place) + "\n";
+        if (place.contains("columns")) text += "columns: " + place.value("columns", "") + "\n";
+        text += place["text"].get<std::string>() + "\n\n";
     }
     return text;
 }

@@ -45,6 +45,9 @@ Failure failure_of_question(const Error& error) {
     if (error.reason == reason::kNoRerank) {
         failure = {409, "no_second_stage", error.message, "rerank", 0};
     }
+    if (error.reason == reason::kFilterEmpty) {
+        failure = {404, "filter_empty", error.message, "filter", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
@@ -148,6 +151,10 @@ Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_
             continue;
         }
         if (result.error().code == ErrorCode::kCancelled) return failure_of(result.error());
+        if (result.error().reason == reason::kFilterEmpty) {  // another store may have some
+            empty = failure_of_question(result.error());
+            continue;
+        }
         const auto listed = stores_.documents(store);
         const auto* there = std::get_if<std::vector<DocumentInfo>>(&listed);
         if (there == nullptr || !there->empty()) return failure_of_question(result.error());

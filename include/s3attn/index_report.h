@@ -22,6 +22,9 @@ struct IndexOptions {
     // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
     uint32_t shard = 0, shards = 0;
     bool prune = false;  // drop the documents of IndexReport::gone
+    // About so many tokens a unit, the pieces that are found and quoted; 0: 128. What a store has
+    // already stays as it is.
+    uint32_t unit_tokens = 0;
     // Keep a vector of every unit beside the codes, made by EngineOptions::embedder: the voice
     // "dense". A store that has vectors gets them for new documents with or without this.
     bool embed = false;

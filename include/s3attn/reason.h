@@ -31,6 +31,8 @@ inline constexpr char kOffline[] = "reader.offline";  // a reader behind a serve
 
 // Questions; the subject is the option.
 inline constexpr char kQuestionEmpty[] = "question.empty";
+inline constexpr char kFilterEmpty[] = "filter.empty";  // no document passes it
+inline constexpr char kFilterWrong[] = "filter.wrong";  // what it says can mean nothing
 inline constexpr char kQuestionLong[] = "question.too_long";
 inline constexpr char kBudgetZero[] = "budget.zero";
 inline constexpr char kBudgetSmall[] = "budget.too_small";     // no piece of evidence fits

@@ -28,6 +28,7 @@
 #pragma once
 
 #include "s3attn/engine.h"        // IWYU pragma: export
+#include "s3attn/filter.h"        // IWYU pragma: export
 #include "s3attn/index_report.h"  // IWYU pragma: export
 #include "s3attn/model_log.h"     // IWYU pragma: export
 #include "s3attn/progress.h"      // IWYU pragma: export

@@ -37,6 +37,7 @@ struct UnitText {
     uint64_t byte_begin = 0, byte_end = 0;
     uint32_t line_begin = 0, line_end = 0, page = 0;  // as in Span
     std::string gap, text;
+    std::string heading, columns;  // as in Span
 };
 struct DocumentRange {
     DocumentInfo document;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "s3attn/filter.h"
 #include "s3attn/ids.h"
 #include "s3attn/progress.h"
 
@@ -46,7 +47,17 @@ struct DocumentInfo {
     uint64_t units = 0;
     bool complete = true;    // false: an interrupted `index` left it partly scanned
     std::string indexed_at;  // ISO 8601, UTC
-    bool missing = false;    // in a list of documents: its file is not there any more
+    std::string title;       // as the document gives it; empty: it has none
+    // ISO 8601, from the day on: the document's own date (front matter, a mail's, a PDF's), else
+    // the file's when it was indexed; empty where there is neither.
+    std::string date;
+    bool date_of_file = false;
+    // What it says about itself, keys in lower case: "author", "subject", front matter.
+    std::map<std::string, std::string> properties = {};
+    // False: indexed by a program that kept no headings, titles and dates; indexing it again, as
+    // it stands, adds them.
+    bool described = true;
+    bool missing = false;  // in a list of documents: its file is not there any more
 };
 
 struct VoiceScore {
@@ -72,8 +83,12 @@ struct Span {
     uint32_t line_begin = 0;  // 0 where the document has pages
     uint32_t line_end = 0;
     uint32_t page = 0;  // 0 where the document has lines
-    std::string text;   // UTF-8; the source bytes where offsets == kSource and the source is UTF-8
-    double score = 0;   // what the ranking used
+    // Where it stands: the document's title and the headings above it, "Title > Chapter > Section".
+    std::string heading;
+    std::string columns;  // names of the columns of the table that its rows are of, "City | Year"
+    uint64_t time_begin_ms = 0, time_end_ms = 0;  // of subtitles: when it is spoken; else both 0
+    std::string text;  // UTF-8; the source bytes where offsets == kSource and the source is UTF-8
+    double score = 0;  // what the ranking used
     // What each voice of the method said: "s3", the unit's share of all attention; "bm25", how many
     // of the question's words it shares. 0 where a voice says nothing of the unit.
     std::vector<VoiceScore> scores;
@@ -154,7 +169,8 @@ struct SearchOptions {
     // The second stage of this search; empty: as EngineOptions::rerank says.
     std::optional<RerankOptions> rerank = std::nullopt;
     bool quote = false;  // fill SearchResult::quote; ask() always does
-    // Which documents may be found; empty: all. Attention is scored as if the store held no others.
+    // Which documents may be found; empty: all. Scored as if the store held no others.
+    DocumentFilter filter = {};  // kNotFound, reason::kFilterEmpty, where it leaves none
     std::function<bool(const DocumentInfo&)> documents = {};
     // Ends the search with kCancelled soon after it fires. Null: never.
     const CancelToken* cancel = nullptr;
@@ -248,6 +264,8 @@ struct SearchResult {
     uint32_t budget_tokens = 0;
     uint32_t used_tokens = 0;  // sum over spans
     uint32_t question_tokens = 0;
+    // Searched, of so many; both 0 without a filter.
+    uint64_t documents_searched = 0, documents_in_store = 0;
     std::string model;        // name of the scanning model
     std::string adapter;      // name of the adapter
     std::vector<Span> spans;  // rank order, no text twice

@@ -35,6 +35,13 @@ void bind_documents(nb::module_& m) {
         .def_ro("complete", &DocumentInfo::complete,
                 "False where an interrupted run left it partly scanned.")
         .def_ro("indexed_at", &DocumentInfo::indexed_at, "ISO 8601, UTC.")
+        .def_ro("title", &DocumentInfo::title, "As the document gives it; \"\" where it has none.")
+        .def_ro("date", &DocumentInfo::date, "ISO 8601: the document's own, else the file's.")
+        .def_ro("date_of_file", &DocumentInfo::date_of_file, "The date is the file's.")
+        .def_ro("properties", &DocumentInfo::properties,
+                "What it says about itself: front matter, \"author\", \"subject\" ...")
+        .def_ro("described", &DocumentInfo::described,
+                "False: indexed by an older version, which kept no headings, titles and dates.")
         .def_ro("missing", &DocumentInfo::missing,
                 "In a list of documents: its file is not there any more.")
         .def("__repr__", [](const DocumentInfo& d) {
@@ -95,6 +102,18 @@ void bind_spans(nb::module_& m) {
                 return s.page;
             },
             "1-based; None where the document has lines.")
+        .def_ro(
+            "heading", &Span::heading,
+            "Title and headings above it: \"Title > Chapter > Section\"; \"\" where it has none.")
+        .def_ro("columns", &Span::columns, "Of the table that its rows are of: \"City | Year\".")
+        .def_prop_ro(
+            "times",
+            [](const Span& s) -> std::optional<std::pair<double, double>> {
+                if (s.time_end_ms == 0) return std::nullopt;
+                return std::pair(static_cast<double>(s.time_begin_ms) / 1000,
+                                 static_cast<double>(s.time_end_ms) / 1000);
+            },
+            "Of subtitles: (begin, end) in seconds; else None.")
         .def_ro("text", &Span::text, "UTF-8 text of the passage.")
         .def_ro("score", &Span::score, "What the ranking used; larger is better.")
         .def_prop_ro(

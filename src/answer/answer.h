@@ -31,6 +31,8 @@ struct Prompt {
     std::vector<ChatTurn> messages;
     std::vector<uint32_t> numbers;  // span index -> shown number
 };
+// What a reader reads of a span: the headings above it, the columns of its table, its text.
+std::string read_as(const Span& span);
 // The shown number of each span.
 std::vector<uint32_t> document_order(const std::vector<Span>& spans);
 Prompt build_prompt(const std::string& question, const std::vector<Span>& spans,

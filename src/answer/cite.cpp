@@ -17,7 +17,7 @@ std::vector<Citation> cite(const std::string& answer, const std::string& questio
     const std::vector<std::string> question_words = content_word_set(question);
     std::vector<TextWords> span_words;
     span_words.reserve(spans.size());
-    for (const Span& span : spans) span_words.emplace_back(span.text);
+    for (const Span& span : spans) span_words.emplace_back(read_as(span));
     std::vector<double> support(spans.size(), 0.0);
     for (const ContentWord& word : content_words(answer)) {
         std::vector<size_t> holders;

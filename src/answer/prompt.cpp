@@ -21,6 +21,24 @@ std::vector<size_t> by_place(const std::vector<Span>& spans) {
 
 }  // namespace
 
+std::string read_as(const Span& span) {
+    std::string above;
+    // A passage that begins with its own heading does not say it twice.
+    const std::string_view text = span.text;
+    const std::string_view first = text.substr(0, std::min(text.find('\n'), text.size()));
+    for (std::string_view rest = span.heading; !rest.empty();) {
+        constexpr std::string_view kBetween = " > ";
+        const size_t end = std::min(rest.find(kBetween), rest.size());
+        const std::string_view label = rest.substr(0, end);
+        const bool last = end == rest.size();
+        rest.remove_prefix(std::min(end + kBetween.size(), rest.size()));
+        if (last && first.find(label) != first.npos) break;
+        above += (above.empty() ? "" : " > ") + std::string(label);
+    }
+    if (!span.columns.empty()) above += (above.empty() ? "" : "\n") + span.columns;
+    return above.empty() ? span.text : above + "\n" + span.text;
+}
+
 std::vector<uint32_t> document_order(const std::vector<Span>& spans) {
     std::vector<uint32_t> numbers(spans.size());
     uint32_t number = 0;
@@ -42,7 +60,7 @@ Prompt build_prompt(const std::string& question, const std::vector<Span>& spans,
         std::iota(order.rbegin(), order.rend(), size_t{0});
     }
     for (const size_t i : order) {
-        user += "[" + std::to_string(prompt.numbers[i]) + "] " + spans[i].text + "\n\n";
+        user += "[" + std::to_string(prompt.numbers[i]) + "] " + read_as(spans[i]) + "\n\n";
     }
     const bool english = phrases.language == "en";
     user += std::string(phrases.question) + " " + question + "\n\n" +

@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "answer/answer.h"
 #include "retrieve/words.h"
 #include "text/english_words.h"
 #include "text/sentences.h"
@@ -179,8 +180,9 @@ std::vector<UnfoundedWord> unfounded_words(const std::string& answer, const std:
     KnownNumbers numbers;
     KnownWords words;
     for (const Span& span : spans) {
-        numbers.add(span.text);
-        words.add(span.text);
+        const std::string text = read_as(span);
+        numbers.add(text);
+        words.add(text);
     }
     numbers.add(question);
     words.add(question);
@@ -226,7 +228,7 @@ std::vector<AnswerSentence> support_sentences(const std::string& answer,
     const std::vector<UnfoundedWord> unfounded = unfounded_words(answer, question, spans);
     const std::vector<std::string> asked = content_word_set(question);
     std::vector<TextWords> texts;
-    for (const Span& span : spans) texts.emplace_back(span.text);
+    for (const Span& span : spans) texts.emplace_back(read_as(span));
     std::vector<AnswerSentence> out;
     for (const auto& [begin, end] : split_sentences(answer)) {
         AnswerSentence& sentence = out.emplace_back();

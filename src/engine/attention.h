@@ -20,6 +20,7 @@ struct TraceInput {
     const Tokens& tokens;  // of the question
     const Ranking& ranking;
     const std::vector<UnitNumber>& selected;  // of each span of the result
+    const Filter& filter;
 };
 Result<Attention> describe_attention(const TraceInput& input, const SearchResult& result);
 

@@ -19,6 +19,7 @@
 #include "engine/indexer.h"
 #include "engine/searcher.h"
 #include "engine/store_slot.h"
+#include "retrieve/document_filter.h"
 #include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "scan/open_scan.h"
@@ -310,11 +311,13 @@ Result<SearchResult> EngineImpl::search_for(const Store& store, const std::strin
     Searcher searcher{*scanner,       *parts_.adapter, *snapshot->store,
                       parts_.threads, count,           &snapshot->cache};
     searcher.cancel = options.cancel;
-    if (options.documents) {
-        S3ATTN_TRY(searcher.filter, filter_documents(*snapshot->store, options.documents));
-    }
     std::vector<std::string> notes;
     if (!snapshot->note.empty()) notes.push_back(snapshot->note);
+    FilteredDocuments filtered;
+    if (options.filter.any() || options.documents) {
+        S3ATTN_TRY(filtered, filter_store(*snapshot->store, options, notes));
+        searcher.filter = filtered.filter;
+    }
     S3ATTN_TRY(const std::unique_ptr<DenseVoice> dense, dense_voice(*snapshot, options, notes));
     if (dense) searcher.more.push_back(dense.get());
     const RerankOptions how = options.rerank.value_or(parts_.rerank);
@@ -327,6 +330,8 @@ Result<SearchResult> EngineImpl::search_for(const Store& store, const std::strin
         searcher.second_stage = &*rerank;
     }
     S3ATTN_TRY(SearchResult result, searcher.search(question, options));
+    result.documents_searched = filtered.passed;
+    result.documents_in_store = filtered.all;
     result.rerank = std::move(report);
     if (options.attention) add_context_attention(result);
     result.notes = std::move(notes);

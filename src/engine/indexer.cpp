@@ -1,6 +1,7 @@
 #include "engine/indexer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/files.h"
 #include "base/timing.h"
@@ -11,6 +12,19 @@ std::string unit_joiner(const std::string& gap) {
     const auto newlines = std::count(gap.begin(), gap.end(), '\n');
     if (newlines >= 2) return "\n\n";
     return newlines == 1 ? "\n" : " ";
+}
+
+ReaderOptions reader_options(const IndexOptions& options) {
+    ReaderOptions reading;
+    if (options.unit_tokens == 0) return reading;
+    // A token of English text is about four bytes; the limits keep their proportions.
+    const double scale = static_cast<double>(options.unit_tokens) * 4 /
+                         static_cast<double>(reading.target_unit_bytes);
+    for (uint32_t* bytes :
+         {&reading.min_unit_bytes, &reading.target_unit_bytes, &reading.max_unit_bytes}) {
+        *bytes = static_cast<uint32_t>(static_cast<double>(*bytes) * scale);
+    }
+    return reading;
 }
 
 Indexer::Indexer(const Scanner& scanner, ChunkCoder& coder, StoreWriter& writer,
@@ -51,7 +65,7 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
     skipped.path = path;
     skipped.kind = FileOutcome::Kind::kSkipped;
 
-    auto opened = open_document(path, ReaderOptions{});
+    auto opened = open_document(path, reader_options(options_));
     if (!opened.ok() && opened.error().code == ErrorCode::kCancelled) return opened.error();
     if (!opened.ok()) {
         skipped.reason = opened.error().message;
@@ -83,10 +97,39 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
         outcome.doc_id = begin.doc_id;
         outcome.bytes = reader.header().source_bytes;
         outcome.notes = reader.header().notes;
+        if (!begin.described) S3ATTN_CHECK(describe(reader, std::move(first), begin.doc_id));
         return outcome;
     }
     return scan_document(reader, std::move(first), begin);
 }
+
+// What a store of an older program lacks of a document that is as it was.
+Status Indexer::describe(DocumentReader& reader, Unit first, DocumentId doc_id) {
+    bool begun = false;
+    const auto next = [&](Unit& unit) -> Result<bool> {
+        if (std::exchange(begun, true)) return reader.next(unit);
+        unit = std::move(first);
+        return true;
+    };
+    S3ATTN_TRY(const bool same, writer_.describe(doc_id, reader.header(), next));
+    if (same) return {};
+    sink_.note(current_path_ +
+               ": an older version cut it into other passages, so its headings and its date are "
+               "not known; remove it and index it again to have them");
+    return {};
+}
+
+namespace {
+
+// What an interrupted run left goes, and with it what would be left out or read twice.
+Error cut_otherwise(const std::string& path) {
+    return make_error(ErrorCode::kMismatch,
+                      path +
+                          " was begun with other passages (--unit-tokens, or an older version); "
+                          "what was there of it is dropped: index it again");
+}
+
+}  // namespace
 
 Result<FileOutcome> Indexer::scan_document(DocumentReader& reader, Unit unit,
                                            const StoreWriter::Begin& begin) {
@@ -116,6 +159,9 @@ Result<FileOutcome> Indexer::scan_document(DocumentReader& reader, Unit unit,
         const auto more = next_unit(reader, next);
         if (!more.ok()) return give_up(more.error());
         last = !*more;
+        if (units + 1 == begin.units_done && unit.byte_end != begin.byte_end) {
+            return give_up(cut_otherwise(current_path_));
+        }
         if (units >= begin.units_done) {
             S3ATTN_CHECK(add_unit(unit, last ? "\n\n" : next.gap));
             report(reader.header().offsets == OffsetSpace::kSource ? unit.byte_end : 0);

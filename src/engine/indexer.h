@@ -27,6 +27,9 @@ using PlacedFile = std::pair<InputFile, std::optional<ShardPlace>>;
 // Every `shards`-th file; all of them, without places, for 0 shards.
 std::vector<PlacedFile> choose_shard(std::vector<InputFile> files, uint32_t shard, uint32_t shards);
 
+// How documents are cut into units (IndexOptions::unit_tokens).
+ReaderOptions reader_options(const IndexOptions& options);
+
 // What the model reads between two units, from the white space there ("\n\n" behind the last one).
 // It belongs to the unit in front: there the causal model has seen the whole unit, so the keys of
 // the newlines describe it.
@@ -53,6 +56,7 @@ class Indexer {
   private:
     Result<FileOutcome> scan_document(DocumentReader& reader, Unit first,
                                       const StoreWriter::Begin& begin);
+    Status describe(DocumentReader& reader, Unit first, DocumentId doc_id);
     Result<bool> next_unit(DocumentReader& reader, Unit& unit);
     Status add_unit(const Unit& unit, const std::string& next_gap);
     Status scan_waiting(bool all);

@@ -54,10 +54,11 @@ Status add_attention(const TraceInput& input, const SearchResult& result,
 }
 
 Result<std::map<std::string, double>> rarity_of(const StoreReader& store,
-                                                const std::string& question) {
+                                                const std::string& question, const Filter& filter) {
     std::map<std::string, double> rarity;
-    S3ATTN_TRY(const auto frequencies, store.word_frequencies(question));
-    const auto n = static_cast<double>(store.live_units().size());
+    S3ATTN_TRY(const auto frequencies, store.word_frequencies(question, filter.places()));
+    const auto n =
+        static_cast<double>(filter.all() ? store.live_units().size() : filter.allowed().size());
     for (const WordFrequency& word : frequencies) {
         rarity[word.form] = std::log(1.0 + (n + 0.5) / (static_cast<double>(word.units) + 0.5));
     }
@@ -76,7 +77,7 @@ Result<QuoteCandidates> quote_candidates(const TraceInput& input, const SearchRe
         out.attention = true;
         S3ATTN_CHECK(add_attention(input, result, *trace, out.sentences));
     }
-    S3ATTN_TRY(const auto rarity, rarity_of(input.store, result.question));
+    S3ATTN_TRY(const auto rarity, rarity_of(input.store, result.question, input.filter));
     out.features = quote_features(result.question, result.spans, out.sentences, rarity);
     return out;
 }

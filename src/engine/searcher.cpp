@@ -114,7 +114,7 @@ Result<SearchResult> Searcher::search(const std::string& question,
 
     S3ATTN_TRY(const Evidence evidence,
                assess_evidence(store, ranking.cosine(), question, adapter.evidence_floor,
-                               filter.all() ? ranking.said_by("bm25") : nullptr));
+                               ranking.said_by("bm25"), filter));
     result.evidence_found = evidence.found;
     result.evidence_score = evidence.score;
     result.evidence_floor = evidence.floor;
@@ -131,7 +131,8 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.passed_over_tokens = selected.passed_over_tokens;
     result.timings_ms["select"] = select_watch.milliseconds();
     add_voices(ranking, selected, result);
-    const TraceInput trace{scanner.tokenizer(), adapter, store, tokens, ranking, selected.units};
+    const TraceInput trace{scanner.tokenizer(), adapter, store, tokens, ranking,
+                           selected.units,      filter};
     if (options.quote && result.evidence_found) {
         S3ATTN_TRY(result.quote, find_quote(trace, result));
         result.timings_ms["quote"] = result.quote.milliseconds;

@@ -22,7 +22,7 @@ double idf(size_t n_units, size_t units_with_word) {
 
 // The best units by BM25, as the voice ranks them.
 Result<std::vector<UnitId>> best_by_words(const StoreReader& store, const std::string& question,
-                                          const VoiceScores* words) {
+                                          const Filter& filter, const VoiceScores* words) {
     std::vector<UnitId> best;
     if (words != nullptr) {
         for (const RankedUnit& unit : words->units) {
@@ -31,7 +31,7 @@ Result<std::vector<UnitId>> best_by_words(const StoreReader& store, const std::s
         }
         return best;
     }
-    S3ATTN_TRY(const auto matches, store.bm25(question, kCoverageUnits));
+    S3ATTN_TRY(const auto matches, store.bm25(question, kCoverageUnits, filter.places()));
     for (const StoreReader::Match& match : matches) best.push_back(match.unit_id);
     return best;
 }
@@ -39,22 +39,24 @@ Result<std::vector<UnitId>> best_by_words(const StoreReader& store, const std::s
 }  // namespace
 
 Result<double> lexical_coverage(const StoreReader& store, const std::string& question,
-                                const VoiceScores* said) {
+                                const VoiceScores* said, const Filter& filter) {
     const std::vector<ContentWord> words = content_words(question);
     if (words.empty()) return 1.0;
-    S3ATTN_TRY(const auto best, best_by_words(store, question, said));
+    S3ATTN_TRY(const auto best, best_by_words(store, question, filter, said));
     std::set<std::string> present;  // forms
     for (const UnitId unit_id : best) {
         S3ATTN_TRY(const UnitRow row, store.unit(unit_id));
-        TextWords text(row.text);
+        TextWords text(row.heading.empty() && row.columns.empty()
+                           ? row.text
+                           : row.text + "\n\n" + row.heading + "\n" + row.columns);
         for (const ContentWord& word : words) {
             if (text.has(word)) present.insert(word.form);
         }
     }
     std::map<std::string, uint64_t> units_with;
-    S3ATTN_TRY(const auto frequencies, store.word_frequencies(question));
+    S3ATTN_TRY(const auto frequencies, store.word_frequencies(question, filter.places()));
     for (const WordFrequency& word : frequencies) units_with[word.form] = word.units;
-    const size_t n_units = store.live_units().size();
+    const size_t n_units = filter.all() ? store.live_units().size() : filter.allowed().size();
     double covered = 0, all = 0;
     for (const ContentWord& word : words) {
         const double weight = idf(n_units, std::min<size_t>(units_with[word.form], n_units));
@@ -66,10 +68,10 @@ Result<double> lexical_coverage(const StoreReader& store, const std::string& que
 
 Result<Evidence> assess_evidence(const StoreReader& store, std::optional<double> cosine,
                                  const std::string& question, double floor,
-                                 const VoiceScores* words) {
+                                 const VoiceScores* words, const Filter& filter) {
     Evidence evidence;
     evidence.floor = floor;
-    S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question, words));
+    S3ATTN_TRY(evidence.lexical_coverage, lexical_coverage(store, question, words, filter));
     if (cosine) {
         evidence.score = *cosine;
         evidence.floor += kMissingWordsPenalty * (1.0 - evidence.lexical_coverage);

@@ -28,16 +28,18 @@ inline constexpr double kMissingWordsPenalty = 0.05;
 // missing, or when the lexical coverage is high. No voice may have a
 // cosine (VoiceScores::cosine): then words alone decide, with a lower bar. A question without
 // content words is never refused: nothing speaks against it.
-// `words`: what the voice "bm25" said of this question over the whole store, so that its pass is
-// not made twice; null: it was not asked, or not of all units.
+// `words`: what the voice "bm25" said of this question, so that its pass is not made twice; null:
+// it was not asked. With a filter, as if the store held no other units.
 Result<Evidence> assess_evidence(const StoreReader& store, std::optional<double> cosine,
                                  const std::string& question, double floor,
-                                 const VoiceScores* words = nullptr);
+                                 const VoiceScores* words = nullptr,
+                                 const Filter& filter = Filter());
 
 // Share of the question's content words, weighted by their IDF in the store, that occur in the
 // best BM25 units taken together. A word that the store does not have weighs most. 1 when the
 // question has no content words.
 Result<double> lexical_coverage(const StoreReader& store, const std::string& question,
-                                const VoiceScores* words = nullptr);
+                                const VoiceScores* words = nullptr,
+                                const Filter& filter = Filter());
 
 }  // namespace s3attn

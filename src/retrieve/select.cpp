@@ -44,6 +44,10 @@ Span make_span(UnitRow row, const DocumentInfo& document, double score, uint32_t
     span.line_begin = row.line_begin;
     span.line_end = row.line_end;
     span.page = row.page;
+    span.heading = std::move(row.heading);
+    span.columns = std::move(row.columns);
+    span.time_begin_ms = row.time_begin_ms;
+    span.time_end_ms = row.time_end_ms;
     span.text = std::move(row.text);
     span.score = score;
     span.tokens = tokens;

@@ -27,8 +27,8 @@ bool Filter::allows(UnitNumber unit) const {
 }
 
 Result<Filter> filter_documents(const StoreReader& store,
+                                const std::vector<DocumentInfo>& documents,
                                 const std::function<bool(const DocumentInfo&)>& wanted) {
-    S3ATTN_TRY(const std::vector<DocumentInfo> documents, store.documents());
     std::set<DocumentId> ids;
     for (const DocumentInfo& document : documents) {
         if (wanted(document)) ids.insert(document.doc_id);
@@ -52,15 +52,12 @@ Result<VoiceScores> WordVoice::score(const VoiceRequest& request) const {
     VoiceScores scores;
     const auto all =
         static_cast<uint32_t>(std::min<size_t>(request.store.live_units().size(), UINT32_MAX));
-    const bool cut = request.depth > 0 && request.filter.all();
+    const uint32_t limit = request.depth > 0 ? std::min(all, request.depth) : all;
     S3ATTN_TRY(const auto matches,
-               request.store.bm25(request.question, cut ? std::min(all, request.depth) : all));
+               request.store.bm25(request.question, limit, request.filter.places()));
     for (const StoreReader::Match& match : matches) {
         const auto unit = number_of(request.store, match.unit_id);
-        if (unit && request.filter.allows(*unit)) scores.units.push_back({*unit, match.bm25});
-    }
-    if (request.depth > 0 && scores.units.size() > request.depth) {
-        scores.units.resize(request.depth);
+        if (unit) scores.units.push_back({*unit, match.bm25});
     }
     scores.timings_ms["words"] = watch.milliseconds();
     S3ATTN_CHECK(check_cancelled(request.cancel));

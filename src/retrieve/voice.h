@@ -27,8 +27,8 @@ void sort_best_first(std::vector<RankedUnit>& units);
 // The number of a unit; nothing where it is not live.
 std::optional<UnitNumber> number_of(const StoreReader& store, UnitId unit_id);
 
-// The units that may be found. Attention is scored as if the store held no others: its softmax runs
-// over them. How rare a word is, BM25 takes from the whole store.
+// The units that may be found. All is scored as if the store held no others: attention's softmax
+// runs over them, and how rare a word is, and how long a unit, is counted in them.
 class Filter {
   public:
     Filter() = default;  // all
@@ -38,6 +38,8 @@ class Filter {
     // Not for all().
     const std::vector<UnitNumber>& allowed() const { return allowed_; }
     bool allows(UnitNumber unit) const;
+    // For StoreReader::bm25(): null for all().
+    const std::vector<UnitNumber>* places() const { return all_ ? nullptr : &allowed_; }
 
   private:
     bool all_ = true;
@@ -45,6 +47,7 @@ class Filter {
 };
 // The units of the documents that `wanted` takes.
 Result<Filter> filter_documents(const StoreReader& store,
+                                const std::vector<DocumentInfo>& documents,
                                 const std::function<bool(const DocumentInfo&)>& wanted);
 
 struct VoiceRequest {

@@ -24,8 +24,21 @@ const std::set<std::string_view>& stop_words() {
 
 constexpr size_t kWordsPerQuery = 256;  // keeps FTS5's expression tree and cursors small
 
+Result<uint64_t> count_matches(Database& db, const std::string& match, const WordScope* scope,
+                               uint64_t most) {
+    S3ATTN_TRY(Statement rows, db.prepare("SELECT rowid FROM units_fts WHERE units_fts MATCH ?1"));
+    rows.bind(1, match);
+    uint64_t units = 0;
+    while (units < most) {
+        S3ATTN_TRY(const bool row, rows.step());
+        if (!row) break;
+        units += scope == nullptr || scope->has(rows.integer(0));
+    }
+    return units;
+}
+
 // Languages that units of the store are in, besides those that a script is taken for anyway.
-Result<std::vector<std::string>> store_languages(Database& db) {
+Result<std::vector<std::string>> store_languages(Database& db, const WordScope* scope) {
     S3ATTN_TRY(Statement rows, db.prepare("SELECT term FROM temp.units_words "
                                           "WHERE term >= ?1 AND term < ?2"));
     const char first[] = {kLanguageMark}, behind[] = {kLanguageMark + 1};
@@ -34,20 +47,25 @@ Result<std::vector<std::string>> store_languages(Database& db) {
     for (;;) {
         S3ATTN_TRY(const bool row, rows.step());
         if (!row) return languages;
-        languages.push_back(rows.text(0).substr(1));
+        const std::string mark = rows.text(0);
+        if (scope != nullptr) {
+            S3ATTN_TRY(const uint64_t units, count_matches(db, query_phrase({mark}), scope, 1));
+            if (units == 0) continue;
+        }
+        languages.push_back(mark.substr(1));
     }
 }
 
 // Adds `weight` times the BM25 of any of the words to every matching unit.
-Status add_scores(Database& db, const std::string& match, double weight,
+Status add_scores(Database& db, const std::string& match, double weight, const WordScope* scope,
                   std::unordered_map<int64_t, double>& scores) {
-    S3ATTN_TRY(Statement rows, db.prepare("SELECT rowid, bm25(units_fts) FROM units_fts "
+    S3ATTN_TRY(Statement rows, db.prepare("SELECT rowid, s3bm25(units_fts, ?2) FROM units_fts "
                                           "WHERE units_fts MATCH ?1"));
-    rows.bind(1, match);
+    bind_scope(rows.bind(1, match), 2, scope);
     for (;;) {
         S3ATTN_TRY(const bool row, rows.step());
         if (!row) return {};
-        scores[rows.integer(0)] -= weight * rows.real(1);  // FTS5: smaller is better
+        if (!rows.is_null(1)) scores[rows.integer(0)] += weight * rows.real(1);
     }
 }
 
@@ -59,9 +77,10 @@ void add_reading(std::vector<std::string>& terms, std::string term) {
 
 }  // namespace
 
-Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view question) {
+Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view question,
+                                                 const WordScope* scope) {
     S3ATTN_TRY(const auto terms, TermMaker::make(db));
-    S3ATTN_TRY(const auto languages, store_languages(db));
+    S3ATTN_TRY(const auto languages, store_languages(db, scope));
     std::vector<QuestionWord> words;
     std::map<std::string, size_t> places;  // form -> index
     terms->cutter().cut(question, [&](const text::Word& word) {
@@ -83,8 +102,8 @@ Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view 
 }
 
 Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_view question,
-                                                     uint32_t limit) {
-    S3ATTN_TRY(const auto words, question_words(db, question));
+                                                     uint32_t limit, const WordScope* scope) {
+    S3ATTN_TRY(const auto words, question_words(db, question, scope));
     const bool any_telling = std::any_of(words.begin(), words.end(), [](const QuestionWord& word) {
         return !stop_words().contains(word.form);
     });
@@ -103,7 +122,7 @@ Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_v
                 if (!match.empty()) match += " OR ";
                 match += group[i];
             }
-            S3ATTN_CHECK(add_scores(db, match, count, scores));
+            S3ATTN_CHECK(add_scores(db, match, count, scope, scores));
         }
     }
     std::vector<StoreReader::Match> matches;
@@ -119,19 +138,21 @@ Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_v
     return matches;
 }
 
-Result<std::vector<WordFrequency>> word_frequencies(Database& db, std::string_view question) {
-    S3ATTN_TRY(const auto words, question_words(db, question));
+Result<std::vector<WordFrequency>> word_frequencies(Database& db, std::string_view question,
+                                                    const WordScope* scope) {
+    S3ATTN_TRY(const auto words, question_words(db, question, scope));
     S3ATTN_TRY(Statement one, db.prepare("SELECT doc FROM temp.units_words WHERE term = ?1"));
-    S3ATTN_TRY(Statement several,
-               db.prepare("SELECT count(*) FROM units_fts WHERE units_fts MATCH ?1"));
     std::vector<WordFrequency> frequencies;
     for (const QuestionWord& word : words) {
-        Statement& rows = word.terms.size() == 1 ? one : several;
         if (word.terms.empty()) continue;
-        rows.bind(1, word.terms.size() == 1 ? word.terms[0] : query_phrase(word.terms));
-        S3ATTN_TRY(const bool found, rows.step());
-        frequencies.push_back({word.form, found ? static_cast<uint64_t>(rows.integer(0)) : 0});
-        rows.reset();
+        WordFrequency& added = frequencies.emplace_back(WordFrequency{word.form, 0});
+        if (word.terms.size() > 1 || scope != nullptr) {
+            S3ATTN_TRY(added.units, count_matches(db, query_phrase(word.terms), scope, UINT64_MAX));
+            continue;
+        }
+        S3ATTN_TRY(const bool found, one.bind(1, word.terms[0]).step());
+        if (found) added.units = static_cast<uint64_t>(one.integer(0));
+        one.reset();
     }
     return frequencies;
 }

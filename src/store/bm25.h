@@ -9,6 +9,7 @@
 #include "s3attn/result.h"
 #include "store/sqlite.h"
 #include "store/store.h"
+#include "store/word_ranking.h"
 
 namespace s3attn {
 
@@ -18,13 +19,16 @@ struct QuestionWord {
     std::vector<std::string> terms;  // what stands for it in the index: a stem for each language of
                                      // the store that it may be in
 };
-// The question's distinct words in the order in which they are said first. Any bytes are fine.
-Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view question);
+// The question's distinct words in the order in which they are said first. Any bytes are fine. Here
+// and below, `scope` null: all units.
+Result<std::vector<QuestionWord>> question_words(Database& db, std::string_view question,
+                                                 const WordScope* scope);
 
 Result<std::vector<StoreReader::Match>> search_words(Database& db, std::string_view question,
-                                                     uint32_t limit);
+                                                     uint32_t limit, const WordScope* scope);
 
-// In how many units each distinct word of the question occurs, from the index's vocabulary.
-Result<std::vector<WordFrequency>> word_frequencies(Database& db, std::string_view question);
+// In how many units each distinct word of the question occurs.
+Result<std::vector<WordFrequency>> word_frequencies(Database& db, std::string_view question,
+                                                    const WordScope* scope);
 
 }  // namespace s3attn

@@ -54,12 +54,28 @@ CREATE TABLE documents(
 CREATE INDEX documents_by_hash ON documents(source_hash);
 )sql";
 
+// New tables get these columns in the same way as old ones, so that both are written alike.
+constexpr char kDescriptionsSchema[] = R"sql(
+ALTER TABLE units ADD COLUMN heading TEXT NOT NULL DEFAULT '';
+ALTER TABLE units ADD COLUMN columns TEXT NOT NULL DEFAULT '';
+ALTER TABLE units ADD COLUMN time_begin_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE units ADD COLUMN time_end_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE documents ADD COLUMN title TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN date TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN file_date TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD COLUMN described INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE properties(
+  doc_id INTEGER NOT NULL REFERENCES documents(doc_id) ON DELETE CASCADE,
+  key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(doc_id, key)) WITHOUT ROWID;
+)sql";
+
 constexpr char kWordsSchema[] = R"sql(
 CREATE VIEW searchable_units AS
-  SELECT u.unit_id AS unit_id, u.text AS text FROM units u JOIN documents d ON d.doc_id = u.doc_id
+  SELECT u.unit_id AS unit_id, u.text AS text, u.heading || ' ' || u.columns AS heading
+  FROM units u JOIN documents d ON d.doc_id = u.doc_id
   WHERE d.complete = 1 OR d.replaces IS NULL;
 CREATE VIRTUAL TABLE units_fts USING fts5(
-  text, content = 'searchable_units', content_rowid = 'unit_id',
+  text, heading, content = 'searchable_units', content_rowid = 'unit_id',
   tokenize = 's3words');
 )sql";
 
@@ -99,10 +115,13 @@ Status write_new_catalog(const std::string& path, const Fingerprint& fingerprint
 Status create_tables(Database& db) {
     S3ATTN_CHECK(db.exec(kBaseSchema));
     S3ATTN_CHECK(create_document_tables(db));
+    S3ATTN_CHECK(add_descriptions(db));
     return create_word_tables(db);
 }
 
 Status create_document_tables(Database& db) { return db.exec(kDocumentsSchema); }
+
+Status add_descriptions(Database& db) { return db.exec(kDescriptionsSchema); }
 
 Status create_word_tables(Database& db) { return db.exec(kWordsSchema); }
 
@@ -164,7 +183,7 @@ Result<std::unique_ptr<Database>> open_catalog(const std::string& directory, Dat
         return not_a_store(directory, "its catalog.db belongs to another program");
     }
     S3ATTN_TRY(const int64_t version, db->integer("PRAGMA user_version"));
-    if (version != kFormatVersion && version != kOldFormatVersion) {
+    if (version < kOldestFormatVersion || version > kFormatVersion) {
         return make_error(ErrorCode::kUnsupported,
                           "the store '" + directory + "' has format version " +
                               std::to_string(version) + "; this program knows version " +
@@ -214,6 +233,11 @@ DocumentInfo document_of(const Statement& row) {
     info.complete = row.integer(9) != 0;
     info.indexed_at = row.text(10);
     info.source = row.text(11);
+    info.title = row.text(12);
+    info.date = row.text(13);
+    info.date_of_file = info.date.empty() && !row.view(14).empty();
+    if (info.date_of_file) info.date = row.text(14);
+    info.described = row.integer(15) != 0;
     return info;
 }
 

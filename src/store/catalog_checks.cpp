@@ -42,6 +42,12 @@ Status check_database(Database& db) {
 }
 
 Status check_schema(Database& db) {
+    S3ATTN_TRY(const int64_t version, db.integer("PRAGMA user_version"));
+    if (version < kFormatVersion) {  // readable, where it cannot be written
+        return make_error(ErrorCode::kUnsupported,
+                          "'" + db.path() + "' has format version " + std::to_string(version) +
+                              ", which is checked once it is opened where it can be written");
+    }
     S3ATTN_TRY(const auto fresh, Database::open("", Database::Mode::kTemporary));
     S3ATTN_CHECK(create_tables(*fresh));
     S3ATTN_TRY(const bool with_vectors, has_vector_tables(db));

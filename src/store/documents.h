@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct DocumentRow {
 
 // What readers see: complete documents, and those whose first scan was interrupted.
 Result<std::vector<DocumentInfo>> list_documents(Database& db);
+// Of documents in ascending order of their ids.
+Status load_properties(Database& db, std::vector<DocumentInfo>& documents);
 // kNotFound when there is none; `directory` for the message.
 Result<DocumentInfo> load_document(Database& db, const std::string& directory, DocumentId doc_id);
 Error no_document(const std::string& directory, DocumentId doc_id);
@@ -39,6 +42,9 @@ Status reserve_document_ids(Database& db, int64_t last);
 Status update_counts(Database& db, DocumentId doc_id, uint64_t tokens, uint64_t units);
 // Completes a document; drops the one it replaces.
 Status complete_document(Database& db, DocumentId doc_id);
+// StoreWriter::describe().
+Result<bool> describe_document(Database& db, DocumentId doc_id, const DocumentHeader& header,
+                               const std::function<Result<bool>(Unit&)>& next);
 // Deletes rows and words; a replacement that waits for this document's end goes too.
 Status drop_document(Database& db, const DocumentRow& document);
 

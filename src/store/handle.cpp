@@ -30,10 +30,12 @@ Status stream_text(Database& db, DocumentId doc_id,
 
 Status load_units(Database& db, uint64_t byte_begin, uint64_t byte_end, uint64_t max_bytes,
                   DocumentRange& range) {
-    S3ATTN_TRY(Statement rows,
-               db.prepare("SELECT byte_begin, byte_end, line_begin, line_end, page, gap, text "
-                          "FROM units WHERE doc_id = ?1 AND byte_end > ?2 AND byte_begin < ?3 "
-                          "ORDER BY unit_id"));
+    S3ATTN_TRY(
+        Statement rows,
+        db.prepare(
+            "SELECT byte_begin, byte_end, line_begin, line_end, page, gap, text, "
+            "heading, columns FROM units WHERE doc_id = ?1 AND byte_end > ?2 AND byte_begin < ?3 "
+            "ORDER BY unit_id"));
     rows.bind(1, range.document.doc_id);
     rows.bind(2, static_cast<int64_t>(std::min<uint64_t>(byte_begin, INT64_MAX)));
     rows.bind(3, static_cast<int64_t>(std::min<uint64_t>(byte_end, INT64_MAX)));
@@ -54,6 +56,8 @@ Status load_units(Database& db, uint64_t byte_begin, uint64_t byte_end, uint64_t
         unit.page = static_cast<uint32_t>(rows.integer(4));
         unit.gap = rows.text(5);
         unit.text = rows.text(6);
+        unit.heading = rows.text(7);
+        unit.columns = rows.text(8);
         range.units.push_back(std::move(unit));
     }
 }
@@ -147,12 +151,17 @@ Result<std::optional<DocumentInfo>> Store::find(const std::string& path) const {
             S3ATTN_TRY(auto row, find_document(*snapshot.db, path, complete));
             if (!named && row.has_value() && row->visible()) named = std::move(row->info);
         }
-        if (named && path.starts_with('/')) return named;
-        S3ATTN_TRY(auto by_file, find_by_file(*snapshot.db, path, directory_));
+        std::optional<DocumentInfo> by_file;
+        if (!named || !path.starts_with('/')) {
+            S3ATTN_TRY(by_file, find_by_file(*snapshot.db, path, directory_));
+        }
         if (named && by_file && named->doc_id != by_file->doc_id) {
             return two_documents(path, *named, *by_file);
         }
-        return named ? named : by_file;
+        if (!named && !by_file) return named;
+        std::vector<DocumentInfo> found{std::move(named ? *named : *by_file)};
+        S3ATTN_CHECK(load_properties(*snapshot.db, found));
+        return std::optional(std::move(found.front()));
     });
 }
 

@@ -39,7 +39,7 @@ Result<std::vector<DocumentInfo>> load_documents(const std::string& directory, D
                                           " FROM documents ORDER BY doc_id"));
     for (;;) {
         S3ATTN_TRY(const bool row, rows.step());
-        if (!row) return documents;
+        if (!row) break;
         documents.push_back(document_of(rows));
         if (documents.back().complete) continue;
         return make_error(ErrorCode::kInvalidArgument,
@@ -47,6 +47,8 @@ Result<std::vector<DocumentInfo>> load_documents(const std::string& directory, D
                               documents.back().path +
                               "'; finish it there, or remove it, then merge");
     }
+    S3ATTN_CHECK(load_properties(db, documents));
+    return documents;
 }
 
 Result<Input> open_input(const std::string& directory) {
@@ -157,6 +159,10 @@ DocumentHeader header_of(const DocumentInfo& info) {
     header.offsets = info.offsets;
     header.source_bytes = info.source_bytes;
     header.source_hash = info.source_hash;
+    header.title = info.title;
+    (info.date_of_file ? header.file_date : header.date) = info.date;
+    header.properties = info.properties;
+    header.described = info.described;
     return header;
 }
 
@@ -171,8 +177,8 @@ class Copier {
         S3ATTN_TRY(Statement rows,
                    input_.snapshot.catalog.db->prepare(
                        "SELECT position_begin, n_tokens, byte_begin, byte_end, line_begin, "
-                       "line_end, page, gap, text FROM units WHERE doc_id = ?1 ORDER BY unit_id "
-                       "LIMIT -1 OFFSET ?2"));
+                       "line_end, page, gap, text, heading, columns, time_begin_ms, time_end_ms "
+                       "FROM units WHERE doc_id = ?1 ORDER BY unit_id LIMIT -1 OFFSET ?2"));
         rows.bind(1, info.doc_id).bind(2, static_cast<int64_t>(begin.units_done));
         uint64_t copied = 0;
         for (;;) {
@@ -201,6 +207,10 @@ class Copier {
         unit.page = static_cast<uint32_t>(row.integer(6));
         unit.gap = row.text(7);
         unit.text = row.text(8);
+        unit.heading = row.text(9);
+        unit.columns = row.text(10);
+        unit.time_begin_ms = static_cast<uint64_t>(row.integer(11));
+        unit.time_end_ms = static_cast<uint64_t>(row.integer(12));
         S3ATTN_CHECK(writer_.add_unit(unit, static_cast<uint32_t>(tokens)));
         for (int64_t done = 0; done < tokens;) {
             const auto n = static_cast<uint32_t>(std::min<int64_t>(kCopiedTokens, tokens - done));

@@ -18,6 +18,7 @@
 #include "store/output_file.h"
 #include "store/snapshot.h"
 #include "store/staging.h"
+#include "store/upgrade.h"
 #include "store/verify.h"
 
 namespace s3attn {
@@ -125,6 +126,12 @@ Error about_file(Error error, const std::string& staged, const std::string& file
     return error;
 }
 
+// A file of an older program: the import holds the store's lock, so nobody else can.
+Status bring_up_to_date(const std::string& directory) {
+    S3ATTN_TRY(const auto db, open_catalog(directory, Database::Mode::kReadWrite));
+    return upgrade_catalog(*db);
+}
+
 Result<ExportReport> export_store(const std::string& store, const std::string& file) {
     S3ATTN_CHECK(check_new_file(file));
     S3ATTN_TRY(const StoreSnapshot snapshot, open_store_snapshot(store, nullptr));
@@ -168,6 +175,9 @@ Result<VerifyReport> import_store(const std::string& file, const std::string& st
                                     "the manifest has '" + files[i].name + "' in its place");
         }
         S3ATTN_CHECK(import_entry(*archive, i + 1, files[i], staging->path()));
+    }
+    if (const Status status = bring_up_to_date(staging->path()); !status.ok()) {
+        return about_file(status.error(), staging->path(), file);
     }
     // Right bytes may still be a wrong store: whoever wrote them also wrote the checksums.
     auto report = verify_directory(staging->path());

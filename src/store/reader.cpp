@@ -52,11 +52,15 @@ class Reader final : public StoreReader {
     }
     uint64_t live_tokens() const override { return live_tokens_; }
     uint64_t bytes_on_disk() const override;
-    Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {
-        return search_words(*db_, question, limit);
+    Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit,
+                                    const Places* only) const override {
+        S3ATTN_TRY(const auto scope, scope_of(only));
+        return search_words(*db_, question, limit, scope.get());
     }
-    Result<std::vector<WordFrequency>> word_frequencies(std::string_view question) const override {
-        return s3attn::word_frequencies(*db_, question);
+    Result<std::vector<WordFrequency>> word_frequencies(std::string_view question,
+                                                        const Places* only) const override {
+        S3ATTN_TRY(const auto scope, scope_of(only));
+        return s3attn::word_frequencies(*db_, question, scope.get());
     }
     Result<std::vector<UnitPlace>> places() const override;
     Result<std::optional<EmbedderInfo>> embedder() const override { return load_embedder(*db_); }
@@ -66,6 +70,8 @@ class Reader final : public StoreReader {
 
   private:
     Status load_units();
+    Status load_word_counts() const;
+    Result<std::unique_ptr<WordScope>> scope_of(const Places* only) const;
 
     std::string directory_;
     std::unique_ptr<WriterLock> lock_;
@@ -79,15 +85,19 @@ class Reader final : public StoreReader {
     int64_t version_ = 0;  // changes for this connection when another one commits
     mutable std::mutex unit_mutex_;
     mutable Statement unit_;
+    mutable std::mutex words_mutex_;
+    mutable std::vector<uint32_t> words_;  // of live_units_, in that order; read when first needed
 };
 
 Status Reader::load() {
     file_ = identity(db_->path());
     S3ATTN_TRY(version_, db_->integer("PRAGMA data_version"));
     S3ATTN_CHECK(load_units());
-    S3ATTN_TRY(unit_, db_->prepare("SELECT u.unit_id, u.doc_id, position_begin, n_tokens, "
-                                   "byte_begin, byte_end, line_begin, line_end, page, text "
-                                   "FROM units u WHERE u.unit_id = ?1"));
+    S3ATTN_TRY(unit_,
+               db_->prepare("SELECT u.unit_id, u.doc_id, position_begin, n_tokens, "
+                            "byte_begin, byte_end, line_begin, line_end, page, text, heading, "
+                            "columns, time_begin_ms, time_end_ms "
+                            "FROM units u WHERE u.unit_id = ?1"));
     return {};
 }
 
@@ -132,8 +142,40 @@ Result<UnitRow> Reader::unit(UnitId unit_id) const {
     row.line_end = static_cast<uint32_t>(unit_.integer(7));
     row.page = static_cast<uint32_t>(unit_.integer(8));
     row.text = unit_.text(9);
+    row.heading = unit_.text(10);
+    row.columns = unit_.text(11);
+    row.time_begin_ms = static_cast<uint64_t>(unit_.integer(12));
+    row.time_end_ms = static_cast<uint64_t>(unit_.integer(13));
     unit_.reset();
     return row;
+}
+
+Status Reader::load_word_counts() const {
+    const std::lock_guard guard(words_mutex_);
+    if (words_.size() == live_units_.size()) return {};
+    std::vector<uint32_t> words(live_units_.size());
+    size_t place = 0;
+    S3ATTN_CHECK(read_word_counts(*db_, [&](int64_t unit_id, uint32_t count) {
+        while (place < words.size() && live_units_[place].unit_id.value < unit_id) ++place;
+        if (place < words.size() && live_units_[place].unit_id.value == unit_id) {
+            words[place] = count;
+        }
+    }));
+    words_ = std::move(words);
+    return {};
+}
+
+// Null: all units.
+Result<std::unique_ptr<WordScope>> Reader::scope_of(const Places* only) const {
+    if (only == nullptr) return std::unique_ptr<WordScope>();
+    S3ATTN_CHECK(load_word_counts());
+    std::vector<int64_t> unit_ids;
+    uint64_t words = 0;
+    for (const uint32_t place : *only) {
+        unit_ids.push_back(live_units_[place].unit_id.value);
+        words += words_[place];
+    }
+    return std::make_unique<WordScope>(unit_ids, words);
 }
 
 void Reader::rest() {

@@ -5,6 +5,7 @@
 #include "base/guarded.h"
 #include "store/catalog.h"
 #include "store/documents.h"
+#include "store/upgrade.h"
 #include "store/writer_lock.h"
 
 namespace s3attn {
@@ -47,6 +48,7 @@ Status relabel_documents(const std::string& directory, const std::vector<Documen
     return guarded([&]() -> Status {
         S3ATTN_TRY(const auto lock, WriterLock::exclusive(directory));
         S3ATTN_TRY(const auto db, open_catalog(directory, Database::Mode::kReadWrite));
+        S3ATTN_CHECK(upgrade_catalog(*db));
         const Status done = relabel(*db, places);
         if (!done.ok() && db->in_transaction()) {
             [[maybe_unused]] const Status ignored = db->exec("ROLLBACK");

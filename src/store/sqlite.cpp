@@ -101,6 +101,13 @@ Statement& Statement::bind_blob(int index, std::string_view bytes) {
     return *this;
 }
 
+Statement& Statement::bind_pointer(int index, const void* pointer, const char* type) {
+    const int rc =
+        sqlite3_bind_pointer(statement_, index, const_cast<void*>(pointer), type, nullptr);
+    if (rc != SQLITE_OK) bind_error_ = rc;
+    return *this;
+}
+
 Statement& Statement::bind_null(int index) {
     if (const int rc = sqlite3_bind_null(statement_, index); rc != SQLITE_OK) bind_error_ = rc;
     return *this;

@@ -31,6 +31,8 @@ class Statement {
     Statement& bind_null(int index);
     Statement& bind_real(int index, double value);
     Statement& bind_blob(int index, std::string_view bytes);  // copied
+    // For functions of ours; `type` tells it from other pointers and lives as long as the program.
+    Statement& bind_pointer(int index, const void* pointer, const char* type);
 
     Result<bool> step();  // true: a row is there; false: done
     Status run();         // step() to the end, then reset(); for statements without rows

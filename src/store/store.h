@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,8 @@ struct UnitRow {
     uint64_t byte_begin = 0, byte_end = 0;
     uint32_t line_begin = 0, line_end = 0, page = 0;
     std::string text;
+    std::string heading, columns;                 // as in Unit
+    uint64_t time_begin_ms = 0, time_end_ms = 0;  // as in Unit
 };
 // The part of UnitRow that scoring needs, for every live unit, ascending by position.
 struct UnitExtent {
@@ -103,6 +106,8 @@ class StoreWriter {
         DocumentId doc_id;
         uint64_t units_done = 0;  // already committed: skip as many units of the reader
         uint64_t tokens_done = 0;
+        bool described = true;  // as DocumentInfo::described
+        uint64_t byte_end = 0;  // kResumes: of the last unit that is there
     };
     // For shards: the next document begun is number `ordinal` (from 0) of a list of `length` that
     // `list` (a hash) stands for. New documents of one list get ascending ids in the list's order,
@@ -116,6 +121,11 @@ class StoreWriter {
     // Starts a document (same path and hash, complete: kUnchanged, nothing to do; incomplete:
     // kResumes; same path, other hash: kReplaces, the old one goes when the new one is complete).
     virtual Result<Begin> begin_document(const DocumentHeader& header) = 0;
+    // Adds what an older program did not keep of an unchanged document: title, date, properties,
+    // and of each unit headings, columns and times; as of the next commit(). `next` gives its units
+    // in order. False, and nothing is changed, where they are not the units that are stored.
+    virtual Result<bool> describe(DocumentId doc_id, const DocumentHeader& header,
+                                  const std::function<Result<bool>(Unit&)>& next) = 0;
     // Units of the document begun last; their tokens take the next positions.
     virtual Status add_unit(const Unit& unit, uint32_t n_tokens) = 0;
     // Codes of the next tokens, in the order of the units added (may lag behind add_unit).
@@ -183,12 +193,16 @@ class StoreReader {
         UnitId unit_id;
         double bm25 = 0;  // positive, larger is better
     };
-    // FTS5 BM25 (k1 1.2, b 0.75) of any of the question's words, each in the languages of the store
-    // that it may be in; best first, ties by unit id. No searchable word: empty.
-    virtual Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const = 0;
+    // Which units count, by their places in live_units(), ascending; null: all.
+    using Places = std::vector<uint32_t>;
+    // BM25 (k1 1.2, b 0.75; docs/formats/store.md) of any of the question's words, each in the
+    // languages of the store that it may be in; best first, ties by unit id. No searchable word:
+    // empty. With `only`, as if the store held no other units.
+    virtual Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit,
+                                            const Places* only = nullptr) const = 0;
     // Of the question's distinct words, stop words included, in the order they are first said in.
     virtual Result<std::vector<WordFrequency>> word_frequencies(
-        std::string_view question) const = 0;
+        std::string_view question, const Places* only = nullptr) const = 0;
 };
 
 }  // namespace s3attn

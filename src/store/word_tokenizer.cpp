@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "s3attn/reason.h"
+#include "store/word_ranking.h"
 
 namespace s3attn {
 namespace {
@@ -176,7 +177,7 @@ Status register_word_tokenizer(Database& db) {
         api->xCreateTokenizer(api, "s3words", api, &words, nullptr) != SQLITE_OK) {
         return sqlite_error(db.handle(), db.path());
     }
-    return {};
+    return register_word_ranking(db, api);
 }
 
 int64_t word_index_version() {

@@ -17,8 +17,8 @@ struct Fts5Tokenizer;
 
 namespace s3attn {
 
-// Makes the tokenizer known to a connection; without it the word index can neither be read nor
-// written.
+// Makes the tokenizer known to a connection, and the ranking (word_ranking.h); without it the word
+// index can neither be read nor written.
 Status register_word_tokenizer(Database& db);
 
 // Changes whenever the same text may give other terms; an index of another version is made again

@@ -52,9 +52,11 @@ Status Writer::start() {
     S3ATTN_CHECK(remove_orphans());
     S3ATTN_TRY(insert_unit_,
                db_->prepare("INSERT INTO units(doc_id, position_begin, n_tokens, byte_begin, "
-                            "byte_end, line_begin, line_end, page, gap, text) "
-                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
-    S3ATTN_TRY(insert_words_, db_->prepare("INSERT INTO units_fts(rowid, text) VALUES (?1, ?2)"));
+                            "byte_end, line_begin, line_end, page, gap, text, heading, columns, "
+                            "time_begin_ms, time_end_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+                            "?9, ?10, ?11, ?12, ?13, ?14)"));
+    S3ATTN_TRY(insert_words_,
+               db_->prepare("INSERT INTO units_fts(rowid, text, heading) VALUES (?1, ?2, ?3)"));
     return {};
 }
 
@@ -149,7 +151,8 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
                           info.encoding == header.encoding && info.offsets == header.offsets;
         if (same && !unchanged) {
             S3ATTN_CHECK(resume(*part));
-            return Begin{Begin::Kind::kResumes, info.doc_id, info.units, info.tokens};
+            return Begin{Begin::Kind::kResumes, info.doc_id,    info.units,
+                         info.tokens,           info.described, current_->byte_end};
         }
         S3ATTN_CHECK(begin_transaction());
         S3ATTN_CHECK(drop_document(*db_, *part));  // the file changed since
@@ -157,7 +160,7 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
     }
     if (unchanged) {
         return Begin{Begin::Kind::kUnchanged, whole->info.doc_id, whole->info.units,
-                     whole->info.tokens};
+                     whole->info.tokens, whole->info.described};
     }
     std::optional<DocumentId> replaces;
     if (whole.has_value()) replaces = whole->info.doc_id;
@@ -166,6 +169,16 @@ Result<StoreWriter::Begin> Writer::begin(const DocumentHeader& header) {
     S3ATTN_TRY(const DocumentId doc_id, insert_document(*db_, header, replaces, place));
     current_ = Current{doc_id, 0, 0, 0, !replaces.has_value()};
     return Begin{replaces.has_value() ? Begin::Kind::kReplaces : Begin::Kind::kNew, doc_id, 0, 0};
+}
+
+Result<bool> Writer::describe(DocumentId doc_id, const DocumentHeader& header,
+                              const std::function<Result<bool>(Unit&)>& next) {
+    S3ATTN_CHECK(usable());
+    const auto change = [&]() -> Result<bool> {
+        S3ATTN_CHECK(begin_transaction());
+        return describe_document(*db_, doc_id, header, next);
+    };
+    return attempt(change);
 }
 
 Status Writer::check_unit(const Unit& unit, uint32_t n_tokens) const {
@@ -197,9 +210,13 @@ Status Writer::insert_unit(const Unit& unit, uint32_t n_tokens) {
     insert_unit_.bind(6, static_cast<int64_t>(unit.line_begin));
     insert_unit_.bind(7, static_cast<int64_t>(unit.line_end));
     insert_unit_.bind(8, static_cast<int64_t>(unit.page)).bind(9, unit.gap).bind(10, unit.text);
+    insert_unit_.bind(11, unit.heading).bind(12, unit.columns);
+    insert_unit_.bind(13, static_cast<int64_t>(unit.time_begin_ms));
+    insert_unit_.bind(14, static_cast<int64_t>(unit.time_end_ms));
     S3ATTN_CHECK(insert_unit_.run());
     if (current_->visible) {  // a replacement's words come in when it is complete
-        S3ATTN_CHECK(insert_words_.bind(1, db_->last_insert_id()).bind(2, unit.text).run());
+        insert_words_.bind(1, db_->last_insert_id()).bind(2, unit.text);
+        S3ATTN_CHECK(insert_words_.bind(3, unit.heading + " " + unit.columns).run());
     }
     next_position_ += n_tokens;
     pending_units_ += n_tokens;

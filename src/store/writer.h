@@ -36,6 +36,8 @@ class Writer final : public StoreWriter {
     Status start();
     Status place_next(int64_t list, uint64_t length, uint64_t ordinal) override;
     Result<Begin> begin_document(const DocumentHeader& header) override;
+    Result<bool> describe(DocumentId doc_id, const DocumentHeader& header,
+                          const std::function<Result<bool>(Unit&)>& next) override;
     Status add_unit(const Unit& unit, uint32_t n_tokens) override;
     Status add_codes(const CodeBatch& codes) override;
     Status end_document() override;

@@ -190,6 +190,25 @@ size_t read_front_matter(std::string_view text, DocumentHeader& header) {
     return 0;  // a line across the page, and no front matter
 }
 
+void read_field_lines(std::string_view text, std::string_view mark, DocumentHeader& header) {
+    constexpr int kLines = 60;
+    for (int i = 0; i < kLines && !text.empty(); ++i) {
+        const size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = trim(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (!line.starts_with(mark)) continue;
+        line.remove_prefix(mark.size());
+        const size_t colon = line.find(':');
+        const std::string_view key = line.substr(0, colon);
+        if (colon == line.npos || key.empty() || key.find_first_of(" `\t") != key.npos) continue;
+        std::string_view value = trim(line.substr(colon + 1));
+        if (value.starts_with('<') && value.ends_with('>')) {  // of Org: <2021-05-03 Mon>
+            value = value.substr(1, value.size() - 2);
+        }
+        set_property(header, key, value);
+    }
+}
+
 void read_properties(const pugi::xml_node& root, DocumentHeader& header) {
     // What is asked for under one name, whatever the format calls it.
     struct Name {

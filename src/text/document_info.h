@@ -22,6 +22,10 @@ void set_property(DocumentHeader& header, std::string_view key, std::string_view
 // end behind it; 0: there is none.
 size_t read_front_matter(std::string_view text, DocumentHeader& header);
 
+// "#+TITLE: Dues" of Org, ":Author: Ada" of reStructuredText, among a text's first lines: what stands
+// between `mark` and a colon is the key.
+void read_field_lines(std::string_view text, std::string_view mark, DocumentHeader& header);
+
 // Properties as XML elements: Dublin Core, and what office formats add (their custom ones too).
 void read_properties(const pugi::xml_node& root, DocumentHeader& header);
 // docProps of DOCX, PPTX and XLSX; meta.xml of OpenDocument.

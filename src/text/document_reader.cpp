@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <ctime>
 #include <exception>
 
 #include "text/detect.h"
@@ -58,15 +59,36 @@ OpenResult open_as(Format format, OpenRequest request) {
     return reader->open(std::move(request));
 }
 
-Result<uint64_t> size_of(const SourceFile& source) {
+// Size, and when the file was last changed. Standard input is spooled: its time says nothing.
+Status examine(const SourceFile& source, DocumentHeader& header) {
     struct stat status {};
     if (::fstat(source.fd(), &status) != 0) {
         return make_error(ErrorCode::kIo, "cannot examine " + source.path());
     }
-    return static_cast<uint64_t>(status.st_size);
+    header.source_bytes = static_cast<uint64_t>(status.st_size);
+    std::tm parts{};
+    if (source.path() == "-" || ::gmtime_r(&status.st_mtime, &parts) == nullptr) return {};
+    char text[64];
+    const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    header.file_date.assign(text, length);
+    return {};
 }
 
 }  // namespace
+
+std::vector<std::string> format_names() {
+    std::vector<std::string> names;
+    for (const Reader& reader : kReaders) names.emplace_back(reader.name);
+    return names;
+}
+
+std::string format_of_ending(std::string_view ending) {
+    const Format format = text_format(ending);
+    const auto* const reader =
+        std::find_if(std::begin(kReaders), std::end(kReaders),
+                     [format](const Reader& each) { return each.format == format; });
+    return std::string(reader->name);
+}
 
 OpenResult open_text(OpenRequest request) {
     PlainTextOptions plain;
@@ -100,7 +122,7 @@ OpenResult open_source(std::shared_ptr<SourceFile> source, const ReaderOptions& 
             return make_error(ErrorCode::kUnsupported, path + " looks like " + detection.refusal);
         }
         request.header.path = path;
-        S3ATTN_TRY(request.header.source_bytes, size_of(*request.source));
+        S3ATTN_CHECK(examine(*request.source, request.header));
         S3ATTN_TRY(request.header.source_hash, request.source->hash());
         request.options = options;
         request.window_bytes = window_bytes;

@@ -41,8 +41,10 @@ struct DocumentHeader {
     std::string source_hash;  // XXH3-128 of the source bytes, hex
     std::string title;        // as the document gives it; empty: it has none
     std::string date;         // of the document, ISO 8601 from the day on; empty: none given
+    std::string file_date;    // when the file was last changed, UTC; empty: standard input
     // What it says about itself, keys in lower case: "author", "subject", front matter.
     std::map<std::string, std::string> properties;
+    bool described = true;        // as DocumentInfo::described; false only of an older store's
     std::vector<ReadNote> notes;  // complete once next() has returned false
 };
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "text/document_reader.h"
 #include "text/source_file.h"
@@ -36,6 +39,11 @@ OpenResult open_rst(OpenRequest request);
 OpenResult open_org(OpenRequest request);
 OpenResult open_latex(OpenRequest request);
 OpenResult open_code(OpenRequest request);
+
+// The names that formats have in stores.
+std::vector<std::string> format_names();
+// Of a text whose name ends so ("md", "cpp"): "markdown", "code"; "text" where that says nothing.
+std::string format_of_ending(std::string_view ending);
 
 // open_text with options of the caller's.
 struct PlainTextOptions;

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "text/detect.h"
+#include "text/document_info.h"
 #include "text/encoding.h"
 #include "text/html.h"
 #include "text/xhtml.h"
@@ -12,6 +13,28 @@ namespace {
 bool is_name_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == ':';
+}
+
+// Those that tell people something; not what is meant for browsers and crawlers.
+void set_meta(DocumentHeader& header, std::string name, const std::string& content) {
+    static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+        {"author", "author"},         {"creator", "author"},
+        {"date", "date"},             {"published_time", "date"},
+        {"issued", "date"},           {"created", "created"},
+        {"modified", "modified"},     {"modified_time", "modified"},
+        {"last-modified", "modified"}, {"keywords", "keywords"},
+        {"tag", "keywords"},          {"description", "description"},
+        {"subject", "subject"},       {"section", "category"},
+        {"publisher", "publisher"},   {"language", "language"}};
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    for (const std::string_view prefix : {"dc.", "dcterms.", "article:", "dc:", "dcterms:"}) {
+        if (name.starts_with(prefix)) name.erase(0, prefix.size());
+    }
+    for (const auto& [known, property] : kNames) {
+        if (name == known) set_property(header, property, content);
+    }
 }
 
 }  // namespace
@@ -107,7 +130,12 @@ OpenResult open_html(OpenRequest request) {
     const Markup markup = markup_of(std::string_view(html).substr(0, 4096),
                                     extension == "xhtml" || extension == "xht");
     ExtractedText text;
-    S3ATTN_CHECK(extract_markup(html, markup, request.header.path, {}, text, request.header.notes));
+    HtmlOptions options;
+    options.on_meta = [&](const std::string& name, const std::string& content) {
+        set_meta(request.header, name, content);
+    };
+    S3ATTN_CHECK(
+        extract_markup(html, markup, request.header.path, options, text, request.header.notes));
     return text.finish(std::move(request), Place::kMapLines);
 }
 

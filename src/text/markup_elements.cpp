@@ -203,6 +203,11 @@ Element make_element(std::string_view name, bool foreign, const AttributeGetter&
         element.level = static_cast<uint8_t>(element.name[1] - '0');
     }
     if (!foreign) read_attributes(attribute, element);
+    if (!foreign && element.name == "meta") {
+        element.meta_name = attribute("name");
+        if (element.meta_name.empty()) element.meta_name = attribute("property");
+        element.meta_content = attribute("content");
+    }
     return element;
 }
 

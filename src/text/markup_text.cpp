@@ -14,6 +14,9 @@ bool MarkupText::enter_head(const Element& element) {
 }
 
 void MarkupText::open(const Element& element, uint32_t line) {
+    if (!element.meta_name.empty() && options_.on_meta) {
+        options_.on_meta(element.meta_name, element.meta_content);
+    }
     if (skipped_ > 0 || !enter_head(element) ||
         (element.flags & (kNoContent | kRubyParenthesis)) != 0) {
         ++skipped_;

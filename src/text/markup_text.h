@@ -53,6 +53,7 @@ struct Element {
     char number_style = '1';        // '1', 'a', 'A', 'i', 'I'; 0: no numbers are shown
     uint8_t level = 0;              // of a heading
     bool data_table = false;        // with kTable: of data, not for layout
+    std::string meta_name, meta_content;  // of a <meta>
 };
 
 // The value of an attribute; empty where it is absent.
@@ -71,6 +72,8 @@ std::string bullet_sign(std::string_view text);
 struct HtmlOptions {
     bool with_title = true;  // the <title> as a first heading
     bool with_lines = true;  // record source lines
+    // What a <meta> says, called as it comes; may be empty.
+    std::function<void(const std::string& name, const std::string& content)> on_meta = {};
 };
 
 class MarkupText {

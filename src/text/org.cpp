@@ -1,6 +1,7 @@
 // Org: headlines, blocks, drawers and tables; the text is the source.
 #include <algorithm>
 
+#include "text/document_info.h"
 #include "text/source_blocks.h"
 
 namespace s3attn::text {
@@ -81,7 +82,10 @@ OpenResult open_org(OpenRequest request) {
     return open_in_blocks(
         std::move(request), "Org",
         [](std::string_view text, const UnitLimits&,
-           DocumentHeader&) -> Result<std::vector<Block>> { return OrgBlocks(text).find(); });
+           DocumentHeader& header) -> Result<std::vector<Block>> {
+            read_field_lines(text, "#+", header);
+            return OrgBlocks(text).find();
+        });
 }
 
 }  // namespace s3attn::text

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "text/child_process.h"
+#include "text/document_info.h"
 #include "text/formats.h"
 #include "text/ocr.h"
 #include "text/pdf_beside.h"
@@ -129,6 +130,24 @@ Status judge_pages(const OpenRequest& request, const PdfText& text, uint64_t bes
     return {};
 }
 
+// Title, author, dates. A title that a word processor made of a file's name is none.
+void set_info(const PdfText& text, DocumentHeader& header) {
+    static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+        {"title", "title"},       {"Author", "author"},         {"Subject", "subject"},
+        {"Keywords", "keywords"}, {"CreationDate", "created"}, {"ModDate", "modified"}};
+    for (const auto& [name, value] : text.info) {
+        const std::string_view plain = trim(value);
+        const bool file_name = plain.starts_with("Microsoft ") || plain.ends_with(".doc") ||
+                               plain.ends_with(".docx") || plain.ends_with(".pdf") ||
+                               plain.ends_with(".dvi") || plain.ends_with(".tex") ||
+                               plain == "untitled" || plain == "Untitled";
+        if (name == "title" && file_name) continue;
+        for (const auto& [known, property] : kNames) {
+            if (name == known) set_property(header, property, plain);
+        }
+    }
+}
+
 // pdftotext reads what it can of a damaged file; only its messages tell.
 void note_damage(const ChildOutcome& outcome, std::vector<ReadNote>& notes) {
     static constexpr std::string_view kLoss[] = {"xref",       "XRef",    "trailer", "Couldn't",
@@ -186,6 +205,7 @@ OpenResult open_pdf(OpenRequest request) {
         S3ATTN_CHECK(add_ocr_pages(request, wanted, layout, text));
     }
     note_damage(outcome, header.notes);
+    set_info(text, header);
     S3ATTN_TRY(const uint64_t beside, add_beside_pages(request, text));
     S3ATTN_CHECK(judge_pages(request, text, beside, header.notes));
     for (ReadNote& note : text.notes) add_note(header.notes, std::move(note));

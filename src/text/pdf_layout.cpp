@@ -103,6 +103,21 @@ Status PdfLayout::add_word(std::string line, PdfPage& page) {
     return {};
 }
 
+// "<title>Dues</title>", "<meta name="Author" content="Ada"/>".
+void PdfLayout::add_info(std::string_view tag) {
+    const auto between = [&](std::string_view before, std::string_view behind) -> std::string {
+        const size_t at = tag.find(before);
+        if (at == tag.npos) return {};
+        const std::string_view rest = tag.substr(at + before.size());
+        return unescaped(rest.substr(0, std::min(rest.find(behind), rest.size())));
+    };
+    if (tag.starts_with("<title>")) {
+        info_.emplace_back("title", between("<title>", "</title>"));
+    } else if (tag.starts_with("<meta name=")) {
+        info_.emplace_back(between("name=\"", "\""), between("content=\"", "\""));
+    }
+}
+
 Result<bool> PdfLayout::next(PdfPage& page) {
     page = PdfPage{};
     page_bytes_ = 0;
@@ -117,7 +132,7 @@ Result<bool> PdfLayout::next(PdfPage& page) {
             page.height = attribute(tag, "height");
             in_page = true;
         } else if (!in_page) {
-            continue;
+            add_info(tag);
         } else if (tag.starts_with("</page>")) {
             std::erase_if(page.lines, [](const PdfLine& empty) { return empty.words.empty(); });
             return true;

@@ -38,10 +38,14 @@ class PdfLayout {
         : layout_(std::move(layout)), most_bytes_(most_bytes) {}
     // Fills the next page; false at the end.
     Result<bool> next(PdfPage& page);
+    // What the document says about itself, (name, value): "title", "Author", "CreationDate" ... All
+    // there once the first page is.
+    const std::vector<std::pair<std::string, std::string>>& info() const { return info_; }
 
   private:
     Result<bool> next_line(std::string& line);
     Status add_word(std::string line, PdfPage& page);
+    void add_info(std::string_view tag);
 
     std::shared_ptr<SourceFile> layout_;
     uint64_t most_bytes_;
@@ -49,6 +53,7 @@ class PdfLayout {
     std::string buffer_;
     size_t position_ = 0;  // in buffer_
     bool in_block_ = false, in_flow_ = false;
+    std::vector<std::pair<std::string, std::string>> info_;
 };
 
 }  // namespace s3attn::text

@@ -216,6 +216,7 @@ Result<PdfText> read_pdf_text(std::shared_ptr<SourceFile> layout, const ReaderOp
         S3ATTN_CHECK(writer.add(page));
     }
     S3ATTN_CHECK(writer.finish());
+    result.info = pages.info();
     return result;
 }
 

@@ -25,6 +25,7 @@ struct PdfText {
     std::vector<uint32_t> without_text;  // pages, 1-based, that hold none of their own
     std::vector<uint32_t> unreadable;    // pages whose letters are noise
     std::vector<ReadNote> notes;
+    std::vector<std::pair<std::string, std::string>> info;  // as PdfLayout::info()
 };
 // `layout`: what "pdftotext -bbox-layout" wrote.
 Result<PdfText> read_pdf_text(std::shared_ptr<SourceFile> layout, const ReaderOptions& options);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "text/document_info.h"
 #include "text/source_blocks.h"
 
 namespace s3attn::text {
@@ -113,7 +114,10 @@ OpenResult open_rst(OpenRequest request) {
     return open_in_blocks(
         std::move(request), "reStructuredText",
         [](std::string_view text, const UnitLimits&,
-           DocumentHeader&) -> Result<std::vector<Block>> { return RstBlocks(text).find(); });
+           DocumentHeader& header) -> Result<std::vector<Block>> {
+            read_field_lines(text, ":", header);
+            return RstBlocks(text).find();
+        });
 }
 
 }  // namespace s3attn::text

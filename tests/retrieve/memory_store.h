@@ -182,10 +182,13 @@ class MemoryStore : public StoreReader {
     Result<UnitVectors> vectors() const override { return vector_values; }
 
     // Not BM25, but like it: positive, larger with more distinct shared words, matched units only.
-    Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit) const override {
+    Result<std::vector<Match>> bm25(std::string_view question, uint32_t limit,
+                                    const Places* only) const override {
         const std::vector<ContentWord> words = content_words(question);
         std::vector<Match> matches;
-        for (const UnitExtent& extent : extents) {
+        for (uint32_t place = 0; place < extents.size(); ++place) {
+            const UnitExtent& extent = extents[place];
+            if (only != nullptr && !std::binary_search(only->begin(), only->end(), place)) continue;
             TextWords own(rows.at(extent.unit_id).text);
             double score = 0;
             for (const ContentWord& word : words) score += own.has(word) ? 1.0 : 0.0;
@@ -196,11 +199,17 @@ class MemoryStore : public StoreReader {
         if (matches.size() > limit) matches.resize(limit);
         return matches;
     }
-    Result<std::vector<WordFrequency>> word_frequencies(std::string_view question) const override {
+    Result<std::vector<WordFrequency>> word_frequencies(std::string_view question,
+                                                        const Places* only) const override {
         std::vector<WordFrequency> frequencies;
         for (const ContentWord& word : content_words(question)) {
             WordFrequency frequency{word.form, 0};
-            for (const auto& [id, row] : rows) frequency.units += TextWords(row.text).has(word);
+            for (uint32_t place = 0; place < extents.size(); ++place) {
+                if (only != nullptr && !std::binary_search(only->begin(), only->end(), place)) {
+                    continue;
+                }
+                frequency.units += TextWords(rows.at(extents[place].unit_id).text).has(word);
+            }
             frequencies.push_back(frequency);
         }
         return frequencies;

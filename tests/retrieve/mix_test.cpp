@@ -151,13 +151,15 @@ RC_GTEST_PROP(Filter, ScoresAreThoseOfASmallerStore, ()) {
 TEST(Filter, OfDocuments) {
     MemoryStore store;
     for (int64_t document : {1, 2, 3, 2}) store.add_unit(DocumentId(document), "words", 1);
-    const auto some =
-        filter_documents(store, [](const DocumentInfo& each) { return each.doc_id == DocumentId(2); });
+    const auto some = filter_documents(store, *store.documents(), [](const DocumentInfo& each) {
+        return each.doc_id == DocumentId(2);
+    });
     ASSERT_TRUE(some.ok()) << some.error().message;
     EXPECT_EQ(some->allowed(), (std::vector<UnitNumber>{1, 3}));
     EXPECT_TRUE(some->allows(3));
     EXPECT_FALSE(some->allows(0));
-    const auto every = filter_documents(store, [](const DocumentInfo&) { return true; });
+    const auto every =
+        filter_documents(store, *store.documents(), [](const DocumentInfo&) { return true; });
     EXPECT_TRUE(every->all());
 }
 

@@ -104,6 +104,19 @@ class Interface(ServerTest):
         self.assertEqual(chunks[-2]["citations"], whole["citations"])
         self.assertEqual(chunks[-1]["usage"], whole["usage"])
 
+    def test_filters(self):
+        for part in ({"in": ["*.txt"]}, {"in": "facts.*"}, {"type": "text"}, {"after": "2020"},
+                     {"in": "*.txt", "type": ["txt", "pdf"]}, {}, None):
+            with self.subTest(part=part):
+                status, _, found = self.server.post("/v1/search",
+                                                    {"question": QUESTION, "filter": part})
+                self.assertEqual(status, 200, found)
+                self.assertEqual(found["spans"][0]["name"], "facts.txt")
+                self.assertEqual(found["spans"][0]["heading"], "")
+        _, _, listed = self.server.get("/v1/documents")
+        (document,) = [each for each in listed["data"] if each["name"] == "facts.txt"]
+        self.assertEqual((document["date_of"], document["properties"]), ("file", {}))
+
     def test_text_range_is_exact(self):
         doc = self.job["doc_id"]
         _, _, part = self.server.get(f"/v1/documents/{doc}/text?begin=4&end=300")
@@ -127,6 +140,14 @@ class Interface(ServerTest):
             ("/v1/search", {"question": "x", "rerank": "yes"}, 400, "rerank"),
             ("/v1/search", {"question": "x", "rerank": 20}, 409, "context heads"),
             ("/v1/search", {"question": "word " * 5000}, 400, "shorten"),
+            ("/v1/search", {"question": "x", "filter": "*.md"}, 400, "object"),
+            ("/v1/search", {"question": "x", "filter": {"folder": "a"}}, 400, "'folder'"),
+            ("/v1/search", {"question": "x", "filter": {"in": ["[a"]}}, 400, "'['"),
+            ("/v1/search", {"question": "x", "filter": {"after": "soon"}}, 400, "soon"),
+            ("/v1/search", {"question": "x", "filter": {"where": {"a": []}}}, 400, "where"),
+            ("/v1/search", {"question": "x", "filter": {"type": "pdf"}}, 404, "none of the 1"),
+            ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}],
+                                      "filter": {"in": "*.pdf"}}, 404, "no path"),
             ("/v1/search", b'{"question": "\xff\xfe"}', 400, "utf-8"),
             ("/v1/chat/completions", {}, 400, "messages"),
             ("/v1/chat/completions", {"messages": "hello"}, 400, "messages"),

@@ -184,6 +184,17 @@ class Calls(McpTest):
         self.client.call("search", question=QUESTION)
         self.assertEqual(len(self.client.seen), 1)
 
+    def test_filters_and_headings(self):
+        found = self.client.call("search", question=QUESTION, filter={"type": "text"})
+        self.assertFalse(found["isError"], found)
+        self.assertIn("heading", found["structuredContent"]["spans"][0])
+        for part, word in (({"type": "pdf"}, "none of the 1"), ({"after": "soon"}, "soon"),
+                           ({"in": ["*.md"]}, "no path matches")):
+            for tool in ("search", "ask"):
+                failed = self.client.call(tool, question=QUESTION, filter=part)
+                self.assertTrue(failed["isError"], failed)
+                self.assertIn(word, failed["content"][0]["text"])
+
     def test_document_that_is_taken_back_leaves_nothing(self):
         book = self.directory / "book.txt"
         book.write_bytes(book_path().read_bytes()[:60_000])

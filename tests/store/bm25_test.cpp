@@ -102,6 +102,38 @@ TEST(Bm25, StopWordsCountOnlyWhenNothingElseIsAsked) {
     EXPECT_EQ(reader->bm25("NOT", 10)->size(), 1u);
 }
 
+// What stands above a unit is found, counts less than the same word in the text, and leaves the
+// scores of texts alone.
+TEST(Bm25, HeadingsAndColumnsCountLess) {
+    TemporaryDirectory directory;
+    const std::vector<std::string> texts = {"lamp oil",    "winter storm", "rye barley",
+                                            "flood wheel", "north east",   "south west"};
+    const auto plain = store_of(directory / "plain", texts);
+    const auto writer = open_writer(directory / "s");
+    EXPECT_OK(writer->begin_document(header_of({"d", "1", 0, 0})));
+    uint64_t at = 0;
+    for (const std::string& text : texts) {
+        Unit unit;
+        unit.text = text;
+        unit.heading = text == "winter storm" ? "Island > Harbours" : "";
+        unit.columns = text == "rye barley" ? "City | Harbour" : "";
+        unit.byte_begin = at;
+        unit.byte_end = at += text.size();
+        EXPECT_OK(writer->add_unit(unit, 0));
+    }
+    EXPECT_OK(writer->end_document());
+    EXPECT_OK(writer->commit());
+    const auto reader = open_reader(directory / "s");
+    EXPECT_EQ(reader->bm25("harbour", 10)->size(), 2u);
+    ASSERT_EQ(reader->bm25("island", 10)->size(), 1u);
+    const double in_heading = reader->bm25("island", 10)->front().bm25;
+    const double in_text = reader->bm25("storm", 10)->front().bm25;
+    EXPECT_GT(in_heading, 0);
+    EXPECT_LT(in_heading, in_text);
+    EXPECT_EQ(in_text, plain->bm25("storm", 10)->front().bm25);
+    EXPECT_OK(verify_store(directory / "s"));
+}
+
 TEST(Bm25, FoldsCaseAccentsAndEndings) {
     TemporaryDirectory directory;
     const auto reader = store_of(directory / "s", {"Les \xc3\x89tudes", "running dogs", "none"});

@@ -97,14 +97,58 @@ TEST_F(Open, NewerFormat) {
     index_document(*open_writer(store_), {"a", "1", 2, 10});
     {
         const auto db = Database::open(store_ + "/catalog.db", Database::Mode::kReadWrite);
-        ASSERT_OK((*db)->exec("PRAGMA user_version = 3"));
+        ASSERT_OK((*db)->exec("PRAGMA user_version = 4"));
     }
-    expect_reader_error(ErrorCode::kUnsupported, "format version 3");
+    expect_reader_error(ErrorCode::kUnsupported, "format version 4");
     EXPECT_EQ(writer().error().code, ErrorCode::kUnsupported);
 }
 
-// A store as version 1 had it: no sources, and words of FTS5's own tokenizers.
+// A store as version 2 had it, to the letter: no headings, titles and dates.
+void make_version_2(const std::string& store) {
+    const auto db = Database::open(store + "/catalog.db", Database::Mode::kReadWrite);
+    ASSERT_OK(db);
+    ASSERT_OK((*db)->exec(R"sql(
+PRAGMA foreign_keys = OFF; BEGIN;
+DROP TABLE units_fts; DROP VIEW searchable_units; DROP TABLE properties;
+CREATE TEMP TABLE kept_units AS SELECT * FROM units;
+CREATE TEMP TABLE kept_documents AS SELECT * FROM documents;
+CREATE TEMP TABLE last AS SELECT name, seq FROM sqlite_sequence;
+DROP TABLE units; DROP TABLE documents;
+CREATE TABLE units(
+  unit_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  doc_id INTEGER NOT NULL REFERENCES documents(doc_id),
+  position_begin INTEGER NOT NULL, n_tokens INTEGER NOT NULL,
+  byte_begin INTEGER NOT NULL, byte_end INTEGER NOT NULL,
+  line_begin INTEGER NOT NULL, line_end INTEGER NOT NULL, page INTEGER NOT NULL,
+  gap TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX units_by_document ON units(doc_id);
+CREATE INDEX units_by_position ON units(position_begin);
+CREATE TABLE documents(
+  doc_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  path TEXT NOT NULL, source TEXT, format TEXT NOT NULL, encoding TEXT NOT NULL,
+  offsets INTEGER NOT NULL, source_bytes INTEGER NOT NULL, source_hash TEXT NOT NULL,
+  tokens INTEGER NOT NULL, units INTEGER NOT NULL, complete INTEGER NOT NULL,
+  replaces INTEGER, indexed_at TEXT NOT NULL, UNIQUE(path, complete), UNIQUE(source, complete));
+CREATE INDEX documents_by_hash ON documents(source_hash);
+INSERT INTO documents SELECT doc_id, path, source, format, encoding, offsets, source_bytes,
+  source_hash, tokens, units, complete, replaces, indexed_at FROM kept_documents;
+INSERT INTO units SELECT unit_id, doc_id, position_begin, n_tokens, byte_begin, byte_end,
+  line_begin, line_end, page, gap, text FROM kept_units;
+UPDATE sqlite_sequence SET seq = (SELECT seq FROM last WHERE last.name = sqlite_sequence.name);
+CREATE VIEW searchable_units AS
+  SELECT u.unit_id AS unit_id, u.text AS text FROM units u JOIN documents d ON d.doc_id = u.doc_id
+  WHERE d.complete = 1 OR d.replaces IS NULL;
+CREATE VIRTUAL TABLE units_fts USING fts5(
+  text, content = 'searchable_units', content_rowid = 'unit_id',
+  tokenize = 's3words');
+INSERT INTO units_fts(units_fts) VALUES ('rebuild');
+PRAGMA user_version = 2; COMMIT;
+)sql"));
+}
+
+// A store as version 1 had it: no sources either, and words of FTS5's own tokenizers.
 void make_old(const std::string& store) {
+    make_version_2(store);
     const auto db = Database::open(store + "/catalog.db", Database::Mode::kReadWrite);
     ASSERT_OK(db);
     ASSERT_OK((*db)->exec(
@@ -144,6 +188,152 @@ TEST_F(Open, OldStoresAreBroughtUpToDate) {
     EXPECT_OK(writer());  // by a writer
     EXPECT_EQ(content_of(store_), more);
     EXPECT_OK(verify_store(store_));
+}
+
+// A document with all that version 3 keeps.
+const TestDocument kDescribed{"d", "1", 4, 5};
+DocumentHeader described_header() {
+    DocumentHeader header = header_of(kDescribed);
+    header.title = "Harbour dues";
+    header.date = "2021-05-03";
+    header.properties = {{"author", "Ada"}, {"status", "final"}};
+    return header;
+}
+Unit described_unit(uint32_t i) {
+    Unit unit = unit_of(kDescribed, i);
+    unit.heading = "Harbour dues > Part " + std::to_string(i / 2);
+    unit.columns = "Ship | Toll";
+    unit.time_begin_ms = 1000 * i;
+    unit.time_end_ms = 1000 * i + 900;
+    return unit;
+}
+void index_described(const std::string& store) {
+    const auto writer = open_writer(store);
+    ASSERT_OK(writer->begin_document(described_header()));
+    for (uint32_t i = 0; i < kDescribed.n_units; ++i) {
+        ASSERT_OK(writer->add_unit(described_unit(i), 5));
+        ASSERT_OK(writer->add_codes(codes_of("d", uint64_t{i} * 5, 5)));
+    }
+    ASSERT_OK(writer->end_document());
+    ASSERT_OK(writer->commit());
+}
+
+void expect_described(const std::string& store) {
+    const DocumentInfo document = list_documents(store)->back();
+    EXPECT_EQ(document.title, "Harbour dues");
+    EXPECT_EQ(document.date, "2021-05-03");
+    EXPECT_FALSE(document.date_of_file);
+    EXPECT_TRUE(document.described);
+    EXPECT_EQ(document.properties,
+              (std::map<std::string, std::string>{{"author", "Ada"}, {"status", "final"}}));
+    const auto reader = open_reader(store);
+    const UnitRow unit = *reader->unit(reader->live_units().back().unit_id);
+    EXPECT_EQ(unit.heading, "Harbour dues > Part 1");
+    EXPECT_EQ(unit.columns, "Ship | Toll");
+    EXPECT_EQ(unit.time_begin_ms, 3000u);
+    EXPECT_EQ(unit.time_end_ms, 3900u);
+    EXPECT_EQ(reader->bm25("toll", 10)->size(), 4u);
+    EXPECT_EQ(reader->document(unit.doc_id)->properties, document.properties);
+    EXPECT_OK(verify_store(store));
+}
+
+TEST_F(Open, HeadingsDatesAndPropertiesAreKeptMergedAndExported) {
+    index_described(store_);
+    expect_described(store_);
+    ASSERT_OK(export_store(store_, directory_ / "file"));
+    ASSERT_OK(import_store(directory_ / "file", directory_ / "imported"));
+    expect_described(directory_ / "imported");
+    index_document(*open_writer(directory_ / "other"), {"a", "1", 2, 5});
+    struct : ProgressSink {
+        void update(const Progress&) override {}
+        void note(const std::string&) override {}
+    } quiet;
+    ASSERT_OK(
+        Store::merge(directory_ / "merged", {directory_ / "other", store_}, quiet, CancelToken()));
+    expect_described(directory_ / "merged");
+    ASSERT_OK(remove_document(directory_ / "merged", "d"));
+    EXPECT_OK(verify_store(directory_ / "merged"));
+    EXPECT_EQ(list_documents(directory_ / "merged")->back().properties.size(), 0u);
+}
+
+TEST_F(Open, StoresOfVersion2AreBroughtUpToDate) {
+    index_described(store_);
+    index_document(*open_writer(store_), {"a", "1", 9, 5});
+    index_document(*open_writer(store_), {"b", "1", 3, 5});
+    ASSERT_OK(remove_document(store_, "b"));  // neither its id nor its units' are given out again
+    const Content before = content_of(store_);
+    make_version_2(store_);
+    EXPECT_EQ(content_of(store_), before);
+    EXPECT_OK(verify_store(store_));
+    EXPECT_FALSE(list_documents(store_)->front().described);
+    EXPECT_TRUE(open_reader(store_)->bm25("toll", 10)->empty());
+    index_document(*open_writer(store_), {"c", "1", 3, 5});
+    EXPECT_EQ(list_documents(store_)->back().doc_id, DocumentId(4));
+    EXPECT_TRUE(list_documents(store_)->back().described);
+    EXPECT_OK(verify_store(store_));
+}
+
+TEST_F(Open, ExportsOfVersion2AreImported) {
+    index_described(store_);
+    const Content before = content_of(store_);
+    std::string file = directory_ / "file";
+    {
+        const auto holding = open_writer(store_);  // so that nobody brings it up to date
+        make_version_2(store_);
+        ASSERT_OK(export_store(store_, file));
+        EXPECT_EQ(verify_store(store_).error().code, ErrorCode::kUnsupported);
+    }
+    ASSERT_OK(import_store(file, directory_ / "imported"));
+    EXPECT_EQ(content_of(directory_ / "imported"), before);
+    EXPECT_OK(verify_store(directory_ / "imported"));
+}
+
+TEST_F(Open, UnchangedDocumentsOfVersion2AreDescribedWithoutAScan) {
+    index_described(store_);
+    const Content before = content_of(store_);
+    make_version_2(store_);
+    const auto writer = open_writer(store_);
+    const auto begun = writer->begin_document(described_header());
+    ASSERT_OK(begun);
+    EXPECT_EQ(begun->kind, StoreWriter::Begin::Kind::kUnchanged);
+    EXPECT_FALSE(begun->described);
+    // Other units than those that are stored change nothing.
+    for (const uint32_t wrong : {2u, 3u, 5u}) {
+        uint32_t at = 0;
+        const auto other =
+            writer->describe(begun->doc_id, described_header(), [&](Unit& unit) -> Result<bool> {
+                if (at == wrong && wrong != 3) return false;
+                unit = described_unit(std::min(at++, 3u));
+                if (wrong == 3 && at == 3) unit.text += "!";
+                return true;
+            });
+        ASSERT_OK(other);
+        EXPECT_FALSE(*other) << wrong;
+    }
+    uint32_t at = 0;
+    const auto same =
+        writer->describe(begun->doc_id, described_header(), [&](Unit& unit) -> Result<bool> {
+            if (at == kDescribed.n_units) return false;
+            unit = described_unit(at++);
+            return true;
+        });
+    ASSERT_OK(same);
+    EXPECT_TRUE(*same);
+    ASSERT_OK(writer->commit());
+    EXPECT_EQ(content_of(store_), before);
+    expect_described(store_);
+    EXPECT_TRUE(writer->begin_document(described_header())->described);
+}
+
+TEST_F(Open, StoresOfVersion2ThatCannotBeWrittenAreReadAsTheyAre) {
+    index_described(store_);
+    const Content before = content_of(store_);
+    const auto holding = open_writer(store_);
+    make_version_2(store_);
+    EXPECT_EQ(content_of(store_), before);
+    EXPECT_FALSE(list_documents(store_)->front().described);
+    EXPECT_EQ(list_documents(store_)->front().title, "");
+    EXPECT_EQ(open_reader(store_)->bm25("castle", 10)->size(), 4u);
 }
 
 TEST_F(Open, OldStoresThatAWriterHoldsSayWhy) {
