@@ -58,6 +58,7 @@ class Indexer {
                                       const StoreWriter::Begin& begin);
     Status describe(DocumentReader& reader, Unit first, DocumentId doc_id);
     Result<bool> next_unit(DocumentReader& reader, Unit& unit);
+    Status read_to_end(DocumentReader& reader);
     Status add_unit(const Unit& unit, const std::string& next_gap);
     Status scan_waiting(bool all);
     Status write_codes(bool wait);
