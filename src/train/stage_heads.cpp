@@ -12,7 +12,7 @@
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kMinPairs = 100, kMaxHeldOut = 1000;
+constexpr uint32_t kMaxHeldOut = 1000;
 constexpr double kHeldOutShare = 0.4;
 constexpr uint64_t kSelectionBytes = 800u << 20;  // rows of one group of layers
 constexpr uint32_t kFirstQuestions = 150, kQuestions = 400;
@@ -264,7 +264,7 @@ Status refuse_dead(const TrainContext& context, const Selection& selection) {
                           "\nleave them out; with none named, heads are chosen by inverse cloze");
 }
 
-Error too_small(const Corpus& corpus, const ClozeSplit& cloze, const TrainOptions& options) {
+std::string too_small(const Corpus& corpus, const ClozeSplit& cloze) {
     uint64_t bytes = 0;
     for (const CorpusFile& file : corpus.files) bytes += file.bytes;
     const auto number = [](uint64_t n) { return std::to_string(n); };
@@ -272,17 +272,10 @@ Error too_small(const Corpus& corpus, const ClozeSplit& cloze, const TrainOption
         number(corpus.files.size()) + " file(s) of " + number(bytes) + " bytes gave " +
         number(corpus.paragraphs.size()) + " paragraphs of prose (45 to 220 words), " +
         number(cloze.pairs.size()) + " of them with three sentences and one of 7 to 30 words";
-    if (options.cloze_pairs < kMinPairs && cloze.pairs.size() == options.cloze_pairs) {
-        return make_error(ErrorCode::kInvalidArgument, reason::kOption, "cloze_pairs",
-                          number(options.cloze_pairs) + " cloze pairs are too few: at least " +
-                              number(kMinPairs) + " are needed, some thousand are good");
-    }
-    return make_error(
-        ErrorCode::kInvalidArgument,
-        "the corpus is too small: " + found + "; at least " + number(kMinPairs) +
-            " such paragraphs are needed (" + number(kMinPairs - cloze.pairs.size()) +
-            " are missing), some thousand are good: add plain text in the language that the model "
-            "knows");
+    return "the corpus is too small: " + found + "; at least " + number(kFewestPairs) +
+           " such paragraphs are needed (" + number(kFewestPairs - cloze.pairs.size()) +
+           " are missing), some thousand are good: add plain text in the language that the model "
+           "knows";
 }
 
 // The layer below which heads may be chosen, under the cost model of the options.
@@ -311,8 +304,8 @@ std::vector<HeadKey> ChosenHeads::as_keys() const {
 Result<ClozeSplit> split_cloze(const Corpus& corpus, const TrainOptions& options) {
     ClozeSplit cloze;
     cloze.pairs = make_cloze_pairs(corpus.paragraphs, options.cloze_pairs, options.seed);
-    if (cloze.pairs.size() < kMinPairs) {
-        return too_small(corpus, cloze, options);
+    if (cloze.pairs.size() < kFewestPairs) {
+        return make_error(ErrorCode::kInvalidArgument, too_small(corpus, cloze));
     }
     cloze.n_held_out =
         std::min(kMaxHeldOut,

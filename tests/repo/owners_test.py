@@ -16,9 +16,9 @@ COMMENT = re.compile(r"//[^\n]*")
 FLAG = re.compile(r"(?<![\w-])--[a-z]|\bs3attn (index|list|verify|train|merge|search|ask)\b")
 # Of these the library speaks because it runs them, or because a person must.
 OTHER_PROGRAMS = re.compile(r"ocrmypdf|qpdf|llama-gguf-split|tesseract")
-# Command lines that are data: LibreOffice's and qpdf's arguments, the one that makes an adapter
+# Command lines that are data: LibreOffice's, tesseract's and qpdf's arguments, the one that makes an adapter
 # again.
-COMMANDS = ("src/text/office_convert.cpp", "src/text/pdf_beside.cpp", "src/train/record.cpp")
+COMMANDS = ("src/text/office_convert.cpp", "src/text/ocr.cpp", "src/text/pdf_beside.cpp", "src/train/record.cpp")
 
 
 def flags_in(text):
