@@ -41,7 +41,7 @@ SHARED = {  # options of ranking: what they do to scores is tested where scores 
     "--scoring": ("tests/retrieve/score_eq7_test.cpp", "TEST"),
     "--max-features": ("tests/retrieve/feature_choice_test.cpp", "TEST"),
     "--rounds": ("tests/cli/test_eval.py", "test_a_second_round_brings_in"),
-    "--round-query": ("tests/retrieve/links_test.cpp", "TEST"),
+    "--round-query": ("tests/cli/test_eval.py", "--round-query"),
     "--round-weight": ("tests/cli/test_eval.py", "--round-weight"),
     "--embedder": ("tests/cli/test_eval.py", "--embedder"),
     "--memory": ("tests/eval/methods_test.cpp", "TEST"),
