@@ -44,6 +44,9 @@ Failure failure_of_question(const Error& error) {
     if (error.reason == reason::kNoRerank) {
         failure = {409, "no_second_stage", error.message, "rerank", 0};
     }
+    if (error.reason == reason::kNoVectors || error.subject == "embedder") {
+        failure = {409, "no_vectors", error.message, "method", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
