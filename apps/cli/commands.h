@@ -26,6 +26,7 @@ void add_portable_commands(Context& context);  // export, import, merge
 void add_serve_command(Context& context);
 void add_doctor_command(Context& context);
 void add_cache_command(Context& context);
+void add_sync_command(Context& context);
 void add_train_command(Context& context);
 void add_eval_command(Context& context);  // eval retrieval
 

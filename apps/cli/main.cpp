@@ -45,6 +45,7 @@ std::string default_config_file() {
 
 constexpr const char* kFooter = R"(Start here:
   s3attn index notes.s3 book.md         read a document once
+  s3attn sync notes.s3 ~/notes          keep it in step with a folder
   s3attn ask notes.s3 "Who is ...?"     answer from it, with citations
   s3attn search notes.s3 "..."          only the evidence
   s3attn ask report.pdf "What ...?"     of a file that is in no store: read once, kept in the cache
@@ -83,6 +84,7 @@ int main(int argc, char** argv) {
     app.fallthrough();
     app.footer(kFooter);
     s3attn::cli::add_index_command(context);
+    s3attn::cli::add_sync_command(context);
     s3attn::cli::add_query_commands(context);
     s3attn::cli::add_store_commands(context);
     s3attn::cli::add_inspect_command(context);

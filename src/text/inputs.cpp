@@ -1,3 +1,5 @@
+#include "text/inputs.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,7 +10,6 @@
 #include <set>
 #include <system_error>
 
-#include "text/document_reader.h"
 #include "text/file_kinds.h"
 #include "text/source_file.h"
 
@@ -21,7 +22,8 @@ std::string system_message(int code) { return std::generic_category().message(co
 
 class InputCollector {
   public:
-    explicit InputCollector(bool recursive) : recursive_(recursive) {}
+    InputCollector(bool recursive, const LeaveOut& leave_out)
+        : recursive_(recursive), leave_out_(leave_out) {}
 
     void add(const std::string& input) {
         if (input == "-") {
@@ -112,9 +114,23 @@ class InputCollector {
             if (error) walk.problems.push_back({directory, "cannot be listed: " + error.message()});
         }
         std::sort(walk.paths.begin(), walk.paths.end());
+        remove_left_out(walk);
         for (const std::string& path : walk.paths) add_found(path, walk);
         list_.files.insert(list_.files.end(), walk.problems.begin(), walk.problems.end());
         report(walk);
+    }
+
+    void remove_left_out(Walk& walk) {
+        if (!leave_out_) return;
+        const std::vector<size_t> out = leave_out_(walk.root, walk.paths, list_.notes);
+        auto next = out.begin();
+        size_t at = 0;
+        std::erase_if(walk.paths, [&](const std::string&) {
+            const bool gone = next != out.end() && *next == at;
+            ++at;
+            if (gone) ++next;
+            return gone;
+        });
     }
 
     // Whether a link's target holds the folder that is walked.
@@ -205,6 +221,7 @@ class InputCollector {
     }
 
     bool recursive_;
+    const LeaveOut& leave_out_;
     InputList list_;
     std::set<std::string> seen_;
 };
@@ -212,7 +229,12 @@ class InputCollector {
 }  // namespace
 
 InputList expand_inputs(const std::vector<std::string>& inputs, bool recursive) {
-    InputCollector collector(recursive);
+    return expand_inputs(inputs, recursive, LeaveOut());
+}
+
+InputList expand_inputs(const std::vector<std::string>& inputs, bool recursive,
+                        const LeaveOut& leave_out) {
+    InputCollector collector(recursive, leave_out);
     for (const std::string& input : inputs) collector.add(input);
     return collector.take();
 }
