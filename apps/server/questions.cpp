@@ -48,6 +48,9 @@ Failure failure_of_question(const Error& error) {
     if (error.reason == reason::kFilterEmpty) {
         failure = {404, "filter_empty", error.message, "filter", 0};
     }
+    if (error.reason == reason::kNoVectors || error.subject == "embedder") {
+        failure = {409, "no_vectors", error.message, "method", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";

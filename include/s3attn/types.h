@@ -107,6 +107,7 @@ enum class Scoring {
 enum class RoundQuery {
     kAppend,    // the question and the text of the best unit
     kEvidence,  // the text of the best unit alone: its own queries
+    kContext,   // the question as the model reads it behind the five best units
 };
 
 // The second stage: the first units of a ranking read again, all in one context with the question

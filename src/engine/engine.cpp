@@ -116,6 +116,7 @@ class EngineImpl final : public Engine {
     const EngineParts parts_;
     const Fingerprint fingerprint_;  // chunk size apart
     ScannerSlot scanners_{parts_};
+    ScannerSlot wide_scanners_{parts_};  // of rounds that read the question in context
     ReaderSlot readers_{parts_};
     StageSlot stages_{parts_};
     EmbedderSlot embedder_{parts_.open_embedder};
@@ -311,6 +312,10 @@ Result<SearchResult> EngineImpl::search_for(const Store& store, const std::strin
     Searcher searcher{*scanner,       *parts_.adapter, *snapshot->store,
                       parts_.threads, count,           &snapshot->cache};
     searcher.cancel = options.cancel;
+    searcher.wide_scanner = [&] {
+        return wide_scanners_.get(round_window(parts_.model, scanner->chunk_tokens()), nullptr,
+                                  options.cancel);
+    };
     std::vector<std::string> notes;
     if (!snapshot->note.empty()) notes.push_back(snapshot->note);
     FilteredDocuments filtered;
