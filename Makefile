@@ -16,7 +16,7 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-python wheel wheel-test test-all tsan fuzz bench bench-gpu bench-index \
+.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-remote test-python wheel wheel-test test-all tsan fuzz bench bench-gpu bench-index \
         bench-serve bench-python bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
@@ -54,6 +54,9 @@ test: everything  ## all tests, then the unit tests under ASan and UBSan
 
 test-quick: everything  ## all tests, without the sanitizer build
 	@scripts/test.sh --quick
+
+test-remote: all  ## a reader behind llama-cpp-python's server, and behind our own (fetches 60 MB)
+	@scripts/remote_test.sh
 
 test-python: all  ## all tests of the Python package, the frameworks' included
 	@scripts/python.sh test

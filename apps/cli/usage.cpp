@@ -235,7 +235,9 @@ void check_environment(const CommandLine& line) {
         ::access(file, R_OK) != 0) {
         throw CLI::FileError::Missing(file);
     }
-    std::vector<std::string> names;
+    // Variables that are no options: a secret, and those of the set-up's scripts.
+    std::vector<std::string> names{"S3ATTN_READER_KEY", "S3ATTN_CACHE", "S3ATTN_NO_READER",
+                                   "S3ATTN_NO_SYSTEM"};
     for (const CLI::App* each : all_apps(line.app)) {
         for (const CLI::Option* option : each->get_options()) {
             if (!option->get_envname().empty()) names.push_back(option->get_envname());

@@ -26,7 +26,20 @@ AskResult fixed_answer(SearchResult search, std::string_view text, double ms,
     return result;
 }
 
+// No tokenizer makes more tokens of a text than it has bytes, nor a template more of a turn.
+constexpr uint64_t kMostTurnTokens = 64;
+
+// Whether it fits by its bytes alone. Counting takes milliseconds, which only a reader that reads
+// the prompt elsewhere notices.
+bool fits_surely(const Reader& reader, const Prompt& prompt, const AskOptions& options) {
+    if (reader.info().has_weights) return false;
+    uint64_t most = options.max_answer_tokens;
+    for (const ChatTurn& turn : prompt.messages) most += turn.text.size() + kMostTurnTokens;
+    return most < reader.info().window_tokens;
+}
+
 Status check_window(const Reader& reader, const Prompt& prompt, const AskOptions& options) {
+    if (fits_surely(reader, prompt, options)) return {};
     S3ATTN_TRY(const uint32_t tokens, reader.count_chat(prompt.messages));
     const uint32_t window = reader.info().window_tokens;
     const uint64_t need = with_margin(reader, tokens);

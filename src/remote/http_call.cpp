@@ -135,6 +135,9 @@ Result<HttpAnswer> HttpClient::call(const HttpRequest& request, const OnData& on
     }
     HttpAnswer answer = std::move(transfer.answer);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+    const char* type = nullptr;  // also where no byte followed
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    if (type != nullptr) answer.content_type = type;
     const char* location = nullptr;
     curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &location);
     if (location != nullptr) answer.location = location;

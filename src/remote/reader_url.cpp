@@ -23,6 +23,11 @@ Result<ReaderUrl> parse_reader_url(const std::string& text) {
     while (url.base.size() > begin && url.base.ends_with('/')) url.base.pop_back();
     const size_t end = std::min(url.base.find('/', begin), url.base.size());
     std::string host = begin <= end ? url.base.substr(begin, end - begin) : "";
+    // As people copy it: without a path, or with the path of one call.
+    if (end == url.base.size()) url.base += "/v1";
+    for (const std::string_view call : {"/chat/completions", "/models"}) {
+        if (url.base.ends_with(call)) url.base.resize(url.base.size() - call.size());
+    }
     if (host.find('@') != std::string::npos) {
         return refuse("holds a name or a password, which would be shown: put the key into a file");
     }

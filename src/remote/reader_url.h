@@ -9,7 +9,7 @@
 namespace s3attn {
 
 struct ReaderUrl {
-    std::string base;       // without "#MODEL" and without a slash at the end
+    std::string base;       // without "#MODEL" and a slash at the end; "/v1" where it has no path
     std::string model;      // empty: the only one that the server has
     bool loopback = false;  // this machine
 };

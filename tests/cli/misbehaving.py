@@ -1,7 +1,9 @@
 """A server that speaks OpenAI's chat completions, well or badly: the model's name says how."""
 
+import email.utils
 import http.server
 import json
+import socket
 import ssl
 import threading
 import time
@@ -32,13 +34,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/one/models":
             return self.send(200, json.dumps({"data": [{"id": "good"}]}))
         names = ["good", "whole", "cut", "bad-json", "page", "drip", "moved", "endless", "busy",
-                 "busy-long", "short-window", "key-echo", "picky", "silent", "error-event"]
+                 "busy-long", "short-window", "key-echo", "picky", "silent", "error-event",
+                 "no-words", "huge", "ok-page", "other-json", "lost", "thinking", "busy-until",
+                 "org/model:8b", "code-only"]
         return self.send(200, json.dumps({"data": [{"id": name} for name in names]}))
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.seen.append((self.path, dict(self.headers), body))
-        getattr(self, body["model"].replace("-", "_"))(body)
+        getattr(self, body["model"].split("/")[0].replace("-", "_"))(body)
 
     def begin(self):
         self.send_response(200)
@@ -131,12 +135,63 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b'data: {"error": {"message": "the card is on fire"}}\n\n')
 
 
+    def no_words(self, body):  # a stream of nothing for what is wrong; said only without one
+        if body.get("stream"):
+            return self.begin()
+        if "[2]" in body["messages"][-1]["content"]:
+            return self.send(400, '{"error": {"message": "Requested tokens exceed context window"}}')
+        return self.whole(body)
+
+    def huge(self, body):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(100 << 20))
+        self.end_headers()
+        try:
+            for _ in range(100):
+                self.wfile.write(b" " * (1 << 20))
+        except OSError:
+            self.server.closed.set()
+        self.close_connection = True
+
+    def ok_page(self, body):
+        self.send(200, "<!doctype html><p>Log in first", "text/html")
+
+    def other_json(self, body):
+        self.send(200, '{"status": "fine"}')
+
+    def lost(self, body):
+        self.send(308, "")
+
+    def thinking(self, body):
+        self.begin()
+        chunk = {"choices": [{"delta": {"reasoning_content": "Hm."}, "finish_reason": "length"}]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+
+    def busy_until(self, body):  # with a date instead of seconds
+        if sum(1 for _, _, b in self.server.seen if b and b["model"] == "busy-until") > 1:
+            return self.good(body)
+        return self.send(429, "{}", Retry_After=email.utils.formatdate(time.time() + 2, usegmt=True))
+
+    def org(self, body):
+        self.good(body)
+
+    def code_only(self, body):  # "too long" in no word that a person reads
+        if "[2]" in body["messages"][-1]["content"]:
+            return self.send(400, '{"error": {"message": "No.", "code": "context_length_exceeded"}}')
+        return self.good(body)
+
+
 class Misbehaving:
-    def __init__(self, certificate=None):
+    def __init__(self, certificate=None, host="127.0.0.1"):
+        self.host = host
         self.certificate = certificate  # a PEM file with its key: the server speaks TLS
 
     def __enter__(self):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        kind = http.server.ThreadingHTTPServer
+        if ":" in self.host:
+            kind = type("V6", (kind,), {"address_family": socket.AF_INET6})
+        self.server = kind((self.host, 0), Handler)
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)
@@ -153,5 +208,6 @@ class Misbehaving:
 
     def url(self, model="", base="v1"):
         scheme = "https" if self.certificate else "http"
-        at = f"{scheme}://127.0.0.1:{self.server.server_address[1]}/{base}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        at = f"{scheme}://{host}:{self.server.server_address[1]}" + (f"/{base}" if base else "")
         return f"{at}#{model}" if model else at

@@ -65,6 +65,8 @@ class Messages(ProgramTest):
         self.assertIn("S3ATTN_BUDGTE; did you mean S3ATTN_BUDGET?", done.stderr)
         self.assertNotIn("did you mean", run("list", self.store,
                                              env={"S3ATTN_TEST_MODEL": "x"}).stderr)
+        for known in ("S3ATTN_READER_KEY", "S3ATTN_CACHE"):
+            self.assertNotIn("did you mean", run("list", self.store, env={known: "x"}).stderr)
 
     def test_a_file_that_cannot_be_used_is_traced_to_who_named_it(self):
         source = self.write("a.txt", "The mill was built in 1804.")

@@ -71,7 +71,10 @@ class Remote(ProgramTest):
         for model, words in (("bad-json", ["no json object"]), ("page", ["web page", "/v1"]),
                              ("moved", ["elsewhere.invalid", "name that address"]),
                              ("busy-long", ["too busy", "4000 s"]),
-                             ("error-event", ["the card is on fire"])):
+                             ("error-event", ["the card is on fire"]),
+                             ("huge", ["longer than 8 mib"]), ("ok-page", ["web page", "/v1"]),
+                             ("other-json", ["not one of chat completions"]),
+                             ("lost", ["308", "does not say where"])):
             self.assert_fails(self.ask(model), *words)
         self.assert_fails(self.ask("good", base="page"), "web page", "/v1")
         self.assert_fails(self.ask("silent", "--reader-timeout", 1), "silent for too long")
@@ -95,6 +98,27 @@ class Remote(ProgramTest):
         self.assertEqual(answer["answer"], GOOD)
         self.assertIn("window holds less", answer["notes"][0])
         self.assertEqual(len(answer["spans"]), 1)
+
+        for model in ("no-words", "code-only"):
+            answer, _ = self.ask_json(model, "--budget", 400)
+            self.assertEqual((answer["answer"], len(answer["spans"])), (GOOD, 1), model)
+
+    def test_addresses_as_people_write_them(self):
+        self.assertEqual(self.ask_json("org/model:8b", base="")[0]["reader"], "org/model:8b")
+        self.assertEqual(self.ask_json("good", base="v1/chat/completions/")[0]["answer"], GOOD)
+        try:
+            with Misbehaving(host="::1") as six:
+                answer = run_json("ask", self.store, QUESTION, "--reader", six.url("good"))
+                self.assertEqual(answer["answer"], GOOD)
+        except OSError:
+            self.skipTest("no IPv6 on this machine")
+
+    def test_a_date_to_wait_for_and_thoughts_without_an_answer(self):
+        answer, _ = self.ask_json("busy-until")
+        self.assertEqual(answer["answer"], GOOD)
+        self.assertIn("was busy", answer["notes"][0])
+        answer, _ = self.ask_json("thinking")
+        self.assertIn("wrote no answer", answer["notes"][0])
 
     def test_a_certificate_must_be_trusted(self):
         if shutil.which("openssl") is None:

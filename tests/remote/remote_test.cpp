@@ -15,6 +15,16 @@ TEST(ReaderUrl, IsTakenApart) {
     EXPECT_TRUE(parse_reader_url("https://[::1]:8/v1")->loopback);
     EXPECT_FALSE(parse_reader_url("https://example.com/v1#a")->loopback);
     EXPECT_FALSE(is_reader_url("models/http.gguf"));
+    for (const char* same : {"http://[::1]:8/v1#org/name:8b#x", "http://[::1]:8#org/name:8b#x",
+                             "http://[::1]:8/#org/name:8b#x", "http://[::1]:8/v1/#org/name:8b#x",
+                             "http://[::1]:8/v1/chat/completions#org/name:8b#x"}) {
+        const auto read = parse_reader_url(same);
+        ASSERT_TRUE(read.ok()) << same;
+        EXPECT_EQ(read->base, "http://[::1]:8/v1") << same;
+        EXPECT_EQ(read->model, "org/name:8b#x") << same;
+    }
+    EXPECT_EQ(parse_reader_url("https://example.com/api/openai/")->base,
+              "https://example.com/api/openai");
 }
 
 TEST(ReaderUrl, WhatCannotBeIsRefusedWithoutShowingIt) {
