@@ -225,8 +225,8 @@ class EvalOptions(ProgramTest):
         two = self.record("--limit", "2", "--max-answer", "4", "--parallel", "2", task="answers",
                           methods="bm25")
         self.assertEqual((one["parallel"], two["parallel"]), (1, 2))
-        self.assertEqual([row["answer"] for row in one["rows"]],
-                         [row["answer"] for row in two["rows"]])
+        self.assertEqual({row["id"]: row["answer"] for row in one["rows"]},
+                         {row["id"]: row["answer"] for row in two["rows"]})
 
     def test_answers_rerank_and_idle_options(self):
         orders = {}

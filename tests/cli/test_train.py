@@ -266,7 +266,7 @@ class Train(ProgramTest):
                    "--k", "4", "--context-heads", "2")
         for option in ("--k", "--context-heads"):
             self.assertIn(f"note: {option} does nothing with --fusion-questions", idle.stderr)
-        short = run(*self.arguments(None, "--cloze-pairs", "5000", "--model-questions", "0"))
+        short = run(*train, "--cloze-pairs", "5000", "--max-layer", "0")  # layer 0 finds nothing
         self.assertRegex(short.stderr, r"note: the corpus gives \d+ of 5000 sentence and paragraph")
 
     def test_bad_input(self):
