@@ -100,8 +100,8 @@ int main(int argc, char** argv) {
     app.fallthrough();
     app.footer(kFooter);
     s3attn::cli::add_index_command(context);
-    s3attn::cli::add_sync_command(context);
     s3attn::cli::add_query_commands(context);
+    s3attn::cli::add_sync_command(context);
     s3attn::cli::add_store_commands(context);
     s3attn::cli::add_inspect_command(context);
     s3attn::cli::add_portable_commands(context);
