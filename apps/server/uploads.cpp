@@ -12,7 +12,8 @@
 #include <system_error>
 
 #include "base/files.h"
-#include "model/utf8.h"
+#include "base/owned_file.h"
+#include "base/utf8.h"
 #include "store_calls.h"
 
 namespace s3attn::server {
@@ -64,15 +65,6 @@ std::string shown_name(const std::string& name) {
     return name.substr(0, end) + (end < name.size() ? "..." : "");
 }
 
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        const size_t length = utf8_length(text);
-        if (length == 0) return false;
-        text.remove_prefix(length);
-    }
-    return true;
-}
-
 }  // namespace
 
 std::string problem_of_name(const std::string& name) {
@@ -110,13 +102,8 @@ IncomingFile::~IncomingFile() {
 }
 
 Status IncomingFile::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file_, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno_error("cannot write to", folder_);
-        bytes.remove_prefix(static_cast<size_t>(written));
-        bytes_ += static_cast<uint64_t>(written);
-    }
+    S3ATTN_CHECK(write_all(file_, bytes, folder_));
+    bytes_ += bytes.size();
     return {};
 }
 

@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
+#include "base/file_lock.h"
 #include "base/files.h"
 #include "s3attn/reason.h"
 
@@ -33,16 +35,23 @@ Status write_all(int fd, std::string_view bytes, const std::string& path) {
     return {};
 }
 
-Result<std::optional<FileLock>> FileLock::take(Descriptor& file, Kind kind, bool wait,
-                                               const std::string& path) {
-    const int operation = (kind == Kind::kShared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
+Result<bool> lock_file(const Descriptor& file, LockKind kind, bool wait, const std::string& path) {
+    const int operation = (kind == LockKind::kShared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
     while (::flock(file.get(), operation) != 0) {
         if (errno == EINTR) continue;
-        if (errno == EWOULDBLOCK) return std::optional<FileLock>();
+        if (errno == EWOULDBLOCK) return false;
         return errno_error("cannot lock", path);
     }
-    return std::optional<FileLock>(FileLock(std::move(file)));
+    return true;
 }
+
+namespace {
+
+Descriptor make_new(const std::string& path) {
+    return Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+}
+
+}  // namespace
 
 OwnedFile::OwnedFile(Descriptor file, std::string path)
     : file_(std::move(file)), path_(std::move(path)) {
@@ -67,7 +76,7 @@ OwnedFile::~OwnedFile() {
 }
 
 Result<OwnedFile> OwnedFile::create(const std::string& path) {
-    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    Descriptor file = make_new(path);
     if (file.open()) return OwnedFile(std::move(file), path);
     if (errno != EEXIST) return errno_error("cannot create", path);
     return make_error(ErrorCode::kInvalidArgument, reason::kExists, path,
@@ -75,11 +84,15 @@ Result<OwnedFile> OwnedFile::create(const std::string& path) {
 }
 
 Result<OwnedFile> OwnedFile::create_unique(const std::string& stem) {
-    std::string path = stem + "XXXXXX";
-    Descriptor file(::mkostemp(path.data(), O_CLOEXEC));
-    if (!file.open()) return errno_error("cannot create a file beside", stem);
-    if (::fchmod(file.get(), 0644) != 0) return errno_error("cannot set the mode of", path);
-    return OwnedFile(std::move(file), std::move(path));
+    // Not mkostemp(3), which makes files that nobody else may read, whatever the umask says.
+    static std::atomic<uint32_t> made{0};
+    const std::string start = stem + std::to_string(::getpid()) + "-";
+    for (;;) {
+        std::string path = start + std::to_string(made++);
+        Descriptor file = make_new(path);
+        if (file.open()) return OwnedFile(std::move(file), std::move(path));
+        if (errno != EEXIST) return errno_error("cannot create", path);
+    }
 }
 
 Status OwnedFile::finish(const std::string& name) {

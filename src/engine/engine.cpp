@@ -281,9 +281,9 @@ Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
     }
     S3ATTN_TRY(const auto stored, snapshot.store->embedder());
     if (!stored) {
-        return make_error(ErrorCode::kNotFound, reason::kNoVectors, "method",
-                          "the store has no vectors, which the method '" + options.method +
-                              "' asks for: `s3attn index STORE FILES --embed MODEL` makes them");
+        return make_error(
+            ErrorCode::kNotFound, reason::kNoVectors, "method",
+            "the store has no vectors, which the method '" + options.method + "' asks for");
     }
     S3ATTN_TRY([[maybe_unused]] const EmbedderInfo info, embedder_.info(stored));
     std::call_once(snapshot.vectors_read, [&] { snapshot.vectors = snapshot.store->vectors(); });
@@ -292,7 +292,7 @@ Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
     const auto without = std::count(scales.begin(), scales.end(), 0.0f);
     if (without > 0) {
         notes.push_back(std::to_string(without) + " of " + std::to_string(scales.size()) +
-                        " passages have no vector yet; the next `s3attn index` makes them");
+                        " passages have no vector yet; indexing again makes them");
     }
     return std::make_unique<DenseVoice>(embedder_, *snapshot.vectors);
 }

@@ -94,9 +94,8 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.model = scanner.info().name;
     result.adapter = adapter.name;
     if (store.live_units().empty()) {
-        return make_error(
-            ErrorCode::kInvalidArgument, reason::kStoreEmpty, {},
-            "the store holds no documents: add some with `s3attn index STORE FILE...`");
+        return make_error(ErrorCode::kInvalidArgument, reason::kStoreEmpty, {},
+                          "the store holds no documents");
     }
     S3ATTN_TRY(const Tokens tokens, question_tokens(scanner.tokenizer(), question));
     result.question_tokens = static_cast<uint32_t>(tokens.ids.size());

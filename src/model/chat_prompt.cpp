@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "model/llama_support.h"
+#include "s3attn/option_reasons.h"
 
 namespace s3attn {
 namespace {
@@ -83,11 +84,11 @@ Result<ChatTemplate> chat_template_in_use(const std::string& model_path, ChatTem
     const ChatTemplate kind = ChatPrompt(model.get(), tokenizer.get(), wanted).kind();
     if (wanted == ChatTemplate::kAuto || kind == wanted) return kind;
     return make_error(
-        ErrorCode::kUnsupported,
+        ErrorCode::kUnsupported, reason::kOption, "chat_template",
         model_path +
             (wanted == ChatTemplate::kOwn ? " brings no chat template that llama.cpp knows"
                                           : " has no marks of ChatML (<|im_start|>)") +
-            ": choose another --chat-template, or auto");
+            ": choose another template, or auto");
 }
 
 std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatTurn> messages) {

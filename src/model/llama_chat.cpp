@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "base/timing.h"
+#include "base/utf8.h"
 #include "model/llama_reader.h"
-#include "model/utf8.h"
 
 namespace s3attn {
 namespace {

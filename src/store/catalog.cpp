@@ -136,8 +136,7 @@ Status check_store_directory(const std::string& directory) {
     const fs::file_status status = fs::status(directory, error);
     if (status.type() == fs::file_type::not_found) {
         return make_error(ErrorCode::kNotFound, reason::kNoStore, directory,
-                          "there is no store '" + directory + "'; make it with: s3attn index '" +
-                              directory + "' FILE...");
+                          "there is no store '" + directory + "'");
     }
     if (error) {
         return make_error(ErrorCode::kIo, "cannot look at '" + directory + "': " + error.message());
@@ -155,10 +154,7 @@ Status check_store_directory(const std::string& directory) {
     const bool empty = std::all_of(names.begin(), names.end(), is_our_leftover);
     if (empty) {
         return make_error(ErrorCode::kNotFound, reason::kNoStore, directory,
-                          "'" + directory +
-                              "' is an empty directory, not yet a store; fill it "
-                              "with: s3attn index '" +
-                              directory + "' FILE...");
+                          "'" + directory + "' is an empty directory, not yet a store");
     }
     return not_a_store(directory, "it has other files and no catalog.db");
 }

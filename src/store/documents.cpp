@@ -40,8 +40,7 @@ Result<std::vector<DocumentInfo>> list_documents(Database& db) {
 
 Error no_document(const std::string& directory, DocumentId doc_id) {
     return make_error(ErrorCode::kNotFound, reason::kNoDocument, to_string(doc_id),
-                      "the store '" + directory + "' has no document " + to_string(doc_id) +
-                          "; s3attn list shows what it has");
+                      "the store '" + directory + "' has no document " + to_string(doc_id));
 }
 
 Result<DocumentInfo> load_document(Database& db, const std::string& directory, DocumentId doc_id) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/owned_file.h"
 
 namespace s3attn::text {
 namespace {
@@ -47,15 +48,7 @@ void FileDescriptor::close() {
 }
 
 Status write_fully(int fd, std::string_view bytes, const std::string& name) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            return errno_error("cannot write the temporary copy of", name);
-        }
-        bytes.remove_prefix(static_cast<size_t>(written));
-    }
-    return {};
+    return write_all(fd, bytes, name);
 }
 
 std::string describe_file_type(unsigned mode) {

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/files.h"
+#include "s3attn/option_reasons.h"
 #include "train/head_plan.h"
 #include "train/heat_map.h"
 #include "train/pipeline_parts.h"
@@ -258,12 +259,12 @@ Status refuse_dead(const TrainContext& context, const Selection& selection) {
         context.sink.note("heads that cannot retrieve, passed over:" + names);
         return {};
     }
-    return make_error(ErrorCode::kUnsupported,
+    return make_error(ErrorCode::kUnsupported, reason::kOption, "heads",
                       "these heads cannot retrieve:" + names +
-                          "\nleave them out of --heads, and heads are chosen by inverse cloze");
+                          "\nleave them out; with none named, heads are chosen by inverse cloze");
 }
 
-std::string too_small(const Corpus& corpus, const ClozeSplit& cloze, const TrainOptions& options) {
+Error too_small(const Corpus& corpus, const ClozeSplit& cloze, const TrainOptions& options) {
     uint64_t bytes = 0;
     for (const CorpusFile& file : corpus.files) bytes += file.bytes;
     const auto number = [](uint64_t n) { return std::to_string(n); };
@@ -272,13 +273,16 @@ std::string too_small(const Corpus& corpus, const ClozeSplit& cloze, const Train
         number(corpus.paragraphs.size()) + " paragraphs of prose (45 to 220 words), " +
         number(cloze.pairs.size()) + " of them with three sentences and one of 7 to 30 words";
     if (options.cloze_pairs < kMinPairs && cloze.pairs.size() == options.cloze_pairs) {
-        return "--cloze-pairs " + number(options.cloze_pairs) + " is too few: at least " +
-               number(kMinPairs) + " are needed, some thousand are good";
+        return make_error(ErrorCode::kInvalidArgument, reason::kOption, "cloze_pairs",
+                          number(options.cloze_pairs) + " cloze pairs are too few: at least " +
+                              number(kMinPairs) + " are needed, some thousand are good");
     }
-    return "the corpus is too small: " + found + "; at least " + number(kMinPairs) +
-           " such paragraphs are needed (" + number(kMinPairs - cloze.pairs.size()) +
-           " are missing), some thousand are good: add plain text in the language that the model "
-           "knows";
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "the corpus is too small: " + found + "; at least " + number(kMinPairs) +
+            " such paragraphs are needed (" + number(kMinPairs - cloze.pairs.size()) +
+            " are missing), some thousand are good: add plain text in the language that the model "
+            "knows");
 }
 
 // The layer below which heads may be chosen, under the cost model of the options.
@@ -308,7 +312,7 @@ Result<ClozeSplit> split_cloze(const Corpus& corpus, const TrainOptions& options
     ClozeSplit cloze;
     cloze.pairs = make_cloze_pairs(corpus.paragraphs, options.cloze_pairs, options.seed);
     if (cloze.pairs.size() < kMinPairs) {
-        return make_error(ErrorCode::kInvalidArgument, too_small(corpus, cloze, options));
+        return too_small(corpus, cloze, options);
     }
     cloze.n_held_out =
         std::min(kMaxHeldOut,

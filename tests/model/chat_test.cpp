@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "model/chat_prompt.h"
 #include "model/llama_support.h"
 #include "model/reader.h"
-#include "model/utf8.h"
 #include "tiny_gguf.h"
 
 namespace s3attn {
