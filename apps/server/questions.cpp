@@ -44,6 +44,8 @@ Failure failure_of_question(const Error& error) {
     if (error.reason == reason::kNoRerank) {
         failure = {409, "no_second_stage", error.message, "rerank", 0};
     }
+    // The last document was removed while the question waited.
+    if (error.reason == reason::kStoreEmpty) failure = no_documents("the store holds");
     if (error.reason == reason::kNoVectors || error.subject == "embedder") {
         failure = {409, "no_vectors", error.message, "method", 0};
     }

@@ -33,6 +33,7 @@ TRAIN = {
     "--context-max-layer": ("tests/train/context_heads_test.cpp", "max_layer"),
     "--context-keep-sentence": ("tests/train/context_heads_test.cpp", "keep_sentence"),
     "--context-heads-only": ("tests/train/context_heads_test.cpp", "TEST"),
+    "--keep-heads": ("tests/cli/test_adapters.py", "test_the_best_heads_make_a_smaller"),
     "--fusion-questions": ("tests/cli/test_adapters.py", "test_weights_are_fitted"),
     "--dump": ("tests/cli/test_train.py", "test_the_page_on_the_format_encodes"),
     "--seed": ("tests/train/options_test.cpp", "LatentsKStepsSeedAndChunkShape"),
