@@ -48,6 +48,8 @@ Failure failure_of_question(const Error& error) {
     if (error.reason == reason::kFilterEmpty) {
         failure = {404, "filter_empty", error.message, "filter", 0};
     }
+    // The last document was removed while the question waited.
+    if (error.reason == reason::kStoreEmpty) failure = no_documents("the store holds");
     if (error.reason == reason::kNoVectors || error.subject == "embedder") {
         failure = {409, "no_vectors", error.message, "method", 0};
     }
