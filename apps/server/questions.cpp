@@ -70,6 +70,7 @@ EngineOptions without_second_stage(EngineOptions options) {
 }  // namespace
 
 Answering::~Answering() {
+    if (done_) return;  // a failure may leave an answer that waits for nothing
     if (search_.job) search_.queue->cancel(search_.job);
     answer_.queue->cancel(answer_.job);
 }
@@ -81,6 +82,7 @@ std::optional<AnswerEvent> Answering::next(milliseconds time) {
         event->kind = AnswerEvent::Kind::kFailed;
         event->failure = shutting_down();
     }
+    if (event) done_ = event->kind == AnswerEvent::Kind::kDone;
     if (event && event->kind >= AnswerEvent::Kind::kDone) ended_ = true;
     return event;
 }
@@ -331,10 +333,11 @@ Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
     }
     const auto evidence = std::make_shared<Channel<std::shared_ptr<const Found>>>();
     const auto search = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-        evidence->send(tell(search_now(engines, question.stores,
-                                       retrieval_question(question.history, question.text),
-                                       question.options.search, cancel),
-                            *channel));
+        auto outcome = search_now(engines, question.stores,
+                                  retrieval_question(question.history, question.text),
+                                  question.options.search, cancel);
+        if (cancel.cancelled()) metrics_.count_cancelled();
+        evidence->send(tell(std::move(outcome), *channel));
     });
     if (!search) return too_busy();
     const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
@@ -342,6 +345,7 @@ Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
         while (!found && !cancel.cancelled() && !search->dropped) {
             found = evidence->receive(kLookAgain);
         }
+        if (search->dropped && cancel.cancelled()) metrics_.count_cancelled();
         if (search->dropped) tell(shutting_down(), *channel);
         answer(engines, cancel, found.value_or(nullptr));
     });

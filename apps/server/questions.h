@@ -81,7 +81,7 @@ class Answering {
   private:
     QueuedJob search_, answer_;
     std::shared_ptr<Channel<AnswerEvent>> channel_;
-    bool ended_ = false;
+    bool ended_ = false, done_ = false;
 };
 
 class Questions {
