@@ -1,6 +1,7 @@
 #include "questions.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -78,6 +79,7 @@ EngineOptions without_second_stage(EngineOptions options) {
 }  // namespace
 
 Answering::~Answering() {
+    if (done_) return;  // a failure may leave an answer that waits for nothing
     if (search_.job) search_.queue->cancel(search_.job);
     answer_.queue->cancel(answer_.job);
 }
@@ -89,6 +91,7 @@ std::optional<AnswerEvent> Answering::next(milliseconds time) {
         event->kind = AnswerEvent::Kind::kFailed;
         event->failure = shutting_down();
     }
+    if (event) done_ = event->kind == AnswerEvent::Kind::kDone;
     if (event && event->kind >= AnswerEvent::Kind::kDone) ended_ = true;
     return event;
 }
@@ -270,19 +273,23 @@ Outcome<Found> Questions::search_documents(EngineSet& engines, const Question& q
     return found;
 }
 
-// Tells the client what was found, or why nothing can be.
-std::shared_ptr<const Found> Questions::tell(Outcome<Found> outcome,
-                                             Channel<AnswerEvent>& channel) {
+// Tells the client what was found, or why nothing can be. A failure is told to `evidence`, if there
+// is such a thing, first: the client may have gone as soon as it knows.
+std::shared_ptr<const Found> Questions::tell(Outcome<Found> outcome, Channel<AnswerEvent>& channel,
+                                             EvidenceChannel* evidence) {
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         event.kind = AnswerEvent::Kind::kFailed;
         event.failure = *failure;
-    } else {
-        event.kind = AnswerEvent::Kind::kFound;
-        event.found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
+        if (evidence != nullptr) evidence->send(nullptr);
+        channel.send(std::move(event));
+        return nullptr;
     }
-    auto found = event.found;
+    event.kind = AnswerEvent::Kind::kFound;
+    const auto found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
+    event.found = found;
     channel.send(std::move(event));
+    if (evidence != nullptr) evidence->send(found);
     return found;
 }
 
@@ -337,29 +344,36 @@ Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
     };
     if (question.documents) {
         const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-            answer(engines, cancel, tell(search_documents(engines, question, cancel), *channel));
+            answer(engines, cancel,
+                   tell(search_documents(engines, question, cancel), *channel, nullptr));
         });
         if (!job) return too_busy();
         return std::make_shared<Answering>(QueuedJob{}, QueuedJob{&answers_, job}, channel);
     }
-    const auto evidence = std::make_shared<Channel<std::shared_ptr<const Found>>>();
-    const auto search = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-        evidence->send(tell(search_now(engines, question.stores,
-                                       retrieval_question(question.history, question.text),
-                                       question.options.search, cancel),
-                            *channel));
-    });
-    if (!search) return too_busy();
+    const auto evidence = std::make_shared<EvidenceChannel>();
+    const auto counted = std::make_shared<std::atomic<bool>>(false);
+    const auto count_cancelled = [this, counted] {
+        if (!counted->exchange(true)) metrics_.count_cancelled();
+    };
     const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
         auto found = evidence->receive(kLookAgain);
-        while (!found && !cancel.cancelled() && !search->dropped) {
-            found = evidence->receive(kLookAgain);
-        }
-        if (search->dropped) tell(shutting_down(), *channel);
-        answer(engines, cancel, found.value_or(nullptr));
+        while (!found && !cancel.cancelled()) found = evidence->receive(kLookAgain);
+        if (!found) found = evidence->receive(milliseconds(0));
+        if (found) return answer(engines, cancel, *found);
+        count_cancelled();
+        tell(shutting_down(), *channel, nullptr);  // where anybody is there to hear it
     });
-    if (!job) {
-        searches_.cancel(search);
+    if (!job) return too_busy();
+    const auto search = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+        auto outcome = search_now(engines, question.stores,
+                                  retrieval_question(question.history, question.text),
+                                  question.options.search, cancel);
+        if (std::holds_alternative<Failure>(outcome) && cancel.cancelled()) count_cancelled();
+        tell(std::move(outcome), *channel, evidence.get());
+    });
+    if (!search) {
+        evidence->send(nullptr);
+        answers_.cancel(job);
         return too_busy();
     }
     return std::make_shared<Answering>(QueuedJob{&searches_, search}, QueuedJob{&answers_, job},

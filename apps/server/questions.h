@@ -81,7 +81,7 @@ class Answering {
   private:
     QueuedJob search_, answer_;
     std::shared_ptr<Channel<AnswerEvent>> channel_;
-    bool ended_ = false;
+    bool ended_ = false, done_ = false;
 };
 
 class Questions {
@@ -129,7 +129,9 @@ class Questions {
     static Outcome<Value> wait_for(WorkQueue& queue, const std::shared_ptr<WorkQueue::Job>& job,
                                    Channel<Outcome<Value>>& channel,
                                    const std::function<bool()>& keep_going);
-    static std::shared_ptr<const Found> tell(Outcome<Found> outcome, Channel<AnswerEvent>& channel);
+    using EvidenceChannel = Channel<std::shared_ptr<const Found>>;
+    static std::shared_ptr<const Found> tell(Outcome<Found> outcome, Channel<AnswerEvent>& channel,
+                                             EvidenceChannel* evidence);
     AnswerEvent write_answer(EngineSet& engines, const Question& question,
                              const std::shared_ptr<const Found>& found, const CancelToken& cancel,
                              Channel<AnswerEvent>& channel, const Stopwatch& watch);

@@ -41,6 +41,37 @@ class Clients(ServerTest):
                 wait_until(lambda: not self.metric_of(server, "running"), 20, "the end")
                 self.assertEqual(server.metric("s3attn_answers_cancelled_total"), before + 1)
 
+    def test_evidence_does_not_wait_for_the_answer_before_it(self):
+        server = self.serve(self.store)
+        first = socket.create_connection(("127.0.0.1", server.port))
+        self.addCleanup(first.close)
+        first.sendall(question_bytes(True))
+        wait_until(lambda: self.metric_of(server, "running"), what="the first answer")
+        connection, response = server.open("POST", "/v1/chat/completions", {
+            "messages": [{"role": "user", "content": QUESTION}], "stream": True, "evidence": True,
+            "max_tokens": 4, "budget_tokens": 160})
+        self.addCleanup(connection.close)
+        line = next(line for line in response if line.startswith(b"data: "))
+        self.assertIn("Solberg", json.loads(line[6:])["evidence"]["spans"][0]["text"])
+        # The first answer, of 2,000 tokens, is still being written, and this one waits for it.
+        self.assertEqual([self.metric_of(server, state) for state in ("running", "waiting")],
+                         [1, 1])
+        first.close()
+        self.assertIn(b"data: [DONE]", response.read())
+
+    def test_a_question_that_fails_leaves_its_place_in_the_queue(self):
+        server = self.serve(self.store, "--queue", 1)
+        first = socket.create_connection(("127.0.0.1", server.port))
+        self.addCleanup(first.close)
+        first.sendall(question_bytes(True))
+        wait_until(lambda: self.metric_of(server, "running"), what="the first answer")
+        for _ in range(3):
+            status, _, content = server.post("/v1/chat/completions", {
+                "messages": [{"role": "user", "content": QUESTION}], "budget_tokens": 1})
+            self.assertEqual((status, content["error"]["code"]), (409, "budget_too_small"))
+        wait_until(lambda: not self.metric_of(server, "waiting"), 20, "an empty queue")
+        self.assertEqual(self.metric_of(server, "running"), 1)
+
     def metric_of(self, server, state):
         text = server.get("/metrics")[2].decode()
         line = next((line for line in text.splitlines() if line.startswith("s3attn_jobs")

@@ -197,7 +197,18 @@ function askNew(question) {
   ask(turn, historyBefore(turn));
 }
 
-// The same question with another reader, method, budget or store.
+// Which documents a question is put to; undefined: all.
+function filterWanted() {
+  const texts = (id) => $(id).value.split(",").map((text) => text.trim()).filter(Boolean);
+  const filter = {
+    in: texts("again-in"), type: texts("again-type"), after: $("again-after").value.trim(),
+    before: $("again-before").value.trim(),
+  };
+  for (const [name, value] of Object.entries(filter)) if (!value.length) delete filter[name];
+  return Object.keys(filter).length ? filter : undefined;
+}
+
+// The same question with another reader, method, budget, store or filter.
 function again(old) {
   if (state.running) return;
   const dialog = $("again-dialog");
@@ -213,6 +224,7 @@ function again(old) {
     const turn = new Turn(old.question, {
       model: $("again-model").value || undefined, method: $("again-method").value || undefined,
       budget_tokens: budget > 0 ? budget : undefined, store: $("again-store").value || undefined,
+      filter: filterWanted(),
     }, page);
     insertBeside(turn, old);
     ask(turn, historyBefore(old));

@@ -6,7 +6,7 @@ const kMark = /\[\d+(?:\s*[,;]\s*\d+)*\]/g;
 
 export class Turn {
   // page: source (a SourceView), again(turn) asks the question once more. `wanted`: how it was
-  // asked: {model, method, budget_tokens}.
+  // asked: {model, method, budget_tokens, store, filter}.
   constructor(question, wanted, page) {
     this.question = question;
     this.wanted = wanted;
@@ -22,8 +22,11 @@ export class Turn {
   }
 
   how() {
-    const { model, method, budget_tokens: budget } = this.wanted;
-    const parts = [model, method && `method ${method}`, budget && `${budget} tokens of evidence`];
+    const { model, method, budget_tokens: budget, store, filter = {} } = this.wanted;
+    const parts = [model, method && `method ${method}`, budget && `${budget} tokens of evidence`,
+      store && `in ${store}`, filter.in && `only ${filter.in.join(", ")}`,
+      filter.type && `only ${filter.type.join(", ")}`, filter.after && `from ${filter.after}`,
+      filter.before && `before ${filter.before}`];
     const text = parts.filter(Boolean).join(", ");
     return make("p", { class: "meta", hidden: text ? false : "" }, text);
   }
