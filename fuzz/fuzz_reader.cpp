@@ -163,7 +163,7 @@ std::vector<std::string> seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace s3attn;
     if (size == 0) return 0;
-    static const bool without_children = (set_ocr({.on = false}), true);
+    static const bool without_children = (set_ocr(without_ocr()), true);
     static_cast<void>(without_children);
     const auto choice = static_cast<size_t>(static_cast<uint8_t>(data[0] - fuzz::kFirst));
     const fuzz::Use& use = fuzz::kUses[choice % fuzz::kCount];

@@ -14,6 +14,7 @@ import csv
 import email
 import email.message
 import email.policy
+import json
 import mailbox
 import pathlib
 import re
@@ -27,6 +28,7 @@ import unicodedata
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BY_PANDOC = {"html": "html", "docx": "docx", "odt": "odt", "epub": "epub", "rst": "rst", "org": "org",
              "tex": "latex", "ipynb": "ipynb", "md": "gfm", "fodt": None}
+PICTURES = f"--resource-path={ROOT / 'docs'}"
 SLIDES = {"pptx", "odp"}
 SHEETS = {"xlsx", "ods"}
 
@@ -104,13 +106,17 @@ def make_corpus(folder, work):
     for name, text in sources.items():
         source = folder / f"{name}.md"
         source.write_text(text, encoding="utf-8")
-        for ending in ("html", "docx", "odt", "epub", "rtf", "rst", "org", "tex", "ipynb"):
-            call("pandoc", "-f", "gfm", "-s", "--metadata", f"title={name}", source, "-o",
+        for ending in ("html", "docx", "odt", "epub", "rtf", "rst", "org", "tex"):
+            call("pandoc", PICTURES, "-f", "gfm", "-s", "--metadata", f"title={name}", source, "-o",
                  folder / f"{name}.{ending}")
+        cells = [{"cell_type": "markdown", "metadata": {}, "source": part}
+                 for part in text.split("\n\n")[:60]]
+        (folder / f"{name}.ipynb").write_text(json.dumps(
+            {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
         for ending in ("doc", "pdf", "fodt"):
             shutil.move(office(work, folder / f"{name}.docx", ending), folder)
     for name in ("retrieval", "serve"):
-        call("pandoc", "-f", "gfm", folder / f"{name}.md", "-o", folder / f"{name}.pptx")
+        call("pandoc", PICTURES, "-f", "gfm", folder / f"{name}.md", "-o", folder / f"{name}.pptx")
         shutil.move(office(work, folder / f"{name}.pptx", "odp"), folder)
     rows = [re.findall(r"[\w.%+-]+", line)[:7] for line in sources["book"].split("\n") if line]
     with open(folder / "rows.csv", "w", encoding="utf-8", newline="") as file:

@@ -20,6 +20,11 @@ struct OcrSettings {
                             // them; empty: they are not
     std::function<bool()> stop;  // asked between pages: whether to give up (kCancelled)
 };
+inline OcrSettings without_ocr() {
+    OcrSettings off;
+    off.on = false;
+    return off;
+}
 // Not to be called while documents are read.
 void set_ocr(OcrSettings settings);
 

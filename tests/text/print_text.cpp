@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: print_text FILE\n");
         return 2;
     }
-    set_ocr({.on = false});
+    set_ocr(without_ocr());
     const auto reader = open_document(argv[1], ReaderOptions());
     if (!reader.ok()) {
         std::fprintf(stderr, "%s\n", reader.error().message.c_str());

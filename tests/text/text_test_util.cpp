@@ -16,7 +16,7 @@ namespace s3attn::text_test {
 namespace {
 
 // What is installed makes no difference to what other tests find in pictures.
-const bool kWithoutOcr = (set_ocr({.on = false}), true);
+const bool kWithoutOcr = (set_ocr(without_ocr()), true);
 
 }  // namespace
 
