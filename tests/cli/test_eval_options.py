@@ -229,14 +229,24 @@ class EvalOptions(ProgramTest):
                          {row["id"]: row["answer"] for row in two["rows"]})
 
     def test_answers_rerank_and_idle_options(self):
-        orders = {}
-        for n in ("1", "20"):
-            record = self.record("--rerank", n, "--max-answer", "2", "--budgets", "128",
+        # Words favour the first unit; to a model that has just read it, the question is likelier
+        # behind the second.
+        question = "What is the password of the harbour master?"
+        words = ("password harbour master " * 20).strip() + "."
+        asked = ("The clerk leaned on the counter, looked at the rain, and said nothing for a while. "
+                 "Then he read aloud what stood in the letter, slowly, as if each word were new to "
+                 f"him: {question} " * 2).strip()
+        data = self.write("two.jsonl", json.dumps(
+            {"document": f"{words}\n\n{asked}", "question": question, "answers": ["none"],
+             "evidence": [asked]}) + "\n")
+        found = {}
+        for n in ("1", "2"):
+            record = self.record("--rerank", n, "--max-answer", "1", "--budgets", "150", data=data,
                                  task="answers", methods="rerank(bm25)")
             self.assertEqual(record["options"]["rerank"], int(n))
-            orders[n] = self.order(record)
-        self.assertNotEqual(orders["1"], orders["20"])
-        self.record("--rerank", "3", "--max-answer", "2", task="answers", methods="none")
+            found[n] = [piece["text"][:8] for piece in record["rows"][0]["evidence"]]
+        self.assertEqual(found, {"1": ["password"], "2": ["The cler"]})
+        self.record("--rerank", "3", "--max-answer", "1", task="answers", methods="none")
         self.assertIn("--rerank does nothing", self.said)
         self.assertIn("--budgets does nothing", self.said)
 

@@ -391,6 +391,11 @@ class Package(unittest.TestCase):
         for name in s3attn.__all__:
             self.assertTrue(getattr(s3attn, name).__doc__, msg=f"{name} has no docstring")
 
+    def test_the_program_runs_as_a_module(self):
+        done = subprocess.run([sys.executable, "-m", "s3attn", "--version"], capture_output=True,
+                              text=True, check=True)
+        self.assertIn(s3attn.__version__, done.stdout)
+
     def test_what_a_program_may_not_need_is_loaded_when_it_is_used(self):
         """import s3attn stays quick: no numpy, tqdm, subprocess or asyncio before somebody asks."""
         code = ("import sys; before = set(sys.modules); import s3attn; "
