@@ -9,7 +9,7 @@ evidence is on the screen (with Chromium and playwright, where these can be had)
 does other things meanwhile. Half an hour on 2 cores.
 
 usage: bench/serve.py [--build DIR] [--model GGUF] [--requests N] [--questions N] [--loads N]
-                      [--memory-requests N] [--kilobytes N]
+                      [--memory-requests N] [--store DIR]
 """
 import argparse
 import collections
@@ -305,17 +305,18 @@ def main():
     parser.add_argument("--questions", type=int, default=50)
     parser.add_argument("--loads", type=int, default=10)
     parser.add_argument("--memory-requests", type=int, default=5000)
-    parser.add_argument("--kilobytes", type=int, default=0, help="of the book; 0: all of it")
+    parser.add_argument("--store", help="of the book, made before (a copy is used)")
     options = parser.parse_args()
     questions = [json.loads(line)["question"]
                  for line in QUESTIONS.read_text("utf-8").splitlines()]
     with tempfile.TemporaryDirectory(prefix="s3attn-bench-") as scratch:
-        text = pathlib.Path(scratch) / "book.md"
-        text.write_bytes(BOOK.read_bytes()[:1000 * options.kilobytes or None])
         store = scratch + "/book.s3"
         model = ["--model", options.model] if options.model else []
-        subprocess.run([str(ROOT / options.build / "s3attn"), "--quiet", "index", *model, store,
-                        str(text)], check=True, stdout=subprocess.DEVNULL)
+        if options.store:
+            shutil.copytree(options.store, store)
+        else:
+            subprocess.run([str(ROOT / options.build / "s3attn"), "--quiet", "index", *model, store,
+                            str(BOOK)], check=True, stdout=subprocess.DEVNULL)
         server = Server(options, store, scratch + "/other.s3")
         try:
             server.ask(server.connect(), questions[0], 2, 300)  # loads the models

@@ -21,6 +21,31 @@ DROP = """() => {
 
 
 class Documents(PageTest):
+    def test_4_an_answer_that_was_cut_or_withheld_says_so_where_it_ends(self):
+        page = self.page()
+        bodies = []
+        page.route("**/v1/chat/completions", lambda route: route.fulfill(
+            content_type="text/event-stream", body=bodies[-1]))
+        place = {"name": "a.txt", "store": "notes", "doc_id": 1, "offsets": "source",
+                 "byte_begin": 0, "byte_end": 9, "line_begin": 1, "line_end": 1, "text": "A note."}
+        for fields, words in (({"cut": "tokens"}, "as long as it may be"),
+                              ({"cut": "sentences"}, "no more sentences"),
+                              ({"cut": "repetition"}, "repeat itself"),
+                              ({"withheld": True}, "withheld"),
+                              ({"evidence_found": False}, "no evidence"),
+                              ({"unfounded": [{"text": "1999"}]}, "Nowhere in the passages: 1999")):
+            chunks = [{"choices": [{"delta": {"content": "So."}}],
+                       "evidence": {"spans": [place], "quote": None}},
+                      {"choices": [{"delta": {}, "finish_reason": "stop"}], "numbers": [1],
+                       "citations": [], "evidence_found": True, "retrieval_question": "Who?",
+                       "timings_ms": {"retrieval": 1, "first_token": 1}, **fields}]
+            body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+            bodies.append(body + "data: [DONE]\n\n")
+            article = self.ask(page, "Who?")
+            self.assertIn(words, article.locator(".note").inner_text())
+            below = article.evaluate("(e) => e.querySelector('.answer').nextElementSibling.className")
+            self.assertEqual(below, "note")
+
     def names(self):
         return sorted(d["name"] for d in self.server.get("/v1/documents")[2]["data"])
 

@@ -2,6 +2,12 @@
 // written, citations numbered from 1 in the order of the answer.
 import { make, makeStrip, placeOf } from "./view.js";
 
+// Why an answer ends before its end.
+const kCuts = {
+  tokens: "The answer was cut here: it is as long as it may be.",
+  sentences: "The answer was cut here: this model may write no more sentences.",
+  repetition: "The answer was cut here: it began to repeat itself.",
+};
 const kMark = /\[\d+(?:\s*[,;]\s*\d+)*\]/g;
 
 export class Turn {
@@ -119,7 +125,8 @@ export class Turn {
   // What of the answer is not there, where it ends; then how it came about.
   showEnd() {
     const notes = [];
-    if (this.reason === "length") notes.push("The answer was cut here: it is as long as it may be.");
+    const cut = kCuts[this.last.cut || (this.reason === "length" ? "tokens" : "")];
+    if (cut) notes.push(cut);
     if (this.last.withheld) {
       notes.push("An answer was withheld: the passages found do not seem to answer the question.");
     }
