@@ -266,6 +266,7 @@ void Questions::answer_now(EngineSet& engines, const Question& question, const C
                          question.options.search, readers_[question.reader].file, cancel);
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
+        if (cancel.cancelled()) metrics_.count_cancelled();
         event.kind = AnswerEvent::Kind::kFailed;
         event.failure = *failure;
         channel.send(std::move(event));
