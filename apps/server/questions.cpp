@@ -279,6 +279,7 @@ std::shared_ptr<const Found> Questions::tell(Outcome<Found> outcome, Channel<Ans
                                              EvidenceChannel* evidence) {
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
+        if (cancel.cancelled()) metrics_.count_cancelled();
         event.kind = AnswerEvent::Kind::kFailed;
         event.failure = *failure;
         if (evidence != nullptr) evidence->send(nullptr);

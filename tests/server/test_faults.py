@@ -1,8 +1,10 @@
 """What goes wrong around the server: clients that hang up, floods, kills, stores that vanish."""
 
 import concurrent.futures
+import http.client
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -71,6 +73,32 @@ class Clients(ServerTest):
             self.assertEqual((status, content["error"]["code"]), (409, "budget_too_small"))
         wait_until(lambda: not self.metric_of(server, "waiting"), 20, "an empty queue")
         self.assertEqual(self.metric_of(server, "running"), 1)
+
+    def test_hanging_up_gives_back_what_a_request_took(self):
+        server = self.serve(self.store)
+
+        def resident():
+            status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+            return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+        def hang_up(path, body):
+            connection, data = http.client.HTTPConnection("127.0.0.1", server.port), body
+            connection.request("POST", path, json.dumps(data))
+            time.sleep(0.3)  # it has begun
+            connection.close()
+            wait_until(lambda: not self.metric_of(server, "running"), 30, "the end")
+        ask = ("/v1/chat/completions", {"messages": [{"role": "user", "content": QUESTION}],
+                                        "max_tokens": 2000, "temperature": 2, "seed": 7})
+        search = ("/v1/search", {"question": QUESTION + " tern" * 1500})
+        for path, body in (ask, search):
+            hang_up(path, body)
+        before = resident()
+        for path, body in (ask, search) * 5:
+            hang_up(path, body)
+        self.assertLess(resident(), before + 100)
+        # Nothing is left of them that the next would wait for.
+        self.assertEqual(server.post("/v1/search", {"question": QUESTION})[0], 200)
+        self.assertIn('queue="search",state="running"} 0', server.get("/metrics")[2].decode())
 
     def metric_of(self, server, state):
         text = server.get("/metrics")[2].decode()
