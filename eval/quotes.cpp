@@ -134,11 +134,10 @@ class QuoteRun {
         }
         result.spans = std::move(selected.spans);
         S3ATTN_TRY(const Tokens tokens, question_tokens(scanner_->tokenizer(), question.question));
-        const Filter everything;
         const Stopwatch watch;
         S3ATTN_TRY(const QuoteCandidates candidates,
                    quote_candidates({scanner_->tokenizer(), *adapter_, *store.reader, tokens,
-                                     ranking, selected.units, everything},
+                                     ranking, selected.units, Filter()},
                                     result));
         const Quote quote = make_quote(result.spans, candidates.sentences,
                                        quote_chances(candidates.features, candidates.attention));

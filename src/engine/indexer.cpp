@@ -96,9 +96,9 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
         outcome.renamed_from = renamed_from;
         outcome.doc_id = begin.doc_id;
         outcome.bytes = reader.header().source_bytes;
+        if (!begin.described) S3ATTN_CHECK(describe(reader, std::move(first), begin.doc_id));
         S3ATTN_CHECK(read_to_end(reader));
         outcome.notes = reader.header().notes;
-        if (!begin.described) S3ATTN_CHECK(describe(reader, std::move(first), begin.doc_id));
         return outcome;
     }
     return scan_document(reader, std::move(first), begin);

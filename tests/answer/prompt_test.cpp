@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "answer/answer.h"
+#include "answer/support.h"
 #include "pieces.h"
 
 namespace s3attn {
@@ -20,6 +21,24 @@ TEST(Prompt, NumbersFollowTheDocument) {
     EXPECT_LT(text.find("[2] second"), text.find("[1] first"));
     EXPECT_LT(text.find("[1] first"), text.find("[3] third"));
     EXPECT_NE(text.find("[2] second"), std::string::npos);
+}
+
+TEST(Prompt, HeadingsAndColumnsStandAboveThePassage) {
+    Span span = make_span(0, "| Lyon | 4319 |");
+    span.heading = "Ledger > Dues";
+    span.columns = "City | Paid";
+    const std::string text = build_prompt("Who paid?", {span}, class_of({})).messages.back().text;
+    EXPECT_NE(text.find("[1] Ledger > Dues\nCity | Paid\n| Lyon | 4319 |"), std::string::npos)
+        << text;
+    // Its own heading, with which the text begins, is not said twice.
+    span.text = "## Dues\n\nLyon paid 4319.";
+    span.columns.clear();
+    EXPECT_EQ(read_as(span), "Ledger\n## Dues\n\nLyon paid 4319.");
+    span.heading.clear();
+    EXPECT_EQ(read_as(span), span.text);
+    // What an answer takes from a heading is in the evidence.
+    span.heading = "Ledger of Nantes";
+    EXPECT_TRUE(unfounded_words("It was Nantes that paid 4319.", "Who paid?", {span}).empty());
 }
 
 TEST(Prompt, TheLastTurnIsTheUsersAndEndsWithTheQuestion) {

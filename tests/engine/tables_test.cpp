@@ -80,9 +80,12 @@ std::string xlsx(const std::vector<Row>& rows) {
           "<worksheet><sheetData>" + sheet + "</sheetData></worksheet>"}});
 }
 
-class TablesTest : public EngineTest,
-                   public testing::WithParamInterface<
-                       std::pair<const char*, std::string (*)(const std::vector<Row>&)>> {};
+struct Format {
+    const char* file;
+    std::string (*bytes)(const std::vector<Row>&);
+};
+
+class TablesTest : public EngineTest, public testing::WithParamInterface<Format> {};
 
 TEST_P(TablesTest, WhatDidLyonPayIn2019) {
     const std::vector<Row> rows = ledger();
@@ -90,7 +93,7 @@ TEST_P(TablesTest, WhatDidLyonPayIn2019) {
     for (const Row& row : rows) {
         if (row[0] == "Lyon" && row[1] == "2019") wanted = row;
     }
-    index({file(GetParam().first, GetParam().second(rows)), file("other.txt", kLighthouse)});
+    index({file(GetParam().file, GetParam().bytes(rows)), file("other.txt", kLighthouse)});
     SearchOptions options;
     options.method = "bm25";
     options.quote = true;
@@ -109,10 +112,10 @@ TEST_P(TablesTest, WhatDidLyonPayIn2019) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, TablesTest,
-                         testing::Values(std::pair("a.html", html), std::pair("a.md", markdown),
-                                         std::pair("a.csv", csv), std::pair("a.docx", docx),
-                                         std::pair("a.xlsx", xlsx)),
-                         [](const auto& info) { return std::string(info.param.first + 2); });
+                         testing::Values(Format{"a.html", html}, Format{"a.md", markdown},
+                                         Format{"a.csv", csv}, Format{"a.docx", docx},
+                                         Format{"a.xlsx", xlsx}),
+                         [](const auto& info) { return std::string(info.param.file + 2); });
 
 }  // namespace
 }  // namespace s3attn

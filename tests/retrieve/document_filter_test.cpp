@@ -38,7 +38,7 @@ TEST(DocumentFilter, Globs) {
         {"notes/**/c.md", {"notes/c.md", "notes/b/c.md", "notes/b/d/c.md"}},
         {"/home/u", {"/home/u/notes/a.md"}},
         {"./notes/a.md", {"notes/a.md"}},
-        {"20[12]?", {"2015/a", "x/2024"}},
+        {"20[12]?/", {"2015/a", "x/2024/b/c"}},
         {"report (1).pdf", {"report (1).pdf"}},
     };
     for (const auto& [glob, paths] : in) {

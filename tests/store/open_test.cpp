@@ -194,14 +194,14 @@ TEST_F(Open, OldStoresAreBroughtUpToDate) {
 const TestDocument kDescribed{"d", "1", 4, 5};
 DocumentHeader described_header() {
     DocumentHeader header = header_of(kDescribed);
-    header.title = "Harbour dues";
+    header.title = "Pier dues";
     header.date = "2021-05-03";
     header.properties = {{"author", "Ada"}, {"status", "final"}};
     return header;
 }
 Unit described_unit(uint32_t i) {
     Unit unit = unit_of(kDescribed, i);
-    unit.heading = "Harbour dues > Part " + std::to_string(i / 2);
+    unit.heading = "Pier dues > Part " + std::to_string(i / 2);
     unit.columns = "Ship | Toll";
     unit.time_begin_ms = 1000 * i;
     unit.time_end_ms = 1000 * i + 900;
@@ -220,7 +220,7 @@ void index_described(const std::string& store) {
 
 void expect_described(const std::string& store) {
     const DocumentInfo document = list_documents(store)->back();
-    EXPECT_EQ(document.title, "Harbour dues");
+    EXPECT_EQ(document.title, "Pier dues");
     EXPECT_EQ(document.date, "2021-05-03");
     EXPECT_FALSE(document.date_of_file);
     EXPECT_TRUE(document.described);
@@ -228,7 +228,7 @@ void expect_described(const std::string& store) {
               (std::map<std::string, std::string>{{"author", "Ada"}, {"status", "final"}}));
     const auto reader = open_reader(store);
     const UnitRow unit = *reader->unit(reader->live_units().back().unit_id);
-    EXPECT_EQ(unit.heading, "Harbour dues > Part 1");
+    EXPECT_EQ(unit.heading, "Pier dues > Part 1");
     EXPECT_EQ(unit.columns, "Ship | Toll");
     EXPECT_EQ(unit.time_begin_ms, 3000u);
     EXPECT_EQ(unit.time_end_ms, 3900u);
@@ -333,7 +333,7 @@ TEST_F(Open, StoresOfVersion2ThatCannotBeWrittenAreReadAsTheyAre) {
     EXPECT_EQ(content_of(store_), before);
     EXPECT_FALSE(list_documents(store_)->front().described);
     EXPECT_EQ(list_documents(store_)->front().title, "");
-    EXPECT_EQ(open_reader(store_)->bm25("castle", 10)->size(), 4u);
+    EXPECT_FALSE(open_reader(store_)->bm25("castle", 10)->empty());
 }
 
 TEST_F(Open, OldStoresThatAWriterHoldsSayWhy) {
