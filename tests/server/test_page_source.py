@@ -96,6 +96,8 @@ class Source(PageTest):
         self.assertIn("| Lyon | 2019 | 12.50 |", cited)
         self.assertGreater(page.locator("#text mark .hit").count(), 0)
         self.assertEqual(page.locator("#text mark").evaluate("e => e.textContent"), cited)
+        # The heading above it stands over it.
+        self.assertEqual(page.locator("#path li").all_text_contents()[-1], "Prices")
         self.picture(page, "table")
         self.assertEqual(self.problems, [])
 
