@@ -279,7 +279,6 @@ std::shared_ptr<const Found> Questions::tell(Outcome<Found> outcome, Channel<Ans
                                              EvidenceChannel* evidence) {
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
-        if (cancel.cancelled()) metrics_.count_cancelled();
         event.kind = AnswerEvent::Kind::kFailed;
         event.failure = *failure;
         if (evidence != nullptr) evidence->send(nullptr);
@@ -345,8 +344,11 @@ Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
     };
     if (question.documents) {
         const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-            answer(engines, cancel,
-                   tell(search_documents(engines, question, cancel), *channel, nullptr));
+            auto outcome = search_documents(engines, question, cancel);
+            if (std::holds_alternative<Failure>(outcome) && cancel.cancelled()) {
+                metrics_.count_cancelled();
+            }
+            answer(engines, cancel, tell(std::move(outcome), *channel, nullptr));
         });
         if (!job) return too_busy();
         return std::make_shared<Answering>(QueuedJob{}, QueuedJob{&answers_, job}, channel);
