@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "commands.h"
@@ -49,11 +50,15 @@ int run_list(const StoreArguments& arguments, const GlobalOptions& options) {
         std::printf("%s\n", dump(json, 2).c_str());
         return 0;
     }
+    size_t width = 8;
+    for (const DocumentInfo& document : *documents) {
+        width = std::max(width, document.format.size());
+    }
     for (const DocumentInfo& document : *documents) {
         std::printf(
-            "%6lld  %10s tokens  %-8s  %s%s%s\n", static_cast<long long>(document.doc_id.value),
-            group_digits(document.tokens).c_str(), document.format.c_str(), document.path.c_str(),
-            document.complete ? "" : "  (incomplete: run `index` again)",
+            "%6lld  %10s tokens  %-*s  %s%s%s\n", static_cast<long long>(document.doc_id.value),
+            group_digits(document.tokens).c_str(), static_cast<int>(width), document.format.c_str(),
+            document.path.c_str(), document.complete ? "" : "  (incomplete: run `index` again)",
             document.missing ? "  (missing: its file is gone)" : "");
     }
     if (documents->empty()) std::printf("the store is empty\n");

@@ -153,7 +153,7 @@ bool HttpApi::Routes::answer_cors(const Request& request, Response& response) co
     response.set_header("Vary", "Origin");
     if (!allowed_origin(request)) return false;
     response.set_header("Access-Control-Allow-Origin", request.get_header_value("Origin"));
-    response.set_header("Access-Control-Expose-Headers", "Location, Retry-After");
+    response.set_header("Access-Control-Expose-Headers", "Location, Retry-After, Mcp-Session-Id");
     response.headers.erase("Cross-Origin-Resource-Policy");
     response.set_header("Cross-Origin-Resource-Policy", "cross-origin");
     if (request.method != "OPTIONS" || !request.has_header("Access-Control-Request-Method")) {

@@ -57,21 +57,43 @@ void HttpApi::Routes::add_all() {
     add_mcp();
 }
 
-// Progress as it comes, then the reply.
-void HttpApi::Routes::stream_mcp(Json message, const Access& access, Response& response) {
+// Progress as it comes, then the reply; none to a request that was taken back.
+void HttpApi::Routes::stream_mcp(Json message, const std::string& session, const Access& access,
+                                 Response& response) {
     response.set_header("X-Accel-Buffering", "no");
     response.set_chunked_content_provider(
-        "text/event-stream", [this, message, &access](size_t, httplib::DataSink& sink) {
+        "text/event-stream", [this, message, session, &access](size_t, httplib::DataSink& sink) {
+            const McpCalls::Call call(mcp_calls_, session, message);
             const auto send = [&](const Json& json) {
+                if (call.cancelled()) return;
                 const std::string text = sse("message", json);
                 sink.write(text.data(), text.size());
             };
-            const auto keep_going = [this] { return !client_has_gone() && !server_.stopping(); };
-            if (const auto answer = mcp_.handle(message, {keep_going, {}, send, &access}))
-                send(*answer);
+            const McpCaller caller{
+                [&] { return !client_has_gone() && !server_.stopping() && !call.cancelled(); },
+                [&] { return call.cancelled(); }, send, &access};
+            if (const auto answer = mcp_.handle(message, caller)) send(*answer);
             sink.done();
             return true;
         });
+}
+
+// As one JSON reply: HTTP wants one for a request that was taken back too.
+void HttpApi::Routes::answer_mcp(const Json& message, const std::string& session,
+                                 const Access& access, Response& response) {
+    const McpCalls::Call call(mcp_calls_, session, message);
+    const McpCaller caller{
+        [&] { return !client_has_gone() && !server_.stopping() && !call.cancelled(); },
+        [&] { return call.cancelled(); }, nullptr, &access};
+    const auto answer = mcp_.handle(message, caller);
+    if (!answer) {
+        response.status = 202;
+        return;
+    }
+    if (Mcp::begins_session(message) && answer->contains("result")) {
+        response.set_header("Mcp-Session-Id", McpCalls::new_session());
+    }
+    send_json(response, 200, *answer);
 }
 
 void HttpApi::Routes::add_mcp() {
@@ -93,14 +115,15 @@ void HttpApi::Routes::add_mcp() {
                                 request.get_header_value("Mcp-Method"));
         if (problem) return send_json(response, 400, *problem);
         const Access& access = access_of(request);
-        const auto keep_going = [this] { return !client_has_gone() && !server_.stopping(); };
+        // With keys a session's id is of no use to another key.
+        const std::string session = request.get_header_value("Mcp-Session-Id");
+        const std::string own = session.empty() ? session : access.name + " " + session;
+        mcp_calls_.take_cancellation(own, message);
         if (Mcp::wants_progress(message) &&
             request.get_header_value("Accept").find("text/event-stream") != std::string::npos) {
-            return stream_mcp(std::move(message), access, response);
+            return stream_mcp(std::move(message), own, access, response);
         }
-        const auto answer = mcp_.handle(message, {keep_going, {}, nullptr, &access});
-        if (answer) return send_json(response, 200, *answer);
-        response.status = 202;
+        answer_mcp(message, own, access, response);
     });
 }
 

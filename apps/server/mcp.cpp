@@ -106,6 +106,10 @@ bool Mcp::calls_tool(const Json& message) {
            message.value("method", Json()) == "tools/call";
 }
 
+bool Mcp::begins_session(const Json& message) {
+    return message.is_object() && message.value("method", Json()) == "initialize";
+}
+
 namespace {
 
 // What the client calls this request in progress notifications; null: it wants none.

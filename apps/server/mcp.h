@@ -1,5 +1,6 @@
 // The Model Context Protocol: the tools search, ask, list_documents and add_document for agents,
-// over standard input and output (mcp_lines.h) or over HTTP. JSON-RPC 2.0; no session, no state.
+// over standard input and output (mcp_lines.h) or over HTTP (where mcp_calls.h knows what runs).
+// JSON-RPC 2.0; no state.
 #pragma once
 
 #include <functional>
@@ -31,6 +32,8 @@ class Mcp {
     static bool calls_tool(const Json& message);
     // Whether it asks to be told of progress.
     static bool wants_progress(const Json& message);
+    // Whether it begins a session, which requests of the stateless revision do not have.
+    static bool begins_session(const Json& message);
     // Over HTTP: where the headers contradict the message, the reply that says so.
     static std::optional<Json> header_problem(const Json& message, const std::string& version,
                                               const std::string& method);

@@ -12,6 +12,7 @@
 #include "errors.h"
 #include "http_api.h"
 #include "mcp.h"
+#include "mcp_calls.h"
 #include "service.h"
 
 namespace s3attn::server {
@@ -60,7 +61,10 @@ class HttpApi::Routes {
     void search(const Request& request, Response& response);
     void rerank(const Request& request, Response& response);
     void retrieve(const Request& request, Response& response);
-    void stream_mcp(Json message, const Access& access, Response& response);
+    void stream_mcp(Json message, const std::string& session, const Access& access,
+                    Response& response);
+    void answer_mcp(const Json& message, const std::string& session, const Access& access,
+                    Response& response);
     void list_documents(const Request& request, Response& response);
     void upload(const Request& request, Response& response, const httplib::ContentReader& reader);
     void read_text(const Request& request, Response& response);
@@ -83,6 +87,7 @@ class HttpApi::Routes {
     GuardedServer& server_;
     QuestionLog& log_;
     Mcp mcp_;
+    McpCalls mcp_calls_;
 };
 
 void send_json(httplib::Response& response, int status, const Json& json);

@@ -52,6 +52,7 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
     skipped.kind = FileOutcome::Kind::kSkipped;
 
     auto opened = open_document(path, ReaderOptions{});
+    if (!opened.ok() && opened.error().code == ErrorCode::kCancelled) return opened.error();
     if (!opened.ok()) {
         skipped.reason = opened.error().message;
         return skipped;
@@ -81,6 +82,7 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
         outcome.renamed_from = renamed_from;
         outcome.doc_id = begin.doc_id;
         outcome.bytes = reader.header().source_bytes;
+        S3ATTN_CHECK(read_to_end(reader));
         outcome.notes = reader.header().notes;
         return outcome;
     }
@@ -134,6 +136,19 @@ Result<FileOutcome> Indexer::scan_document(DocumentReader& reader, Unit unit,
     outcome.notes = reader.header().notes;
     report(reader.header().source_bytes);
     return outcome;
+}
+
+// What is not read of a document is named on every run, also where nothing of it has changed; some
+// of it is known at its end only.
+Status Indexer::read_to_end(DocumentReader& reader) {
+    Unit unit;
+    for (;;) {
+        if (cancel_.cancelled()) return make_error(ErrorCode::kCancelled, "interrupted");
+        const auto more = next_unit(reader, unit);
+        if (!more.ok() || !*more) break;  // what it was indexed from is there all the same
+    }
+    tell_notes(reader);
+    return {};
 }
 
 Result<bool> Indexer::next_unit(DocumentReader& reader, Unit& unit) {

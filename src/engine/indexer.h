@@ -54,6 +54,7 @@ class Indexer {
     Result<FileOutcome> scan_document(DocumentReader& reader, Unit first,
                                       const StoreWriter::Begin& begin);
     Result<bool> next_unit(DocumentReader& reader, Unit& unit);
+    Status read_to_end(DocumentReader& reader);
     Status add_unit(const Unit& unit, const std::string& next_gap);
     Status scan_waiting(bool all);
     Status write_codes(bool wait);

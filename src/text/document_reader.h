@@ -15,7 +15,8 @@
 namespace s3attn {
 
 // The smallest quotable piece. Units are in document order and do not overlap; all text between
-// them is whitespace, or a run that is no language (base64 and the like), and kept in `gap`:
+// them is whitespace and other characters that show nothing, or a run that is no language (base64
+// and the like), and kept in `gap`:
 // concatenating gap + text of all units rebuilds the document up to what follows the last one.
 struct Unit {
     std::string gap;   // what stands between the previous unit's end and this unit's begin, UTF-8
@@ -84,7 +85,7 @@ struct InputList {
 };
 // Files in `inputs`, directories walked recursively in byte order of paths. Inside directories,
 // documents of a known format that is not read have a `problem`; hidden entries, empty files,
-// archives, pictures, programs and the like are counted. Links to directories are followed once,
+// archives, stores of this program, pictures, programs and the like are counted. Links to directories are followed once,
 // unless they lead around the directory itself. Named files are never passed over.
 InputList expand_inputs(const std::vector<std::string>& inputs, bool recursive);
 

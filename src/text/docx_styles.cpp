@@ -272,7 +272,11 @@ std::string DocxStyles::vertical_place(const pugi::xml_node& properties) const {
             return !place.empty();
         });
     }
-    return place == "baseline" ? std::string() : place;
+    if (!place.empty()) return place == "baseline" ? std::string() : place;
+    // Raised by hand, in half points.
+    constexpr int64_t kRaised = 4;
+    const int64_t raised = number_in(value_of(properties, "position"), 0);
+    return raised >= kRaised ? "superscript" : raised <= -kRaised ? "subscript" : "";
 }
 
 }  // namespace s3attn::text

@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kStores = "stores of s3attn";
+
 std::string system_message(int code) { return std::generic_category().message(code); }
 
 class InputCollector {
@@ -101,6 +103,10 @@ class InputCollector {
             struct stat status {};
             const bool there = ::stat(directory.c_str(), &status) == 0;
             if (there && !walk.seen.insert({status.st_dev, status.st_ino}).second) continue;
+            if (is_store(directory)) {
+                ++walk.passed_over[kStores];
+                continue;
+            }
             if (link && leads_around(directory, root)) {
                 add_note(list_.notes, {ReadNote::Kind::kLeftOut, directory, 1,
                                        "links to a folder around this one and is not followed"});
@@ -118,6 +124,12 @@ class InputCollector {
         for (const std::string& path : walk.paths) add_found(path, walk);
         list_.files.insert(list_.files.end(), walk.problems.begin(), walk.problems.end());
         report(walk);
+    }
+
+    // What this program keeps of documents is none of them.
+    static bool is_store(const std::string& directory) {
+        return ::access((directory + "/catalog.db").c_str(), F_OK) == 0 &&
+               ::access((directory + "/writer.lock").c_str(), F_OK) == 0;
     }
 
     void remove_left_out(Walk& walk) {
@@ -193,7 +205,7 @@ class InputCollector {
 
     // "7 documents passed over ...: 3 .xlsx, 2 .doc, ...".
     void report(const Walk& walk) {
-        for (const char* kind : {"hidden", "empty", "sockets, pipes and devices"}) {
+        for (const char* kind : {"hidden", "empty", "sockets, pipes and devices", kStores}) {
             const auto found = walk.passed_over.find(kind);
             if (found != walk.passed_over.end()) list_.passed_over[kind] += found->second;
         }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <unordered_map>
 
 #include "text/markup_text.h"
@@ -118,8 +119,29 @@ void read_list(const AttributeGetter& attribute, Element& element) {
     if (has_word(lower(attribute("class")), "none")) element.number_style = 0;
 }
 
+// Raised and lowered by a style or by what books call such a class.
+void read_place(const AttributeGetter& attribute, Element& element) {
+    const std::string style = lower(attribute("style"));
+    const size_t align = style.find("vertical-align");
+    std::string place;
+    if (align != style.npos) {
+        const std::string_view rest = std::string_view(style).substr(align);
+        const std::string_view value = rest.substr(0, rest.find(';'));
+        if (value.find("super") != value.npos) place = "super";
+        if (value.find("sub") != value.npos) place = "sub";
+    }
+    const std::string list = lower(attribute("class"));
+    const auto is = [&](std::initializer_list<std::string_view> names) {
+        return std::any_of(names.begin(), names.end(),
+                           [&](std::string_view name) { return has_word(list, name); });
+    };
+    if (place == "super" || is({"sup", "super", "superscript"})) element.flags |= kSuperscript;
+    if (place == "sub" || is({"sub", "subscript"})) element.flags |= kSubscript;
+}
+
 void read_attributes(const AttributeGetter& attribute, Element& element) {
     const std::string& name = element.name;
+    if (name == "span" || name == "font" || name == "small") read_place(attribute, element);
     if (name == "img" || name == "area") {
         element.inner = attribute("alt");
     } else if (name == "input") {

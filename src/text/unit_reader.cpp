@@ -50,6 +50,10 @@ Result<bool> UnitReader::peek() {
     while (queue_.empty()) {
         S3ATTN_TRY(const bool any, pieces_->next(piece));
         if (!any) return false;
+        piece.barrier = piece.barrier || barrier_waits_;
+        const bool nothing = is_invisible(window_->view(piece.begin, piece.end));
+        barrier_waits_ = nothing && piece.barrier;
+        if (nothing) continue;  // it stays in the gap
         S3ATTN_CHECK(no_language_.split(*window_, piece, queue_));
     }
     return true;

@@ -73,6 +73,7 @@ class UnitReader : public DocumentReader {
     NoLanguageFilter no_language_;
     uint32_t no_language_place_ = 0;  // line or page of the first run; 0: not known yet
     bool noted_ = false;
+    bool barrier_waits_ = false;  // of a piece in which nothing can be seen
     std::deque<Piece> queue_;  // read, not yet packed
     uint64_t last_end_ = 0;    // of the previous unit
     uint64_t counted_to_ = 0;  // line ends in front of this position are counted

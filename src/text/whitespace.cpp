@@ -1,5 +1,8 @@
 #include "text/whitespace.h"
 
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
 namespace s3attn::text {
 namespace {
 
@@ -48,6 +51,19 @@ std::string_view trim_end(std::string_view text) {
 std::string_view trim(std::string_view text) {
     while (const size_t n = whitespace_length(text)) text.remove_prefix(n);
     return trim_end(text);
+}
+
+bool is_invisible(std::string_view text) {
+    const auto length = static_cast<int32_t>(text.size());
+    for (int32_t at = 0; at < length;) {
+        UChar32 c = 0;
+        U8_NEXT(text.data(), at, length, c);
+        const bool hidden =
+            c >= 0 && (u_isUWhiteSpace(c) || u_iscntrl(c) || u_charType(c) == U_FORMAT_CHAR ||
+                       u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT));
+        if (!hidden) return false;
+    }
+    return true;
 }
 
 size_t character_boundary(std::string_view text, size_t length) {

@@ -12,6 +12,9 @@ size_t whitespace_length(std::string_view text);
 // `text` without the whitespace at its end.
 std::string_view trim_end(std::string_view text);
 std::string_view trim(std::string_view text);
+// Whether nothing of `text` can be seen: whitespace, zero-width characters and other format
+// characters, control characters.
+bool is_invisible(std::string_view text);
 // The largest length <= `length` that does not cut a character of valid UTF-8 `text`.
 size_t character_boundary(std::string_view text, size_t length);
 

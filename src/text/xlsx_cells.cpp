@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "text/script_marks.h"
+#include "text/whitespace.h"
 #include "text/xml_parts.h"
 
 namespace s3attn::text {
@@ -65,10 +67,20 @@ uint32_t column_of(std::string_view reference) {
 
 std::string rich_text(const pugi::xml_node& node) {
     std::string text;
+    ScriptMarks marks(text);
     for (const pugi::xml_node& child : node.children()) {
         const std::string_view name = local_name(child);
         if (name == "t") text += child.text().get();
-        if (name == "r") text += child_named(child, "t").text().get();
+        if (name != "r") continue;
+        const std::string added = child_named(child, "t").text().get();
+        const std::string place =
+            attribute_named(child_named(child_named(child, "rPr"), "vertAlign"), "val");
+        const bool above = place == "superscript", apart = above || place == "subscript";
+        using Kind = ScriptMarks::Kind;
+        if (apart) marks.open(above ? Kind::kSuperscript : Kind::kSubscript);
+        if (!apart && space_run(added).length == 0) marks.before(added);
+        text += added;
+        if (apart) marks.close();
     }
     return text;
 }

@@ -55,7 +55,64 @@ class Folders(ProgramTest):
         self.assertNotIn("png", done.stderr)
 
 
+    def test_a_store_in_the_folder_is_none_of_its_documents(self):
+        self.write("d/good.txt", "The mill was built in 1804.")
+        store = self.directory / "d" / "notes.s3"
+        for _ in range(2):
+            report = run_json("index", store, self.directory / "d")
+            self.assertEqual([pathlib.Path(f["path"]).name for f in report["files"]], ["good.txt"])
+        self.assertEqual(report["passed_over"], {"stores of s3attn": 1})
+
+    def test_shards_of_one_folder_by_any_of_its_names(self):
+        """Each shard on a machine that spells the path its own way; what a shard does not have
+        is not what is gone."""
+        for i in range(1, 7):
+            self.write(f"d/f{i}.txt", f"The toll of gate {i} is {i * 3} pence.")
+        os.symlink(self.directory / "d", self.directory / "link")
+        os.symlink("f1.txt", self.directory / "d" / "z1.txt")
+        names = [self.directory / "d", str(self.directory) + "/./d/", self.directory / "link"]
+        shards = []
+        for shard, name in enumerate(names, 1):
+            shards.append(self.directory / f"{shard}.s3")
+            report = run_json("index", shards[-1], name, "--shard", f"{shard}/3")
+            self.assertEqual(len(report["files"]), 2)
+        run_json("merge", self.store, *shards)
+
+        def listed():
+            documents = run_json("list", self.store)["documents"]
+            return [pathlib.Path(document["path"]).name for document in documents]
+        everything = [f"f{i}.txt" for i in range(1, 7)]
+        self.assertEqual(listed(), everything)
+        report = run_json("index", self.store, self.directory / "d")
+        self.assertEqual({f["outcome"] for f in report["files"]}, {"unchanged"})
+        run_json("index", self.store, names[2], "--shard", "2/3", "--prune")
+        self.assertEqual(listed(), everything)
+
+    def test_the_list_is_aligned(self):
+        self.write("a.srt", "1\n00:00:01,000 --> 00:00:02,000\nHello there.\n")
+        self.write("b.txt", "The mill was built in 1804.")
+        run_json("index", self.store, self.directory / "a.srt", self.directory / "b.txt")
+        lines = run("list", self.store).stdout.splitlines()
+        self.assertEqual(len({line.index(str(self.directory)) for line in lines}), 1, lines)
+
+
 class Contents(ProgramTest):
+    def test_what_is_not_read_is_named_on_every_run(self):
+        random.seed(5)
+        self.write("d/uri.md", "# Report\n\n" +
+                   base64.b64encode(random.randbytes(3000)).decode() + "\n\nThe end.\n")
+        self.write("d/hole.log", b"first line\n" + bytes(4096) + b"last line\n")
+        self.write("d/win.txt", b"It wasn\x92t the quartermaster\x92s caf\xe9.\n")
+
+        def notes():
+            report = run_json("index", self.store, self.directory / "d")
+            return {f["outcome"] for f in report["files"]}, [
+                (pathlib.Path(f["path"]).name, f["notes"]) for f in report["files"]]
+        first, again = notes(), notes()
+        self.assertEqual((first[0], again[0]), ({"indexed"}, {"unchanged"}))
+        self.assertEqual(first[1], again[1])
+        self.assertTrue(all(n for _, n in again[1]), again[1])
+
     def test_mail_is_decoded(self):
         body = "The quay rent was raised by Petra Holm to 75 marks, and the café keeps the ledger.\n"
         mail = self.write("a.eml", "From: a@example.com\nSubject: Quay\nMIME-Version: 1.0\n"

@@ -202,6 +202,78 @@ class Calls(McpTest):
         self.assertEqual(self.client.reply(self.client.begin("ping"))["result"], {})
 
 
+class OverHttp(ServerTest):
+    """A request runs in one POST, what concerns it comes in others."""
+
+    def setUp(self):
+        super().setUp()
+        run_json("index", self.store, self.write("facts.txt", FACTS))
+        self.server = self.serve(self.store)
+
+    def begin_session(self):
+        status, headers, reply = self.server.post("/mcp", {
+            "jsonrpc": "2.0", "id": 1, "method": "initialize",
+            "params": {"protocolVersion": "2025-06-18", "capabilities": {}}})
+        self.assertEqual(status, 200, reply)
+        return headers["Mcp-Session-Id"]
+
+    def ask(self, session, number, stream):
+        """Sends a question that takes long; gives its connection and response."""
+        params = {"name": "ask", "arguments": Calls.LONG}
+        accept = "application/json"
+        if stream:
+            params["_meta"] = {"progressToken": f"t{number}"}
+            accept = "application/json, text/event-stream"
+        return self.server.open("POST", "/mcp", {
+            "jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params},
+            {"Accept": accept, "Content-Type": "application/json", "Mcp-Session-Id": session})
+
+    def cancel(self, session, number):
+        headers = {"Mcp-Session-Id": session} if session else {}
+        status, _, content = self.server.request("POST", "/mcp", {
+            "jsonrpc": "2.0", "method": "notifications/cancelled",
+            "params": {"requestId": number}}, headers)
+        self.assertEqual((status, content), (202, b""))
+
+    def cancelled(self):
+        return self.server.metric("s3attn_answers_cancelled_total")
+
+    def test_a_request_is_taken_back_by_another(self):
+        session, other = self.begin_session(), self.begin_session()
+        self.assertNotEqual(session, other)
+        connection, response = self.ask(session, 7, stream=True)
+        self.assertIn(b"progress", response.readline() + response.readline())
+        # Of another client, of nobody, of another request: none of them is this one.
+        for stranger, number in ((other, 7), ("", 7), (session, 8), (session, "7")):
+            self.cancel(stranger, number)
+        self.assertIn(b"data", response.readline() + response.readline() + response.readline())
+        self.assertEqual(self.cancelled(), 0)
+        self.cancel(session, 7)
+        rest = response.read().decode()
+        self.assertNotIn('"result"', rest)
+        self.assertNotIn('"error"', rest)
+        connection.close()
+        wait_until(lambda: self.cancelled() == 1, what="the end")
+
+    def test_without_a_stream_the_reply_says_so(self):
+        session = self.begin_session()
+        got = []
+
+        def ask():
+            connection, response = self.ask(session, "a", stream=False)
+            got.append(json.loads(response.read()))
+            connection.close()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        wait_until(lambda: 'state="running"} 1' in "\n".join(
+            line for line in self.server.get("/metrics")[2].decode().splitlines()
+            if 'queue="answer"' in line), what="the answer")
+        self.cancel(session, "a")
+        thread.join(timeout=60)
+        self.assertTrue(got[0]["result"]["isError"], got)
+        wait_until(lambda: self.cancelled() == 1, what="the end")
+
+
 class Lines(McpTest):
     def test_last_line_needs_no_line_end(self):
         client = self.client()

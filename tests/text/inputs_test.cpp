@@ -44,6 +44,34 @@ TEST(Inputs, DirectoriesAreWalkedInByteOrder) {
     EXPECT_EQ(expand_inputs({root}, true).passed_over, counts);
 }
 
+TEST(Inputs, StoresAreNoDocuments) {
+    const TempDirectory directory;
+    const std::string root = directory.path();
+    for (const char* name : {"a.txt", "docs.s3/catalog.db", "docs.s3/writer.lock",
+                             "mine/catalog.db.txt", "mine/writer.lock"}) {
+        directory.write(name, "some text");
+    }
+    EXPECT_EQ(good_paths(expand_inputs({root}, true)),
+              (std::vector<std::string>{root + "/a.txt", root + "/mine/catalog.db.txt",
+                                        root + "/mine/writer.lock"}));
+    EXPECT_EQ(expand_inputs({root}, true).passed_over.at("stores of s3attn"), 1u);
+    EXPECT_TRUE(expand_inputs({root + "/docs.s3"}, true).files.empty());
+}
+
+TEST(Open, WhatShowsNothingIsNoText) {
+    for (const char* nothing : {"\u00A0\u00A0\n", "\u200B\u200B", "\uFEFF",
+                                "\uFEFF\u00A0\u200B\n\n", "\u00AD\u2060\u3164", "\x01\n\x02"}) {
+        const Document document = read_bytes("a.txt", nothing);
+        EXPECT_TRUE(document.ok) << document.error.message;
+        EXPECT_TRUE(document.units.empty()) << nothing;
+    }
+    EXPECT_TRUE(read_bytes("a.html", "<p>&nbsp;&#8203;</p>").units.empty());
+    // It stays where it stands between what is seen.
+    const Document some = read_bytes("a.txt", "One.\n\n\u200B\n\nTwo.");
+    EXPECT_EQ(some.all(), "One.\n\n\u200B\n\nTwo.");
+    EXPECT_EQ(some.units[0].text, "One.\n\n\u200B\n\nTwo.");
+}
+
 TEST(Inputs, NamedFilesAreNeverPassedOver) {
     const TempDirectory directory;
     const std::string hidden = directory.write(".hidden", "x");

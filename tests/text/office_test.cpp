@@ -67,6 +67,18 @@ TEST(Xlsx, CellsReadAsTheyShow) {
     EXPECT_EQ(document.header.format, "xlsx");
 }
 
+TEST(Xlsx, RaisedAndLoweredFiguresStayApart) {
+    const auto run = [](const std::string& text, const std::string& place) {
+        return "<r><rPr><vertAlign val='" + place + "'/></rPr><t>" + text + "</t></r>";
+    };
+    const Document document = read_office(
+        "a.xlsx", workbook("<row r='1'><c r='A1' t='s'><v>0</v></c></row>",
+                           "<si><r><t>In 1804</t></r>" + run("12", "superscript") +
+                               "<r><t> 10</t></r>" + run("6", "superscript") + "<r><t> H</t></r>" +
+                               run("2", "subscript") + "<r><t>O</t></r></si>"));
+    EXPECT_EQ(document.all(), "Rents\n\nIn 1804[12] 10^6 H_2O");
+}
+
 TEST(Xlsx, PartsOfALongSheetHaveWholeRowsUnderTheirColumns) {
     std::string rows =
         "<row r='1'><c r='A1' t='inlineStr'><is><t>City</t></is></c><c r='B1' t='inlineStr'><is>"
@@ -157,6 +169,29 @@ TEST(Pptx, SlidesInTheirOrderWithNotesTablesAndComments) {
     EXPECT_EQ(document.header.format, "pptx");
 }
 
+TEST(Pptx, RaisedFiguresNumbersAndBullets) {
+    const auto item = [](const std::string& properties, const std::string& text) {
+        return "<a:p><a:pPr " + properties + "</a:pPr><a:r><a:t>" + text + "</a:t></a:r></a:p>";
+    };
+    const std::string numbered = "><a:buAutoNum type='arabicPeriod'/>";
+    const Document document = read_office(
+        "a.pptx",
+        {{"ppt/presentation.xml",
+          "<p:presentation xmlns:r='r'><p:sldIdLst><p:sldId id='256' r:id='a'/></p:sldIdLst>"
+          "</p:presentation>"},
+         {"ppt/_rels/presentation.xml.rels", relations(relation("a", "slide", "slides/1.xml"))},
+         {"ppt/slides/1.xml",
+          "<p:sld><p:cSld><p:spTree><p:sp><p:txBody><a:p><a:r><a:t>10</a:t></a:r><a:r><a:rPr "
+          "baseline='30000'/><a:t>6</a:t></a:r><a:r><a:t> H</a:t></a:r><a:r><a:rPr "
+          "baseline='-25000'/><a:t>2</a:t></a:r><a:r><a:t>O</a:t></a:r></a:p>" +
+              item(numbered, "one") +
+              item("lvl='1'><a:buAutoNum type='alphaLcParenR' startAt='3'/>", "inner") +
+              item(numbered, "two") + item("><a:buChar char='\u2022'/>", "dot") +
+              item(">", "plain") + item(numbered, "anew") +
+              "</p:txBody></p:sp></p:spTree></p:cSld></p:sld>"}});
+    EXPECT_EQ(document.all(), "10^6 H_2O\n1. one\nc) inner\n2. two\n\u2022 dot\nplain\n1. anew");
+}
+
 Document read_odt(const std::string& body, const std::string& styles = "",
                   const std::string& kind = "text") {
     return read_office(
@@ -202,6 +237,15 @@ TEST(Odf, TextNotesListsAndChanges) {
     EXPECT_EQ(document.header.properties.at("client"), "Holm");
     ASSERT_EQ(document.header.notes.size(), 1u);
     EXPECT_EQ(document.header.notes[0].count, 1u);
+}
+
+TEST(Odf, BulletsStandInFrontOfTheirItems) {
+    const Document document = read_odt(
+        "<text:list text:style-name='L'><text:list-item><text:p>one</text:p></text:list-item>"
+        "</text:list>",
+        "<text:list-style style:name='L'><text:list-level-style-bullet text:level='1' "
+        "text:bullet-char='\uF0B7'/></text:list-style>");
+    EXPECT_EQ(document.all(), "\u2022 one\n\nThe footer");
 }
 
 TEST(Odf, SheetsStayBoundedAndNameTheirRows) {
