@@ -16,7 +16,7 @@ ifdef CMAKE_PREFIX_PATH
 export CMAKE_PREFIX_PATH
 endif
 
-.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-remote test-python wheel wheel-test test-all tsan fuzz bench bench-gpu bench-index \
+.PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-remote test-python wheel wheel-test test-all tsan fuzz completeness bench bench-gpu bench-index \
         bench-serve bench-python bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
@@ -77,6 +77,9 @@ eval-smoke: all  ## a small sample of every evaluation task, on the CPU (under 1
 
 tsan: setup  ## readers, writer and background merges under ThreadSanitizer
 	@scripts/build.sh --tsan
+
+completeness: everything  ## what is read of documents, word for word against other programs
+	@scripts/completeness.py --program "$(BUILD)/print_text"
 
 fuzz:  ## each fuzz target for a minute (SECONDS_EACH=600: ten); needs clang
 	@scripts/fuzz.sh

@@ -19,12 +19,21 @@ Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
             adapter = hash_bytes((*found)->key_side_hash + (*found)->training_record);
         }
     }
-    Json tasks = Json::array();
-    for (const AnswerTask& task : set.tasks) tasks.push_back(task.name);
+    S3ATTN_TRY(const Json embedder, embedder_hash(options.methods, context));
+    const bool reorders = any_uses(options.methods, {"rerank", "dense-rerank"});
+    Json tasks = Json::array(), longest = Json::array();
+    std::string prompts;  // LongBench's stand in a file beside the data
+    for (const AnswerTask& task : set.tasks) {
+        tasks.push_back(task.name);
+        longest.push_back(task.max_tokens);
+        prompts += hash_bytes(task.prompt_template);
+    }
     return Json{
         {"data", std::filesystem::path(set.path).filename().string()},
         {"data_hash", set.hash},
         {"tasks", tasks},
+        {"max_answer", longest},
+        {"haystack", set.pooled ? "pooled" : "own"},
         {"offsets", set.chars ? "chars" : "bytes"},
         {"limit", options.limit},
         {"seed", options.seed},
@@ -36,15 +45,17 @@ Result<Json> answer_settings(const AnswerOptions& options, const AnswerSet& set,
         {"reader_context", reader_options.context_tokens},
         {"chat_template", to_string(reader_options.chat_template)},
         {"adapter", adapter},
+        {"embedder", embedder},
         {"chunk", engine.chunk_tokens == 0 ? 256 : engine.chunk_tokens},
         {"scoring", scoring_name(context.search.scoring)},
         {"max_features", context.search.max_features},
         {"rounds", context.search.rounds},
         {"round_query", context.search.round_query == RoundQuery::kAppend ? "append" : "evidence"},
         {"round_weight", context.search.round_weight},
-        {"rerank", options.rerank},
+        {"rerank", reorders ? Json(options.rerank) : Json()},
         {"likelihood", options.likelihood},
-        {"may_withhold", options.may_withhold}};
+        {"may_withhold", options.may_withhold},
+        {"prompts", hash_bytes(prompts)}};
 }
 
 Json answer_adapter(const MethodContext& context) {

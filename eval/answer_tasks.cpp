@@ -241,6 +241,7 @@ Status add_dataset_task(const DatasetOptions& options, uint32_t max_tokens, bool
     set.path = options.path;
     set.hash = data.hash;
     set.notes = std::move(data.notes);
+    set.pooled = options.haystack == Haystack::kPooled;
     set.chars = options.offsets == Offsets::kChars;
     return {};
 }

@@ -49,6 +49,7 @@ struct AnswerSet {
     std::vector<Collection> collections;
     std::vector<AnswerQuestion> questions;
     std::vector<std::string> notes;  // what a reader of the figures should know about the data
+    bool pooled = false;             // each question searches the documents of all
     bool chars = false;              // offsets of plain records counted characters
 };
 

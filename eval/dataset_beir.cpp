@@ -94,20 +94,39 @@ Status read_corpus(const std::string& path, std::string& hash, Collection& colle
     return {};
 }
 
-// The judged documents of one query; how many the corpus lacks.
-void judge(const std::map<std::string, int>& judged, const Collection& collection,
-           const Numbers& numbers, EvalQuestion& question) {
+// The judged documents of one query. One that the corpus lacks gets a number behind those that are
+// there: it is never found, and counts, as trec_eval counts it.
+void judge(const std::map<std::string, int>& judged, Collection& collection, Numbers& numbers,
+           EvalQuestion& question) {
     for (const auto& [name, grade] : judged) {
-        const auto found = numbers.find(name);
-        if (found == numbers.end()) {
+        const auto [found, missing] = numbers.emplace(name, collection.names.size());
+        if (missing) collection.names.push_back(name);
+        question.relevance[found->second] = grade;
+        if (found->second >= collection.documents.size()) {
             question.gold_missing += grade > 0 ? 1 : 0;
             continue;
         }
-        question.relevance[found->second] = grade;
         const std::string& text = collection.documents[found->second];
         const size_t first = text.find_first_not_of(" \t\r\n\v\f");
         if (grade <= 0 || first == text.npos) continue;
         question.gold.push_back({found->second, first, text.find_last_not_of(" \t\r\n\v\f") + 1});
+    }
+}
+
+// What was judged and is not there.
+void note_missing(const Qrels& qrels, const std::map<std::string, std::string>& queries,
+                  Dataset& dataset) {
+    const Collection& collection = dataset.collections[0];
+    const size_t documents = collection.names.size() - collection.documents.size();
+    if (documents > 0) {
+        dataset.notes.push_back("judged documents that the corpus lacks: " +
+                                std::to_string(documents) + "; they count as not found");
+    }
+    size_t missing = 0;
+    for (const auto& [query, judged] : qrels) missing += queries.contains(query) ? 0 : 1;
+    if (missing > 0) {
+        dataset.notes.push_back("judged queries that queries.jsonl lacks, left out: " +
+                                std::to_string(missing) + " of " + std::to_string(qrels.size()));
     }
 }
 
@@ -145,12 +164,13 @@ Result<Dataset> load_beir(const DatasetOptions& options) {
         if (judged == qrels.end()) continue;
         S3ATTN_TRY(question.question, string_field(record, record.json, "text"));
         judge(judged->second, dataset.collections[0], numbers, question);
-        if (options.limit > 0 && dataset.questions.size() == options.limit) break;
+        if (options.limit > 0 && dataset.questions.size() == options.limit) continue;
         dataset.questions.push_back(std::move(question));
     }
     if (dataset.questions.empty()) {
         return make_error(ErrorCode::kCorrupt, judgements + " judges no query of queries.jsonl");
     }
+    note_missing(qrels, places, dataset);
     dataset.hash = hash_bytes(hashes[0] + hashes[1] + hashes[2]);
     return dataset;
 }

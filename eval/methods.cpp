@@ -1,10 +1,13 @@
 #include "eval/methods.h"
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <unordered_map>
 
+#include "base/files.h"
 #include "eval/json_text.h"
 #include "eval/method_parts.h"
 #include "model/llama_model.h"
@@ -114,6 +117,32 @@ Status check_lists(const std::vector<std::string>& methods, const std::vector<ui
                           "a budget is given twice: " + std::to_string(budget));
     }
     return {};
+}
+
+bool any_uses(const std::vector<std::string>& methods,
+              std::initializer_list<std::string_view> names) {
+    constexpr std::string_view kOfName = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    for (const std::string_view method : methods) {
+        for (size_t at = method.find_first_of(kOfName); at != method.npos;) {
+            const size_t end = std::min(method.find_first_not_of(kOfName, at), method.size());
+            const std::string_view part = method.substr(at, end - at);
+            for (const std::string_view name : names) {
+                if (part.starts_with(name)) return true;
+            }
+            at = method.find_first_of(kOfName, end);
+        }
+    }
+    return false;
+}
+
+Result<Json> embedder_hash(const std::vector<std::string>& methods, const MethodContext& context) {
+    std::error_code ignored;
+    // A file that is not there is the method's own error, which says how to get it.
+    if (!any_uses(methods, {"dense"}) || !std::filesystem::exists(context.embedder, ignored)) {
+        return Json();
+    }
+    S3ATTN_TRY(const std::string hash, hash_file(context.embedder));
+    return Json(hash);
 }
 
 std::vector<std::string> split_methods(const std::string& list) {

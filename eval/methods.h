@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/json_text.h"
 #include "eval/method.h"
 #include "s3attn/engine.h"
 #include "s3attn/types.h"
@@ -41,6 +42,14 @@ Result<std::unique_ptr<Method>> make_method(const std::string& spec, MethodConte
 
 // kInvalidArgument for a method or a budget that is named twice: rows are told apart by them.
 Status check_lists(const std::vector<std::string>& methods, const std::vector<uint32_t>& budgets);
+
+// Whether a method, or a part of one, begins with one of these names ("dense" of
+// "rrf(bm25,dense:2)" and of "dense-rerank").
+bool any_uses(const std::vector<std::string>& methods,
+              std::initializer_list<std::string_view> names);
+
+// Hash of the embedder's file where a method uses it, else null: another embedder, other rows.
+Result<Json> embedder_hash(const std::vector<std::string>& methods, const MethodContext& context);
 
 // Splits "bm25,rrf(bm25,dense)" at the commas outside parentheses.
 std::vector<std::string> split_methods(const std::string& list);

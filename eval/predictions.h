@@ -10,9 +10,10 @@
 namespace s3attn::eval {
 
 struct ScoredAnswer {
-    std::string id;      // "_id", "id" or "index" of the row; else the number of its line
-    std::string bucket;  // LongBench-E: "0-4k", "4-8k" or "8k+"; else empty
-    double score = 0;    // 0 to 1
+    std::string id;         // "_id", "id" or "index" of the row; else the number of its line
+    std::string bucket;     // LongBench-E: "0-4k", "4-8k" or "8k+"; else empty
+    double score = 0;       // 0 to 1
+    bool reachable = true;  // by this metric the right answer itself scores more than 0
 };
 
 // The scorer of a task: LongBench's ("hotpotqa", "trec_e"), and those of suites.h ("ruler/vt").

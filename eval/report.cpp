@@ -15,7 +15,7 @@ namespace {
 constexpr uint64_t kMostRunBytes = uint64_t{4} << 30;
 
 // Options in which runs that are read as one may differ.
-const std::set<std::string> kMayDiffer{"tasks", "data_hash"};
+const std::set<std::string> kMayDiffer{"tasks", "data_hash", "max_answer", "prompts"};
 
 bool joinable(const Json& a, const Json& b) {
     if (text_field(a, "task") != "answers" || text_field(b, "task") != "answers") return false;

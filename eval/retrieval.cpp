@@ -41,6 +41,7 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
     if (const auto found = options.context.model->adapter(); found.ok()) {
         adapter = hash_bytes((*found)->key_side_hash + (*found)->training_record);
     }
+    S3ATTN_TRY(const Json embedder, embedder_hash(options.methods, options.context));
     // What decides the second stage: its adapter's heads among it.
     Json stage = nullptr;
     if (options.context.stage) stage = options.context.stage->identity();
@@ -58,6 +59,7 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"model", model["hash"]},
                 {"reader", reader},
                 {"adapter", adapter},
+                {"embedder", embedder},
                 {"chunk", options.context.model->chunk_tokens()},
                 {"scoring", scoring_name(search.scoring)},
                 {"max_features", search.max_features},

@@ -106,6 +106,9 @@ Status read_ruler_record(const Record& record, std::string_view task, std::strin
     for (const Json& output : outputs) {
         if (!output.is_string()) return bad_record(record, "an output is no text");
         question.answers.push_back(output.get<std::string>());
+        if (question.answers.back().find_first_not_of(" \t\r\n") == std::string::npos) {
+            return bad_record(record, "\"outputs\" holds a blank text");
+        }
     }
     const size_t tail = ruler_question(input, task);
     if (tail == input.npos) {
@@ -127,10 +130,14 @@ Status read_ruler_record(const Record& record, std::string_view task, std::strin
     return {};
 }
 
-Status read_babilong_record(const Record& record, std::string& context, AnswerQuestion& question) {
+Status read_babilong_record(const Record& record, std::string_view task, std::string& context,
+                            AnswerQuestion& question) {
     S3ATTN_TRY(context, string_field(record, record.json, "input"));
     S3ATTN_TRY(question.input, string_field(record, record.json, "question"));
     S3ATTN_TRY(const std::string target, string_field(record, record.json, "target"));
+    if (const std::string fault = babilong_fault(task, target); !fault.empty()) {
+        return bad_record(record, fault);
+    }
     question.question = question.input;
     question.answers = {target};
     question.reference = {{"target", target}, {"question", question.input}};
@@ -207,7 +214,7 @@ Status add_suite_task(const std::string& path, const std::string& task, AnswerSe
             return bad_record(record, "the id \"" + question.id + "\" is that of " + first->second);
         }
         std::string context;
-        S3ATTN_CHECK(babilong   ? read_babilong_record(record, context, question)
+        S3ATTN_CHECK(babilong   ? read_babilong_record(record, name, context, question)
                      : infinite ? read_infinite_record(record, name, context, question)
                                 : read_ruler_record(record, name, context, question));
         question.group = task;

@@ -48,7 +48,6 @@ std::map<std::string, double> document_metrics(const std::map<size_t, int>& rele
     for (const auto& [document, grade] : relevance) {
         if (grade > 0) ideal.push_back(grade);
     }
-    if (ideal.empty()) return {};
     std::sort(ideal.rbegin(), ideal.rend());
     const auto gain = [](int grade, size_t rank) {
         return static_cast<double>(grade) / std::log2(static_cast<double>(rank) + 1);
@@ -65,8 +64,9 @@ std::map<std::string, double> document_metrics(const std::map<size_t, int>& rele
         if (reciprocal == 0) reciprocal = 1.0 / static_cast<double>(i + 1);
         precision_sum += static_cast<double>(relevant) / static_cast<double>(i + 1);
     }
-    const auto n = static_cast<double>(ideal.size());
-    return {{"doc_ndcg10", found / best},
+    // Where nothing is relevant every figure is 0, which means count, as in trec_eval.
+    const double n = std::max(1.0, static_cast<double>(ideal.size()));
+    return {{"doc_ndcg10", best > 0 ? found / best : 0},
             {"doc_map", precision_sum / n},
             {"doc_recall100", static_cast<double>(in_hundred) / n},
             {"doc_rr", reciprocal}};

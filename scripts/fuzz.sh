@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang and runs each of them for a while. See docs/development.md.
-#   scripts/fuzz.sh [TARGET...]     by default all: segment block import words adapter config head markup
+#   scripts/fuzz.sh [TARGET...]     by default all: segment block import words adapter config head markup reader
 # Environment: SECONDS_EACH (60), BUILD, JOBS. REPEATABLE=1: from one seed and for a number of runs
 # instead of a time, so that the check of a change says the same wherever it runs.
 # Without clang: says so and does nothing.
@@ -10,7 +10,7 @@ cd "$S3ATTN_ROOT"
 
 seconds="${SECONDS_EACH:-60}" repeatable="${REPEATABLE:-0}" build="${BUILD:-build}-fuzz"
 targets=("$@")
-[ $# -gt 0 ] || targets=(segment block import words adapter config head markup)
+[ $# -gt 0 ] || targets=(segment block import words adapter config head markup reader)
 if ! command -v clang++ >/dev/null 2>&1; then
     say "skipped: fuzzing needs clang (Debian's package is called clang)"
     exit 0

@@ -26,6 +26,12 @@ LIBRARY_PACKAGES=(
 # a proxy, which are skipped without an nginx (--test-packages).
 BROWSER_PACKAGES=(chromium-headless-shell fonts-dejavu-core)
 PROXY_PACKAGES=(nginx-light)
+# Only for the tests of readers that run programs, or compare with them, and are skipped without
+# these (--test-packages): command -> package.
+DOCUMENT_PACKAGES=(
+    "tesseract tesseract-ocr" "pandoc pandoc"
+    "soffice libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui"
+)
 
 # Not needed by anything but `make fuzz`, which is skipped without it; never installed by itself:
 #   clang
@@ -48,6 +54,14 @@ missing_packages() {
     fi
     if [ "${test_packages:-0}" = 1 ] && ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then
         missing+=("${PROXY_PACKAGES[@]}")
+    fi
+    if [ "${test_packages:-0}" = 1 ]; then
+        local packages
+        for entry in "${DOCUMENT_PACKAGES[@]}"; do
+            command -v "${entry%% *}" >/dev/null 2>&1 && continue
+            read -ra packages <<<"${entry#* }"
+            missing+=("${packages[@]}")
+        done
     fi
     if command -v dpkg-query >/dev/null 2>&1; then
         installed="$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${LIBRARY_PACKAGES[@]}" \

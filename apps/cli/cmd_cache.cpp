@@ -47,6 +47,27 @@ std::vector<ScanCopy> list_scan_copies(const std::string& cache_dir) {
     return found;
 }
 
+// Pages that were read by OCR, those unused for `seconds`; removed with `remove`.
+struct KeptPages {
+    uint64_t count = 0, bytes = 0;
+};
+KeptPages list_pages(const std::string& cache_dir, double seconds, bool remove) {
+    namespace fs = std::filesystem;
+    KeptPages found;
+    std::error_code error;
+    for (fs::directory_iterator at(cache_dir + "/ocr", error), end; !error && at != end;
+         at.increment(error)) {
+        struct stat status {};
+        if (::stat(at->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+        if (static_cast<double>(std::time(nullptr) - status.st_mtime) < seconds) continue;
+        ++found.count;
+        found.bytes += static_cast<uint64_t>(status.st_size);
+        std::error_code ignored;
+        if (remove) fs::remove(at->path(), ignored);
+    }
+    return found;
+}
+
 std::string age(int64_t seconds) {
     if (seconds < 120) return fmt::format("{} s", seconds);
     if (seconds < 7200) return fmt::format("{} min", seconds / 60);
@@ -77,10 +98,13 @@ int list_cache(const std::vector<CachedFiles>& stores, const std::vector<ScanCop
     uint64_t all = 0;
     for (const CachedFiles& entry : stores) all += entry.bytes;
     for (const ScanCopy& copy : copies) all += copy.bytes;
+    const KeptPages pages = list_pages(options.engine.cache_dir, 0, false);
+    all += pages.bytes;
     if (options.json) {
         Json json = {{"directory", options.engine.cache_dir},
                      {"bytes", all},
                      {"files", Json::array()},
+                     {"ocr_pages", pages.count},
                      {"scan_copies", Json::array()}};
         for (const CachedFiles& entry : stores) {
             json["files"].push_back({{"key", entry.key},
@@ -106,8 +130,9 @@ int list_cache(const std::vector<CachedFiles>& stores, const std::vector<ScanCop
         std::printf("%-12s  %11s  used %s ago  %s\n", "scan copy", size(copy.bytes).c_str(),
                     age(copy.seconds_unused).c_str(), copy.name.c_str());
     }
-    std::printf("%s: %zu sets of files, %zu scan copies, %s\n", options.engine.cache_dir.c_str(),
-                stores.size(), copies.size(), size(all).c_str());
+    std::printf("%s: %zu sets of files, %zu scan copies, %s pages read by OCR, %s\n",
+                options.engine.cache_dir.c_str(), stores.size(), copies.size(),
+                group_digits(pages.count).c_str(), size(all).c_str());
     return 0;
 }
 
@@ -133,11 +158,17 @@ int clear_cache(const CacheArguments& arguments, const std::vector<CachedFiles>&
         removed.push_back(copy.name);
         bytes += copy.bytes;
     }
+    const bool all = arguments.keys.empty();
+    const KeptPages pages =
+        all ? list_pages(cache, arguments.older_days * 86400, true) : KeptPages();
+    bytes += pages.bytes;
     if (options.json) {
-        const Json json = {{"removed", removed}, {"in_use", in_use}, {"bytes", bytes}};
+        const Json json = {
+            {"removed", removed}, {"ocr_pages", pages.count}, {"in_use", in_use}, {"bytes", bytes}};
         std::printf("%s\n", dump(json, 2).c_str());
     } else {
-        std::printf("removed %zu, %s\n", removed.size(), size(bytes).c_str());
+        std::printf("removed %zu and %s pages read by OCR, %s\n", removed.size(),
+                    group_digits(pages.count).c_str(), size(bytes).c_str());
         for (const std::string& key : in_use) {
             std::printf("kept %s: it is being asked or read\n", key.substr(0, 12).c_str());
         }
@@ -164,12 +195,13 @@ void add_cache_command(Context& context) {
     CLI::App* command = add_command(
         context, "cache", "List or clear what is kept of files that were asked without a store",
         "What `ask FILE`, `search FILE` and `chat FILE` have read stays in the cache until it is\n"
-        "cleared, and so do scan copies of models. Models themselves are not listed.\n\n"
+        "cleared, and so do pages read by OCR and scan copies of models. Models themselves are\n"
+        "not listed.\n\n"
         "Example: s3attn cache --clear --older-than 30");
     CLI::Option* keys = command->add_option("key", arguments->keys,
                                             "with --clear: only these (the first digits will do)");
-    CLI::Option* clear =
-        command->add_flag("--clear", arguments->clear, "remove what was read of files");
+    CLI::Option* clear = command->add_flag("--clear", arguments->clear,
+                                           "remove what was read of files, and pages read by OCR");
     keys->needs(clear);
     command->add_flag("--copies", arguments->copies, "with --clear: scan copies of models too")
         ->needs(clear);

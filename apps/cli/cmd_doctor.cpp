@@ -145,6 +145,7 @@ Json report(const GlobalOptions& options) {
             {"memory", memory_json()},
             {"disk", disk_json({".", options.engine.cache_dir})},
             {"devices", devices_json()},
+            {"converters", converters_json()},
             {"openmp",
              {{"OMP_WAIT_POLICY", variable("OMP_WAIT_POLICY")},
               {"GOMP_SPINCOUNT", variable("GOMP_SPINCOUNT")}}},
@@ -193,6 +194,13 @@ void print_machine(const Json& json) {
         line("device", fmt::format("{} ({}): {}, {} free of {}", text_of(device, "name"),
                                    text_of(device, "kind"), text_of(device, "description"),
                                    mib(device["free_bytes"]), mib(device["total_bytes"])));
+    }
+    for (const Json& each : json["converters"]) {
+        const std::string file = text_of(each, "file");
+        line("reads", text_of(each, "for") + ": " +
+                          (file.empty() ? text_of(each, "name") + " is missing (apt-get install " +
+                                              text_of(each, "package") + ")"
+                                        : file));
     }
     line("OpenMP", "OMP_WAIT_POLICY=" + text_of(json["openmp"], "OMP_WAIT_POLICY") +
                        " GOMP_SPINCOUNT=" + text_of(json["openmp"], "GOMP_SPINCOUNT"));

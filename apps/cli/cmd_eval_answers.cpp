@@ -1,4 +1,5 @@
 // `s3attn eval answers`: LongBench's tasks, or questions of one's own, by every method.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -6,6 +7,7 @@
 #include "eval/answers.h"
 #include "eval/metrics/suites.h"
 #include "eval/report.h"
+#include "idle_options.h"
 #include "progress_bar.h"
 #include "remote/reader_url.h"
 
@@ -18,7 +20,23 @@ struct AnswerArguments {
     eval::DatasetOptions data;  // without --task
     std::string methods = "full,bm25,s3,hybrid,none";
     uint32_t max_answer = 64;
+    const CLI::App* command = nullptr;  // says which options were given
 };
+
+void note_idle(const AnswerArguments& arguments, const eval::AnswerOptions& options, bool quiet) {
+    IdleOptions idle(*arguments.command);
+    idle.note_ranking(options.methods, options.context.search.rounds);
+    idle.when(!eval::any_uses(options.methods, {"rerank", "dense-rerank"}),
+              "does nothing: no method is dense-rerank or rerank(METHOD)", {"--rerank"});
+    idle.when(!arguments.tasks.empty(), "does nothing with --task, whose records have their own",
+              {"--format", "--offsets", "--haystack", "--max-answer"});
+    const auto& methods = options.methods;
+    const bool budget = std::any_of(methods.begin(), methods.end(), [](const std::string& each) {
+        return each != "full" && each != "none" && each != "gold";
+    });
+    idle.when(!budget, "does nothing: no method chooses passages", {"--budgets", "--index"});
+    idle.print(quiet);
+}
 
 Result<eval::AnswerSet> load(const AnswerArguments& arguments) {
     eval::AnswerSet set;
@@ -57,6 +75,7 @@ int run(const AnswerArguments& arguments, const GlobalOptions& options, const Ca
     }
     auto set = load(arguments);
     if (!set.ok()) return fail(set.error());
+    note_idle(arguments, own, options.quiet);
     ConsoleProgress progress(options.quiet);
     auto report = eval::run_answers(own, *set, progress, cancel);
     progress.finish();
@@ -179,6 +198,7 @@ void add_eval_answers(Context& context, CLI::App& eval) {
         "tasks are read as one by `eval report`.\n\n"
         "Example: s3attn eval answers --data LongBench --task hotpotqa,trec --methods full,hybrid\n"
         "         s3attn eval answers --data dev.jsonl --methods gold,hybrid,none --limit 20");
+    arguments->command = command;
     add_question_options(*command, *arguments);
     add_method_options(*command, *arguments);
     command

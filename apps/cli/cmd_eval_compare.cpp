@@ -2,18 +2,28 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "cmd_eval.h"
 #include "eval/compare_runs.h"
 #include "eval_tables.h"
+#include "idle_options.h"
 
 namespace s3attn::cli {
 namespace {
 
-int run_compare(const eval::CompareOptions& arguments, bool json) {
+int run_compare(const eval::CompareOptions& arguments, const CLI::App& command,
+                const GlobalOptions& options) {
+    std::error_code ignored;
+    const bool runs = std::filesystem::is_directory(arguments.a, ignored);
+    IdleOptions idle(command);
+    idle.when(runs, "does nothing: runs know their tasks", {"--task"});
+    idle.when(!runs, "does nothing: files of predictions have no methods",
+              {"--method-a", "--method-b"});
+    idle.print(options.quiet);
     const auto compared = eval::compare_runs(arguments);
     if (!compared.ok()) return fail(compared.error());
-    if (json) {
+    if (options.json) {
         std::printf("%s\n", eval::dump_json(*compared, 1).c_str());
     } else {
         print_comparison(*compared);
@@ -52,9 +62,9 @@ void add_eval_compare(Context& context, CLI::App& eval) {
                      "the task of files of predictions (default: each file's name)")
         ->type_name("NAME");
     command->add_option("--seed", arguments->seed, "of the intervals")->capture_default_str();
-    command->callback([arguments, &context] {
-        context.run = [arguments, &context] {
-            return run_compare(*arguments, context.options.json);
+    command->callback([arguments, command, &context] {
+        context.run = [arguments, command, &context] {
+            return run_compare(*arguments, *command, context.options);
         };
     });
 }

@@ -4,17 +4,22 @@
 
 #include "cmd_eval.h"
 #include "eval/quotes.h"
+#include "idle_options.h"
 #include "progress_bar.h"
 
 namespace s3attn::cli {
 namespace {
 
-int run_eval_quotes(const eval::QuoteOptions& options, const GlobalOptions& global,
-                    const CancelToken& cancel) {
+int run_eval_quotes(const eval::QuoteOptions& options, const CLI::App& command,
+                    const GlobalOptions& global, const CancelToken& cancel) {
     if (const Status named = need_model(global.engine); !named.ok()) return fail(named.error());
     eval::QuoteOptions own = options;
     own.context.engine = global.engine;
     ConsoleProgress progress(global.quiet);
+    IdleOptions idle(command);
+    idle.note_ranking({"s3"}, own.context.search.rounds);
+    idle.when(own.rows.empty(), "does nothing without --rows", {"--features"});
+    idle.print(global.quiet);
     const auto report = eval::run_quotes(own, progress, cancel);
     progress.finish();
     if (!report.ok()) return fail(report.error());
@@ -66,9 +71,9 @@ void add_eval_quotes(Context& context, CLI::App& eval) {
         ->default_val("s3attn-eval/index")
         ->type_name("DIR");
     add_ranking_options(*command, options->context.search);
-    command->callback([options, &context] {
-        context.run = [options, &context] {
-            return run_eval_quotes(*options, context.options, context.cancel);
+    command->callback([options, command, &context] {
+        context.run = [options, command, &context] {
+            return run_eval_quotes(*options, *command, context.options, context.cancel);
         };
     });
 }

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "cmd_eval.h"
 #include "eval/report.h"
+#include "idle_options.h"
 
 namespace s3attn::cli {
 namespace {
@@ -13,9 +14,14 @@ struct ReportArguments {
     std::string out = "report.html";
     bool markdown = false;
     eval::ReportOptions options;
+    const CLI::App* command = nullptr;  // says which options were given
 };
 
-int run_report(const ReportArguments& arguments) {
+int run_report(const ReportArguments& arguments, bool quiet) {
+    IdleOptions idle(*arguments.command);
+    idle.when(arguments.markdown, "does nothing with --markdown, which writes no page",
+              {"--out", "--questions"});
+    idle.print(quiet);
     std::vector<eval::ReportRun> runs;
     for (const std::string& directory : arguments.directories) {
         auto run = eval::read_run(directory);
@@ -55,8 +61,12 @@ void add_eval_report(Context& context, CLI::App& eval) {
         ->capture_default_str();
     command->add_flag("--markdown", arguments->markdown,
                       "print the tables as Markdown, and write no page");
-    command->callback(
-        [arguments, &context] { context.run = [arguments] { return run_report(*arguments); }; });
+    arguments->command = command;
+    command->callback([arguments, &context] {
+        context.run = [arguments, &context] {
+            return run_report(*arguments, context.options.quiet);
+        };
+    });
 }
 
 }  // namespace s3attn::cli

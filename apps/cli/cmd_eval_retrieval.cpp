@@ -6,6 +6,7 @@
 #include "cmd_eval.h"
 #include "eval/retrieval.h"
 #include "eval_tables.h"
+#include "idle_options.h"
 #include "progress_bar.h"
 
 namespace s3attn::cli {
@@ -14,7 +15,18 @@ namespace {
 struct RetrievalArguments {
     eval::RetrievalOptions options;
     std::string methods = "bm25,s3,hybrid";
+    const CLI::App* command = nullptr;  // says which options were given
 };
+
+void note_idle(const RetrievalArguments& arguments, bool quiet) {
+    const eval::RetrievalOptions& options = arguments.options;
+    IdleOptions idle(*arguments.command);
+    idle.note_ranking(options.methods, options.context.search.rounds);
+    idle.when(!eval::any_uses(options.methods, {"context"}),
+              "does nothing: no method is context(METHOD)",
+              {"--rerank", "--rerank-model", "--rerank-adapter"});
+    idle.print(quiet);
+}
 
 int run(RetrievalArguments arguments, const GlobalOptions& options, const CancelToken& cancel) {
     eval::RetrievalOptions& run = arguments.options;
@@ -37,6 +49,7 @@ int run(RetrievalArguments arguments, const GlobalOptions& options, const Cancel
         }
         return fail(record.error());
     }
+    note_idle(arguments, options.quiet);
     if (options.json) {
         record->erase("rows");
         std::printf("%s\n", eval::dump_json(*record, 1).c_str());
@@ -89,6 +102,7 @@ void add_eval_retrieval(Context& context, CLI::App& eval) {
         "Example: s3attn eval retrieval --data dev.jsonl --methods \"bm25,hybrid,rrf(bm25,s3)\"\n"
         "A text of your own, one line per question:\n"
         "  {\"document\": \"...\", \"question\": \"...\", \"evidence\": [[120, 180]]}");
+    arguments->command = command;
     add_data_options(*command, *arguments);
     command->add_option("--methods", arguments->methods, "to compare, separated by commas")
         ->type_name("LIST")

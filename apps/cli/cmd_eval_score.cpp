@@ -27,13 +27,22 @@ struct ScoreArguments {
 // Scores of a task, and of a task and a length, in the order of the files.
 using Scores = std::map<std::string, std::vector<double>>;
 
-Status score_file(const std::string& path, const std::string& task, bool print_rows,
+Status score_file(const std::string& path, const std::string& task, bool print_rows, bool quiet,
                   Scores& scores) {
     S3ATTN_TRY(const auto answers, eval::score_predictions(path, task));
+    size_t out_of_reach = 0;
+    std::string first;
     for (const eval::ScoredAnswer& answer : answers) {
+        if (!answer.reachable && out_of_reach++ == 0) first = answer.id;
         if (print_rows) std::printf("%.17g\n", answer.score);
         scores[task].push_back(answer.score);
         if (!answer.bucket.empty()) scores[task + " " + answer.bucket].push_back(answer.score);
+    }
+    if (out_of_reach > 0 && !quiet) {
+        std::fprintf(stderr,
+                     "note: %s: %zu of %zu rows score 0 by this metric whatever the answer, the "
+                     "right one included (first: %s)\n",
+                     path.c_str(), out_of_reach, answers.size(), first.c_str());
     }
     return {};
 }
@@ -134,7 +143,7 @@ int run_score(const ScoreArguments& arguments, const GlobalOptions& options) {
                                        "': score one at a time, or name it with --task to "
                                        "read them as one"));
         }
-        const Status scored = score_file(path, *task, arguments.rows, scores);
+        const Status scored = score_file(path, *task, arguments.rows, options.quiet, scores);
         if (!scored.ok()) return fail(scored.error());
     }
     std::map<std::string, Figure> figures;

@@ -11,6 +11,7 @@
 #include "http_api.h"
 #include "mcp_lines.h"
 #include "remote/remote_reader.h"
+#include "served_folders.h"
 #include "service.h"
 
 namespace s3attn::cli {
@@ -22,6 +23,7 @@ struct ServeArguments {
     server::HttpOptions http;
     uint64_t max_upload_mib = 256;
     std::string api_key, keys_file;
+    std::vector<std::string> watch;
     bool mcp = false;
 };
 
@@ -102,12 +104,17 @@ int run_serve(ServeArguments& arguments, const GlobalOptions& options, const Can
         if (!chosen->reader.empty()) arguments.service.readers = {chosen->reader};
         arguments.service.engine.remote = chosen->remote;
     }
+    if (!arguments.watch.empty() && arguments.service.stores.size() > 1) {
+        return fail(make_error(ErrorCode::kInvalidArgument,
+                               "--watch keeps one store in step: serve that one alone"));
+    }
     if (const Status known = name_remote_models(arguments, options, cancel); !known.ok()) {
         return fail(known.error());
     }
     arguments.http.limits.body_bytes = arguments.max_upload_mib << 20;
     auto service = server::Service::open(arguments.service);
     if (!service.ok()) return fail(service.error());
+    const ServedFolders folders(**service, arguments.watch, options.quiet);
     if (!arguments.mcp) return serve_http(**service, arguments, options, cancel);
     server::Mcp mcp(**service, true);
     return server::serve_mcp_lines(mcp, STDIN_FILENO, stdout, cancel) ? 0 : 1;
@@ -198,6 +205,12 @@ void add_serve_command(Context& context) {
     add_network_options(*command, *arguments);
     add_work_options(*command, *arguments);
     add_rerank_options(*command, context.options.engine);
+    command
+        ->add_option("--watch", arguments->watch,
+                     "keep the store in step with this folder, as `s3attn sync --watch` does; "
+                     "repeatable")
+        ->allow_extra_args(false)
+        ->type_name("DIR");
     command->add_flag("--mcp", arguments->mcp,
                       "speak MCP on standard input and output instead of HTTP");
     command->callback([arguments, &context] {

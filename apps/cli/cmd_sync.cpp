@@ -198,30 +198,25 @@ int run_sync(SyncArguments& arguments, const GlobalOptions& options, const Cance
         const auto report = apps::sync_folders(arguments.sync, target, allowed, cancel);
         return report.ok() ? show(*report, options, false) : fail(report.error());
     }
-    auto watch = apps::FolderWatch::open(arguments.sync.folders, arguments.sync.store);
-    if (!watch.ok()) return fail(watch.error());
-    const auto quiet =
-        std::chrono::milliseconds(static_cast<int64_t>(arguments.quiet_seconds * 1000));
-    std::string limit;
-    for (bool first = true; !cancel.cancelled(); first = false) {
-        if (const Status watching = watch->refresh(); !watching.ok()) {
-            return fail(watching.error());
-        }
-        if (!options.quiet && watch->limit() != limit && !watch->limit().empty()) {
-            std::fprintf(stderr, "note: %s: the folders are looked through every minute\n",
-                         watch->limit().c_str());
-        }
-        limit = watch->limit();
-        const auto report = apps::sync_folders(arguments.sync, target, allowed, cancel);
-        // Later, a folder that is away for a while or a store that another writes is waited for.
-        if (!report.ok() && first) return fail(report.error());
-        if (!report.ok()) fail(report.error());
+    apps::KeepInStep how;
+    how.quiet = std::chrono::milliseconds(static_cast<int64_t>(arguments.quiet_seconds * 1000));
+    how.may_drop = allowed;
+    how.on_limit = [&options](const std::string& limit) {
+        if (options.quiet) return;
+        std::fprintf(stderr, "note: %s: the folders are looked through every minute\n",
+                     limit.c_str());
+    };
+    bool begun = true;
+    how.on_run = [&](const Result<apps::SyncReport>& report, bool first) {
         if (report.ok() && (first || report->changed())) show(*report, options, true);
-        if (const Status waited = watch->wait(quiet, cancel); !waited.ok()) {
-            return fail(waited.error());
-        }
-    }
-    return 0;
+        // Later, a folder that is away for a while or a store that another writes is waited for.
+        if (!report.ok()) fail(report.error());
+        begun = report.ok() || !first;
+        return begun;
+    };
+    const Status ended = apps::keep_in_step(arguments.sync, how, target, cancel);
+    if (!ended.ok()) return fail(ended.error());
+    return begun ? 0 : 1;
 }
 
 }  // namespace

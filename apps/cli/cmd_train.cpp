@@ -4,6 +4,7 @@
 #include "adapter/adapter_search.h"
 #include "commands.h"
 #include "fit_fusion.h"
+#include "idle_options.h"
 #include "model/llama_model.h"
 #include "output.h"
 #include "progress_bar.h"
@@ -26,8 +27,6 @@ struct TrainArguments {
     bool context_only = false;
     uint32_t fusion_questions = 0;
     const CLI::App* command = nullptr;  // says which options were given
-
-    bool given(const std::string& option) const { return command->count(option) > 0; }
 };
 
 template <class T>
@@ -86,31 +85,57 @@ Status parse_sweep(const std::string& text, SweepOptions& sweep) {
 }
 
 // Says which options others, or a setting, leave nothing to do.
-void note_idle_options(const TrainArguments& arguments, const TrainOptions& train) {
-    std::vector<std::string> idle;
-    const auto note = [&](bool nothing, const char* why, std::initializer_list<const char*> names) {
-        for (const char* name : names) {
-            if (nothing && arguments.given(name)) idle.push_back(std::string(name) + " " + why);
-        }
-    };
-    note(!train.heads.empty() && train.n_heads != train.heads.size(),
-         "does nothing with --heads, which names them", {"--n-heads"});
-    note(!train.heads.empty(), "does nothing with --heads, which names them", {"--choose"});
-    note(train.query_steps == 0, "does nothing with --query-steps 0",
-         {"--negatives", "--model-questions"});
-    note(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
-         {"--latents", "--k", "--sae-steps", "--sae-patience"});
-    note(train.context.heads == 0 && !arguments.context_only,
-         "does nothing without --context-heads",
-         {"--context-questions", "--context-units", "--context-max-layer",
-          "--context-keep-sentence"});
-    note(arguments.context_only, "does nothing with --context-heads-only: nothing is trained",
-         {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
-          "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
-          "--model-questions", "--cloze-pairs", "--dump"});
-    note(!arguments.sweep.empty() && train.out.empty(), "does nothing with --sweep without --out",
-         {"--query-steps", "--negatives", "--dump"});
-    for (const std::string& each : idle) std::fprintf(stderr, "note: %s\n", each.c_str());
+void note_idle_options(const TrainArguments& arguments, const TrainOptions& train, bool quiet) {
+    IdleOptions idle(*arguments.command);
+    idle.when(!train.heads.empty() && train.n_heads != train.heads.size(),
+              "does nothing with --heads, which names them", {"--n-heads"});
+    idle.when(!train.heads.empty(), "does nothing with --heads, which names them", {"--choose"});
+    idle.when(train.query_steps == 0, "does nothing with --query-steps 0",
+              {"--negatives", "--model-questions"});
+    idle.when(!train.sae_dir.empty(), "does nothing with --sae: the autoencoders are finished",
+              {"--latents", "--k", "--sae-steps", "--sae-patience"});
+    const bool weights = arguments.fusion_questions > 0;
+    idle.when(train.context.heads == 0 && !arguments.context_only && !weights,
+              "does nothing without --context-heads",
+              {"--context-questions", "--context-units", "--context-max-layer",
+               "--context-keep-sentence"});
+    idle.when(weights, "does nothing with --fusion-questions, which chooses no heads",
+              {"--context-heads", "--context-questions", "--context-units", "--context-max-layer",
+               "--context-keep-sentence"});
+    idle.when(arguments.context_only || weights,
+              std::string("does nothing with ") +
+                  (weights ? "--fusion-questions" : "--context-heads-only") +
+                  ": nothing is trained",
+              {"--heads", "--n-heads", "--max-layer", "--choose", "--latents", "--k", "--sae-steps",
+               "--sae-patience", "--sae-tokens", "--sae", "--query-steps", "--negatives",
+               "--model-questions", "--cloze-pairs", "--dump", "--work", "--keep-work"});
+    idle.when(!arguments.sweep.empty() && train.out.empty(),
+              "does nothing with --sweep without --out",
+              {"--query-steps", "--negatives", "--model-questions", "--dump"});
+    idle.when(!arguments.sweep.empty(),
+              "does nothing with --sweep: add them to its adapter with --context-heads-only",
+              {"--context-heads"});
+    idle.print(quiet);
+}
+
+// Modes of the command that exclude each other.
+Status check_modes(const TrainArguments& arguments, const TrainOptions& train) {
+    const bool sweep = !arguments.sweep.empty(), weights = arguments.fusion_questions > 0;
+    if (arguments.context_only && weights) {
+        return usage("--context-heads-only and --fusion-questions are two runs: give one of them");
+    }
+    if (sweep && (arguments.context_only || weights)) {
+        return usage(std::string("--sweep trains autoencoders, ") +
+                     (weights ? "--fusion-questions" : "--context-heads-only") +
+                     " nothing: give one of them");
+    }
+    if (train.out.empty() && !sweep && !arguments.context_only && !weights) {
+        return usage("--out is required: the adapter directory to make");
+    }
+    if (!train.sae_dir.empty() && sweep) {
+        return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
+    }
+    return {};
 }
 
 Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const GlobalOptions& options,
@@ -130,13 +155,8 @@ Result<SweepOptions> parse_arguments(const TrainArguments& arguments, const Glob
     if (options.engine.chunk_tokens > 0) train.chunk_tokens = options.engine.chunk_tokens;
     SweepOptions sweep;
     for (const std::string& text : arguments.sweep) S3ATTN_CHECK(parse_sweep(text, sweep));
-    if (train.out.empty() && arguments.sweep.empty() && !arguments.context_only) {
-        return usage("--out is required: the adapter directory to make");
-    }
-    if (!train.sae_dir.empty() && !arguments.sweep.empty()) {
-        return usage("--sweep trains autoencoders, --sae takes finished ones: give one of them");
-    }
-    note_idle_options(arguments, train);
+    S3ATTN_CHECK(check_modes(arguments, train));
+    note_idle_options(arguments, train, options.quiet);
     return sweep;
 }
 

@@ -75,13 +75,14 @@ Result<std::vector<GivenFile>> hash_files(const std::vector<std::string>& inputs
 }
 
 // Contents, what their names say of their formats, and what reads them.
-Result<std::string> key_of(const std::vector<GivenFile>& files, const EngineOptions& engine) {
+Result<std::string> key_of(const std::vector<GivenFile>& files, const GlobalOptions& options) {
+    const EngineOptions& engine = options.engine;
     ScanRequest request{engine.model,     engine.adapter, engine.adapter_dirs,
                         engine.cache_dir, engine.threads, engine.device};
     S3ATTN_TRY(const ModelInfo model, open_scan_info(request));
     S3ATTN_TRY(const auto adapter, open_scan_adapter(request, model));
     const uint32_t chunk = engine.chunk_tokens == 0 ? kDefaultChunkTokens : engine.chunk_tokens;
-    std::string words = S3ATTN_VERSION;
+    std::string words = S3ATTN_VERSION "\nocr=" + options.ocr;
     for (const auto& [field, value] : make_fingerprint(model, *adapter, chunk).fields) {
         words += '\n' + field + '=' + value;
     }
@@ -254,7 +255,7 @@ Result<FileStore> open_file_store(Engine& engine, std::vector<std::string> input
                               (wanted.problems.empty() ? std::string("no document is in it")
                                                        : wanted.problems.front()));
     }
-    S3ATTN_TRY(const std::string key, key_of(wanted.files, options.engine));
+    S3ATTN_TRY(const std::string key, key_of(wanted.files, options));
     const std::string folder = files_folder(options.engine.cache_dir) + "/" + key;
     S3ATTN_CHECK(make_folder(files_folder(options.engine.cache_dir)));
     for (bool read = false;;) {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "text/child_process.h"
+
 namespace s3attn::cli {
 namespace {
 
@@ -83,6 +85,32 @@ Json disk_json(const std::vector<std::string>& directories) {
                          {"free_bytes", error ? 0 : uint64_t{space.available}}});
     }
     return disks;
+}
+
+Json converters_json() {
+    struct Converter {
+        const char *name, *use, *package;
+    };
+    static constexpr Converter kPrograms[] = {
+        {"pdftotext", "PDF", "poppler-utils"},
+        {"pdfdetach", "attachments of PDF", "poppler-utils"},
+        {"tesseract", "scanned pages and pictures", "tesseract-ocr"},
+        {"soffice", "DOC, RTF and other old formats", "libreoffice-writer-nogui"},
+        {"antiword", "DOC without LibreOffice", "antiword"},
+        {"unrtf", "RTF without LibreOffice", "unrtf"}};
+    Json out = Json::array();
+    const auto add = [&](const Converter& each, const std::string& file) {
+        out.push_back({{"name", each.name},
+                       {"for", each.use},
+                       {"package", each.package},
+                       {"file", file.empty() ? Json() : Json(file)}});
+    };
+    for (const Converter& each : kPrograms) add(each, text::find_program(each.name));
+    const std::string words = "/usr/share/hunspell/en_US.dic";
+    std::error_code ignored;
+    add({"en_US.dic", "hyphens at line ends of PDF", "hunspell-en-us"},
+        std::filesystem::exists(words, ignored) ? words : "");
+    return out;
 }
 
 }  // namespace s3attn::cli

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "options.h"
 #include "s3attn/model_log.h"
+#include "s3attn/ocr.h"
 #include "usage.h"
 
 namespace {
@@ -41,6 +42,21 @@ std::string default_config_file() {
     }
     const std::string home = s3attn::cli::home_dir();
     return home.empty() ? "" : home + "/.config/s3attn/config.toml";
+}
+
+// What is read twice, by an interrupted run and the next one, is not recognised twice.
+s3attn::Status prepare_ocr(const s3attn::cli::GlobalOptions& options) {
+    s3attn::OcrSettings ocr;
+    ocr.on = options.ocr != "off";
+    ocr.pictures = ocr.on && options.ocr != "auto";
+    if (ocr.pictures) {
+        if (const auto there = s3attn::check_ocr(options.ocr); !there.ok()) return there;
+        ocr.languages = options.ocr;
+    }
+    ocr.cache_dir = options.engine.cache_dir;
+    ocr.stop = [] { return g_cancel.cancelled(); };
+    s3attn::set_ocr(std::move(ocr));
+    return {};
 }
 
 constexpr const char* kFooter = R"(Start here:
@@ -84,8 +100,8 @@ int main(int argc, char** argv) {
     app.fallthrough();
     app.footer(kFooter);
     s3attn::cli::add_index_command(context);
-    s3attn::cli::add_sync_command(context);
     s3attn::cli::add_query_commands(context);
+    s3attn::cli::add_sync_command(context);
     s3attn::cli::add_store_commands(context);
     s3attn::cli::add_inspect_command(context);
     s3attn::cli::add_portable_commands(context);
@@ -107,5 +123,8 @@ int main(int argc, char** argv) {
     s3attn::cli::fill_defaults(options);
     s3attn::set_model_log(options.verbose ? [](int, const char* text) { std::fputs(text, stderr); }
                                           : s3attn::ModelLog{nullptr});
+    if (const s3attn::Status ready = prepare_ocr(options); !ready.ok()) {
+        return s3attn::cli::fail(ready.error());
+    }
     return run();
 }

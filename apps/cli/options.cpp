@@ -157,6 +157,20 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                    "where fast scan copies of models are kept (default: ~/.cache/s3attn)")
         ->envname("S3ATTN_CACHE_DIR")
         ->type_name("DIR");
+    app.add_option("--ocr", options.ocr,
+                   "read scanned pages of PDFs and pictures with tesseract: auto (default: where "
+                   "it is installed, in its languages; PNG and JPEG files only where they are "
+                   "named), off, or languages, such as eng+deu (pictures in folders too)")
+        ->envname("S3ATTN_OCR")
+        ->check(CLI::Validator(
+            [](const std::string& text) {
+                const bool fine = !text.empty() && text.find_first_not_of(
+                                                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
+                                                       "RSTUVWXYZ0123456789_+/") == text.npos;
+                return fine ? std::string() : "'" + text + "' names no languages of tesseract";
+            },
+            "", "languages"))
+        ->type_name("auto|off|LANGUAGES");
     app.add_flag("--json", options.json, "print one JSON object for programs to read");
     app.add_flag("-q,--quiet", options.quiet, "no progress and no notes");
     app.add_flag("-v,--verbose", options.verbose, "also what the model runtime says");

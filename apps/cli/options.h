@@ -15,6 +15,7 @@ struct GlobalOptions {
     EngineOptions engine;
     bool default_model = false;  // nobody named one
     std::string reader_key_file;
+    std::string ocr = "auto";  // "off", or languages: "eng+deu"
     bool json = false;
     bool quiet = false;
     bool verbose = false;

@@ -112,4 +112,18 @@ Status FolderWatch::wait(std::chrono::milliseconds quiet, const CancelToken& can
     return {};
 }
 
+Status keep_in_step(const SyncOptions& options, const KeepInStep& how, SyncTarget& target,
+                    const CancelToken& cancel) {
+    S3ATTN_TRY(FolderWatch watch, FolderWatch::open(options.folders, options.store));
+    std::string limit;
+    for (bool first = true; !cancel.cancelled(); first = false) {
+        S3ATTN_CHECK(watch.refresh());
+        if (watch.limit() != limit && !watch.limit().empty()) how.on_limit(watch.limit());
+        limit = watch.limit();
+        if (!how.on_run(sync_folders(options, target, how.may_drop, cancel), first)) return {};
+        S3ATTN_CHECK(watch.wait(how.quiet, cancel));
+    }
+    return {};
+}
+
 }  // namespace s3attn::apps

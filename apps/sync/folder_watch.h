@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/owned_file.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
+#include "sync/folder_sync.h"
 
 namespace s3attn::apps {
 
@@ -41,5 +43,17 @@ class FolderWatch {
     std::string except_, limit_;
     std::unordered_map<int, std::string> paths_;  // by watch
 };
+
+// Brings the store to what the folders hold, again and again until `cancel` fires. `on_run` gets
+// what each run did, and whether it was the first; it says whether to go on. `on_limit` gets
+// FolderWatch::limit() where it is not empty and new.
+struct KeepInStep {
+    std::chrono::milliseconds quiet{2000};
+    MayDrop may_drop;
+    std::function<bool(const Result<SyncReport>& report, bool first)> on_run;
+    std::function<void(const std::string& limit)> on_limit;
+};
+Status keep_in_step(const SyncOptions& options, const KeepInStep& how, SyncTarget& target,
+                    const CancelToken& cancel);
 
 }  // namespace s3attn::apps

@@ -115,6 +115,33 @@ std::string python_strip(const std::string& text) {
     return text.substr(begin, text.find_last_not_of(" \t\r\n\v\f") + 1 - begin);
 }
 
+bool is_option(const std::string& word) {
+    return !word.empty() && std::string_view("ABCD").find(word) != std::string_view::npos;
+}
+
+bool all_digits(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+}
+
+// Why no answer could be right; empty where one can.
+std::string label_fault(std::string_view task, const std::vector<std::string>& texts) {
+    if (texts.empty()) return "holds no text";
+    const auto blank = [](const std::string& text) { return python_strip(text).empty(); };
+    if (std::all_of(texts.begin(), texts.end(), blank) || blank(texts[0])) return "is blank";
+    const std::string shown = "\"" + texts[0] + "\" is no ";
+    if ((task == "passkey" || task == "number_string") && !all_digits(texts[0])) {
+        return shown + "number";
+    }
+    if (task == "code_run" && !all_digits(texts[0].substr(texts[0].find_first_not_of("+-")))) {
+        return shown + "whole number";
+    }
+    if ((task == "code_debug" || task == "longbook_choice_eng") &&
+        std::none_of(texts.begin(), texts.end(), is_option)) {
+        return "has no option's letter, A to D, behind its text";
+    }
+    return "";
+}
+
 // label: [name of the function, letter of the option]
 bool right_debug(const std::string& answer, const std::vector<std::string>& label) {
     const std::string letter = label.size() > 1 ? label[1] : label[0];
@@ -124,10 +151,6 @@ bool right_debug(const std::string& answer, const std::vector<std::string>& labe
     bool found = false;
     const std::string rest = behind(text, {"answer is:", "is:", "answer:"}, found);
     return found && !rest.empty() && (rest.starts_with(letter) || rest.starts_with(label[0]));
-}
-
-bool is_option(const std::string& word) {
-    return !word.empty() && std::string_view("ABCD").find(word) != std::string_view::npos;
 }
 
 bool right_choice(const std::string& answer, const std::vector<std::string>& label) {
@@ -299,11 +322,16 @@ Result<double> infinite_score(std::string_view task, std::string_view answer, co
         return right_math(answer, number) ? 1.0 : 0.0;
     }
     if (task == "math_calc") {
-        if (!label.is_array() || label.empty()) return bad_label("is no list of numbers");
+        const bool numbers =
+            label.is_array() && !label.empty() &&
+            std::all_of(label.begin(), label.end(), [](const Json& n) { return n.is_number(); });
+        if (!numbers) return bad_label("is no list of numbers");
         return intermediate_share(answer, label);
     }
     const std::vector<std::string> texts = texts_of(label);
-    if (texts.empty()) return bad_label("holds no text");
+    if (const std::string fault = label_fault(task, texts); !fault.empty()) {
+        return bad_label(fault);
+    }
     const auto best = [&](double (*score)(std::string_view, std::string_view)) {
         double most = 0;
         for (const std::string& each : texts) most = std::max(most, score(answer, each));

@@ -131,7 +131,7 @@ bool can_be_right(Metric metric, const std::string& reference,
         case Metric::kRougeL:
         case Metric::kCodeSimilarity: break;
     }
-    return true;
+    return reference.find_first_not_of(" \t\r\n\v\f") != reference.npos;
 }
 
 }  // namespace
@@ -150,7 +150,8 @@ std::string reference_fault(Metric metric, const std::vector<std::string>& refer
     const std::string first = "\"answers\": \"" + references.front() + "\" ";
     if (metric == Metric::kClassification) return first + "is none of \"all_classes\"";
     if (metric == Metric::kRetrieval) return first + "names no paragraph (\"Paragraph 7\")";
-    return first + "is no number";
+    if (metric == Metric::kCount) return first + "is no number";
+    return first + "is blank: no answer could be right";
 }
 
 const char* to_string(Metric metric) {

@@ -56,6 +56,15 @@ const Labels& labels_of(size_t task) {
     return all[task - 1];
 }
 
+// "apple,milk" of qa8 are two; "n,e" of qa19 is one.
+std::vector<std::u32string> targets_of(std::string_view target) {
+    const std::u32string wanted = python_lower(target);
+    if (wanted.size() > 3 && wanted.find(U',') != wanted.npos) {
+        return python_split_at(wanted, U',');
+    }
+    return {wanted};
+}
+
 // 7 of "qa7"; 0 for no task of BABILong.
 size_t babilong_number(std::string_view task) {
     if (!task.starts_with("qa") || task.size() < 3 || task.size() > 4) return 0;
@@ -83,6 +92,8 @@ Result<std::string> text_under(const Json& row, std::initializer_list<const char
     return lacks("no text under " + all);
 }
 
+bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+
 bool is_ruler_task(std::string_view task) {
     return std::find(kRulerTasks.begin(), kRulerTasks.end(), task) != kRulerTasks.end();
 }
@@ -94,6 +105,7 @@ Result<double> score_ruler(bool any, const Json& row) {
         for (const Json& output : row["outputs"]) {
             if (!output.is_string()) return lacks("\"outputs\" holds something but text");
             references.push_back(output.get<std::string>());
+            if (blank(references.back())) return lacks("\"outputs\" holds a blank text");
         }
     }
     if (references.empty()) return lacks("no list \"outputs\" of the right answers");
@@ -104,7 +116,9 @@ Result<double> score_babilong(const std::string& task, const Json& row) {
     S3ATTN_TRY(const std::string answer, text_under(row, {"pred", "prediction", "output"}));
     S3ATTN_TRY(const std::string target, text_under(row, {"target"}));
     S3ATTN_TRY(const std::string question, text_under(row, {"question"}));
-    if (target.empty()) return lacks("\"target\" is empty");
+    if (const std::string fault = babilong_fault(task, target); !fault.empty()) {
+        return lacks(fault);
+    }
     return babilong_right(task, answer, target, question) ? 1.0 : 0.0;
 }
 
@@ -132,6 +146,18 @@ double ruler_match(std::string_view answer, const std::vector<std::string>& refe
 
 bool is_babilong_task(std::string_view task) { return babilong_number(task) > 0; }
 
+std::string babilong_fault(std::string_view task, std::string_view target) {
+    const size_t number = babilong_number(task);
+    if (number == 0) return "";
+    const Labels& labels = labels_of(number);
+    for (const std::u32string& each : targets_of(target)) {
+        if (std::find(labels.begin(), labels.end(), each) != labels.end()) continue;
+        return "\"target\": \"" + std::string(target) + "\" is no answer that " +
+               std::string(task) + " can have";
+    }
+    return "";
+}
+
 bool babilong_right(std::string_view task, std::string_view answer, std::string_view target,
                     std::string_view question) {
     const size_t number = babilong_number(task);
@@ -141,15 +167,12 @@ bool babilong_right(std::string_view task, std::string_view answer, std::string_
     for (const std::u32string_view end : {U".", U"<context>", U"<example>"}) {
         said = said.substr(0, said.find(end));
     }
-    const std::u32string asked = python_lower(question), wanted = python_lower(target);
+    const std::u32string asked = python_lower(question);
     std::set<std::u32string> named;
     for (const std::u32string& label : labels_of(number)) {
         if (holds(said, label) && !holds(asked, label)) named.insert(label);
     }
-    std::vector<std::u32string> targets{wanted};
-    if (wanted.size() > 3 && wanted.find(U',') != wanted.npos) {
-        targets = python_split_at(wanted, U',');  // "apple,milk" of qa8
-    }
+    const std::vector<std::u32string> targets = targets_of(target);
     return named.size() == targets.size() &&
            std::all_of(targets.begin(), targets.end(),
                        [&](const std::u32string& each) { return named.contains(each); });

@@ -37,6 +37,8 @@ double ruler_match(std::string_view answer, const std::vector<std::string>& refe
 bool babilong_right(std::string_view task, std::string_view answer, std::string_view target,
                     std::string_view question);
 bool is_babilong_task(std::string_view task);
+// Why no answer could be right about a target; empty where one can.
+std::string babilong_fault(std::string_view task, std::string_view target);
 
 // "rougeLsum" of the package rouge_score without stemming: longest common subsequences line by
 // line, united over the lines of the other text.

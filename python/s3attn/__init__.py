@@ -14,6 +14,10 @@
 ``s3attn.Error`` and its subclasses. docs/python.md is the guide.
 """
 
+from __future__ import annotations
+
+import typing as _typing
+
 from s3attn._load import core as _core
 from s3attn._progress import Progress
 from s3attn.engine import Engine
@@ -30,7 +34,6 @@ from s3attn.errors import (
     NotFoundError,
     UnsupportedError,
 )
-from s3attn.evaluation import eval, evaluate_beir
 from s3attn.research import Probe
 from s3attn.store import Store
 from s3attn.training import train
@@ -62,7 +65,24 @@ from s3attn._core import (  # isort: skip  (the module is loaded by _load, in it
     VerifyReport,
 )
 
+if _typing.TYPE_CHECKING:
+    from s3attn.evaluation import eval, evaluate_beir
+
 __version__ = _core.version()
+
+
+def __getattr__(name: str) -> _typing.Any:
+    # What measures needs a quarter of the standard library, and most programs never measure.
+    if name in ("eval", "evaluate_beir"):
+        from s3attn import evaluation
+
+        return getattr(evaluation, name)
+    raise AttributeError(f"module 's3attn' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Answer", "AnswerSentence", "BusyError", "CancelToken", "CancelledError", "Captured", "Citation", "Codes",

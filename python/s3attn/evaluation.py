@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -93,6 +94,22 @@ def from_ir_datasets(dataset: Any) -> tuple[dict[str, str], dict[str, str], Judg
     return documents, {each: queries[each] for each in qrels if each in queries}, qrels
 
 
+def write_beir(folder: Path, documents: Mapping[str, str], queries: Mapping[str, str],
+               qrels: Judgements, split: str = "test") -> None:
+    """Writes a BEIR folder, which :func:`evaluate_beir` and ``s3attn eval retrieval`` read."""
+    top = pathlib.Path(folder)
+    (top / "qrels").mkdir(parents=True, exist_ok=True)
+    for name, texts in (("corpus.jsonl", documents), ("queries.jsonl", queries)):
+        with open(top / name, "w", encoding="utf-8") as file:
+            for each, text in texts.items():
+                file.write(json.dumps({"_id": each, "text": text}, ensure_ascii=False) + "\n")
+    with open(top / "qrels" / f"{split}.tsv", "w", encoding="utf-8") as file:
+        file.write("query-id\tcorpus-id\tscore\n")
+        for query, judged in qrels.items():
+            for each, grade in judged.items():
+                file.write(f"{query}\t{each}\t{grade}\n")
+
+
 def index_documents(engine: Engine, store: Store | Path, documents: Mapping[str, str],
                     **options: Any) -> dict[int, str]:
     """Indexes texts by id. Returns the document id of the store to the id given."""
@@ -168,15 +185,22 @@ def measures(qrels: Judgements, run: Run) -> dict[str, dict[str, float]]:
     return result
 
 
-def evaluate_beir(data: Path, out: Path, *, engine: Engine | None = None, split: str = "test",
+def evaluate_beir(data: Any, out: Path, *, engine: Engine | None = None, split: str = "test",
                   methods: Iterable[str] = ("bm25", "s3", "hybrid"), depth: int = 100
                   ) -> list[dict[str, Any]]:
-    """A BEIR folder through several methods.
+    """A BEIR folder, or a data set of ``ir_datasets``, through several methods.
+
+    :param data: the folder, or what ``ir_datasets.load(NAME)`` returns.
 
     Writes ``OUT/METHOD.trec`` for each and returns one row a method: its name, the number of
     queries ``n``, and the mean of each measure. The store is kept in ``OUT/store.s3``.
     """
-    documents, queries, qrels = load_beir(data, split)
+    documents, queries, qrels = (from_ir_datasets(data) if hasattr(data, "docs_iter")
+                                 else load_beir(data, split))
+    lost = qrels.keys() - queries.keys()
+    if lost:
+        warnings.warn(f"{len(lost)} of {len(qrels)} judged queries have no text and are left out, "
+                      f"{sorted(lost)[0]} the first", stacklevel=2)
     engine = engine or Engine()
     folder = pathlib.Path(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,9 @@ namespace {
 
 // Beyond these attention is the same to every unit, or to one alone.
 constexpr float kLeastTemperature = 0.1f, kMostTemperature = 1000;
+// An activation is a share of a unit vector: beyond these its byte says nothing.
+constexpr float kLeastScale = 1e-6f, kMostScale = 1;
+constexpr float kMostWeight = 1000;  // the other side of a sum then counts nothing
 
 template <class Items>
 std::vector<uint32_t> distinct_layers(const Items& items) {
@@ -46,11 +49,14 @@ Status check_dimensions(const Adapter& a) {
                                      ") is not a multiple of n_head_kv (" +
                                      std::to_string(a.n_head_kv) + ")");
     }
-    if (!(a.activation_scale > 0) || !std::isfinite(a.activation_scale)) {
-        return invalid("activation_scale", "is not a positive number");
+    if (!(a.activation_scale >= kLeastScale && a.activation_scale <= kMostScale)) {
+        return invalid("activation_scale", "is " + std::to_string(a.activation_scale) +
+                                               ", expected 0.000001 to 1: 255 times it is the "
+                                               "largest activation of a unit vector");
     }
-    if (!(a.hybrid_s3_weight >= 0) || !std::isfinite(a.hybrid_s3_weight)) {
-        return invalid("hybrid_s3_weight", "is not a number of 0 or more");
+    if (!(a.hybrid_s3_weight >= 0 && a.hybrid_s3_weight <= kMostWeight)) {
+        return invalid("hybrid_s3_weight", "is " + std::to_string(a.hybrid_s3_weight) +
+                                               ", expected 0 to 1000: BM25 counts 1");
     }
     if (!(a.evidence_floor >= -1 && a.evidence_floor <= 1)) {
         return invalid("evidence_floor", "is " + std::to_string(a.evidence_floor) +
@@ -131,8 +137,9 @@ Status check_context(const Adapter& a) {
         if (head.query_head >= a.n_head) return invalid(where + ".query_head", "does not exist");
         if (!seen.emplace(head.layer, head.query_head).second) return invalid(where, "is a repeat");
     }
-    if (!(a.context.first_weight >= 0) || !std::isfinite(a.context.first_weight)) {
-        return invalid("context.first_weight", "is not a number of 0 or more");
+    if (!(a.context.first_weight >= 0 && a.context.first_weight <= kMostWeight)) {
+        return invalid("context.first_weight",
+                       "is " + std::to_string(a.context.first_weight) + ", expected 0 to 1000");
     }
     return {};
 }

@@ -22,14 +22,22 @@ Error unsupported(const std::string& file, const std::string& why) {
     return make_error(ErrorCode::kUnsupported, "'" + file + "': " + why);
 }
 
-std::string text_or(const Fields& config, std::string_view name, const std::string& otherwise) {
+// A field that may be absent or null, and must not be anything else than its type: a flag written
+// as text would be read as unset.
+Result<std::string> text_or(const Fields& config, std::string_view name, std::string otherwise) {
     const Json* json = config.find(name);
-    return json != nullptr && json->is_string() ? json->get<std::string>() : otherwise;
+    if (json == nullptr || json->is_null()) return otherwise;
+    if (!json->is_string()) return config.bad(name, "is " + json->dump() + ", expected a text");
+    return json->get<std::string>();
 }
 
-bool flag_or(const Fields& config, std::string_view name, bool otherwise) {
+Result<bool> flag_or(const Fields& config, std::string_view name, bool otherwise) {
     const Json* json = config.find(name);
-    return json != nullptr && json->is_boolean() ? json->get<bool>() : otherwise;
+    if (json == nullptr || json->is_null()) return otherwise;
+    if (!json->is_boolean()) {
+        return config.bad(name, "is " + json->dump() + ", expected true or false");
+    }
+    return json->get<bool>();
 }
 
 // k stands at the top (SAELens 6, sparsify) or in activation_fn_kwargs (SAELens before 6).
@@ -61,15 +69,23 @@ void fold_decoder_norm(SparseAutoencoder& sae) {
 Result<SparseAutoencoder> read_saelens(const Json& json, const std::string& file,
                                        NamedBytes weights) {
     const Fields config(json, file, "");
-    const std::string architecture = text_or(config, "architecture", "standard");
-    const std::string activation =
-        text_or(config, "activation_fn", text_or(config, "activation_fn_str", architecture));
+    S3ATTN_TRY(const std::string architecture, text_or(config, "architecture", "standard"));
+    S3ATTN_TRY(const std::string older, text_or(config, "activation_fn_str", architecture));
+    S3ATTN_TRY(const std::string activation, text_or(config, "activation_fn", older));
     if (architecture != "topk" && !(architecture == "standard" && activation == "topk")) {
         return unsupported(file, "architecture is '" + architecture + "', expected 'topk'");
     }
-    const std::string normalize = text_or(config, "normalize_activations", "none");
-    if (normalize != "none") {
-        return unsupported(file, "normalize_activations is '" + normalize + "', expected 'none'");
+    // What would change the input or the activations in a way that no code of ours has.
+    for (const char* option : {"normalize_activations", "reshape_activations"}) {
+        S3ATTN_TRY(const std::string what, text_or(config, option, "none"));
+        if (what == "none") continue;
+        return unsupported(file, std::string(option) + " is '" + what + "', expected 'none'");
+    }
+    S3ATTN_TRY(const bool factor, flag_or(config, "finetuning_scaling_factor", false));
+    if (factor) {
+        return unsupported(file,
+                           "finetuning_scaling_factor is set: activations are scaled again, "
+                           "which codes do not know");
     }
     SparseAutoencoder sae;
     S3ATTN_TRY(sae.d_in, config.number("d_in", 1, kMaxWidth));
@@ -81,9 +97,11 @@ Result<SparseAutoencoder> read_saelens(const Json& json, const std::string& file
     S3ATTN_TRY(sae.b_enc, tensors.floats("b_enc", {sae.latents}));
     S3ATTN_TRY(sae.w_dec, tensors.floats("W_dec", {sae.latents, sae.d_in}));
     S3ATTN_TRY(sae.b_dec, tensors.floats("b_dec", {sae.d_in}));
-    if (flag_or(config, "rescale_acts_by_decoder_norm", false)) fold_decoder_norm(sae);
+    S3ATTN_TRY(const bool rescale, flag_or(config, "rescale_acts_by_decoder_norm", false));
+    if (rescale) fold_decoder_norm(sae);
     // Without it b_dec only shifts the output, which no score of ours looks at.
-    if (!flag_or(config, "apply_b_dec_to_input", true)) {
+    S3ATTN_TRY(const bool shifts, flag_or(config, "apply_b_dec_to_input", true));
+    if (!shifts) {
         std::fill(sae.b_dec.begin(), sae.b_dec.end(), 0.0f);
     }
     return sae;
@@ -92,16 +110,18 @@ Result<SparseAutoencoder> read_saelens(const Json& json, const std::string& file
 Result<SparseAutoencoder> read_sparsify(const Json& json, const std::string& file,
                                         const std::string& weights) {
     const Fields config(json, file, "");
-    const std::string activation = text_or(config, "activation", "topk");
+    S3ATTN_TRY(const std::string activation, text_or(config, "activation", "topk"));
     if (activation != "topk") {
         return unsupported(file, "activation is '" + activation + "', expected 'topk'");
     }
     for (const char* option : {"transcode", "skip_connection"}) {
-        if (flag_or(config, option, false)) {
+        S3ATTN_TRY(const bool set, flag_or(config, option, false));
+        if (set) {
             return unsupported(file, std::string(option) + " is set: not an autoencoder of keys");
         }
     }
-    if (flag_or(config, "signed", false)) {
+    S3ATTN_TRY(const bool either_sign, flag_or(config, "signed", false));
+    if (either_sign) {
         return unsupported(file,
                            "signed is set: the k latents of largest size, of either sign, are "
                            "active; here they are the k largest that are positive");

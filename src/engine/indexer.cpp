@@ -52,6 +52,7 @@ Result<FileOutcome> Indexer::index_file(const std::string& path,
     skipped.kind = FileOutcome::Kind::kSkipped;
 
     auto opened = open_document(path, ReaderOptions{});
+    if (!opened.ok() && opened.error().code == ErrorCode::kCancelled) return opened.error();
     if (!opened.ok()) {
         skipped.reason = opened.error().message;
         return skipped;

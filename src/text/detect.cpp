@@ -273,6 +273,9 @@ Result<Detection> detect_format(const SourceFile& source) {
         const bool certain = head.starts_with("%!PS-Adobe-");
         if (textual && text_name && !certain) continue;
         if (letters && !textual && head.find('\0') == head.npos) continue;
+        const bool image = magic.refusal == "a PNG image" || magic.refusal == "a JPEG image" ||
+                           magic.refusal == "a TIFF image";
+        if (image) return Detection{Format::kImage, {}};
         return refuse(std::string(magic.refusal) + next_step(magic.refusal));
     }
     static constexpr std::string_view kMail[] = {"eml", "emlx", "mbox", "mht", "mhtml"};

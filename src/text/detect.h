@@ -30,6 +30,7 @@ enum class Format {
     kOrg,
     kLatex,
     kCode,
+    kImage,  // PNG, JPEG, TIFF: through OCR
     kUnsupported
 };
 

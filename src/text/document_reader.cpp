@@ -8,6 +8,7 @@
 #include "text/detect.h"
 #include "text/encoding.h"
 #include "text/formats.h"
+#include "text/ocr.h"
 #include "text/plain_text.h"
 #include "text/unit_reader.h"
 
@@ -46,7 +47,8 @@ constexpr Reader kReaders[] = {{Format::kText, "text", open_text},
                                {Format::kRst, "rst", open_rst},
                                {Format::kOrg, "org", open_org},
                                {Format::kLatex, "latex", open_latex},
-                               {Format::kCode, "code", open_code}};
+                               {Format::kCode, "code", open_code},
+                               {Format::kImage, "image", open_image}};
 
 OpenResult open_as(Format format, OpenRequest request) {
     const auto* const reader =

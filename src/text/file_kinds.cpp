@@ -4,6 +4,7 @@
 
 #include "text/detect.h"
 #include "text/encoding.h"
+#include "text/ocr.h"
 
 namespace s3attn::text {
 namespace {
@@ -80,6 +81,13 @@ FileKind kind_of(const SourceFile& source) {
     FileKind kind;
     kind.label = ending.empty() ? "without an ending" : "." + ending;
     const Result<Detection> detection = detect_format(source);
+    if (detection.ok() && detection->format == Format::kImage) {
+        // Most pictures in folders are none of text; TIFF files are scans and faxes.
+        const bool scan = ending == "tif" || ending == "tiff";
+        const bool read = has_ocr() && (scan || ocr_settings().pictures);
+        kind.role = read ? FileRole::kDocument : FileRole::kOther;
+        return kind;
+    }
     const bool known = detection.ok() && detection->format != Format::kUnsupported;
     const bool text = known && detection->format == Format::kText && begins_like_text(source);
     // What claims to be one of ours is for its reader, which says what is wrong with it.

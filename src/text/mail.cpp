@@ -4,11 +4,13 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <charconv>
 #include <memory>
 #include <mutex>
 
 #include "text/attached.h"
+#include "text/document_info.h"
 #include "text/encoding.h"
 #include "text/extracted_text.h"
 #include "text/formats.h"
@@ -63,6 +65,7 @@ class MailReader {
   private:
     Owned<GMimeStream> open_stream() const;
     void add_headers(GMimeMessage* message);
+    void set_properties(GMimeMessage* message);
     Status add_message(GMimeMessage* message, int depth);
     Status add_object(GMimeObject* object, int depth);
     Status add_multipart(GMimeMultipart* multipart, int depth);
@@ -108,6 +111,7 @@ Status MailReader::read() {
         const Owned<GMimeMessage> message(g_mime_parser_construct_message(parser.get(), nullptr));
         if (!message) break;
         text_.begin_chapter();
+        if (!mbox_) set_properties(message.get());
         S3ATTN_CHECK(add_message(message.get(), 0));
         ++messages;
     } while (mbox_ && g_mime_parser_eos(parser.get()) == FALSE);
@@ -124,6 +128,25 @@ void MailReader::add_headers(GMimeMessage* message) {
         text_.add(std::string(name) + ": " + value, line);
         line.tight = true;
     }
+}
+
+// Of a file that is one mail: its day, who wrote it and to whom.
+void MailReader::set_properties(GMimeMessage* message) {
+    DocumentHeader& header = request_.header;
+    GDateTime* date = g_mime_message_get_date(message);
+    if (date != nullptr) {
+        gchar* text = g_date_time_format(date, "%Y-%m-%dT%H:%M:%S");
+        if (text != nullptr) set_property(header, "date", text);
+        g_free(text);
+    }
+    for (const char* name : {"From", "To", "Cc", "Subject"}) {
+        const std::string value = valid_utf8(g_mime_object_get_header(GMIME_OBJECT(message), name));
+        std::string key = name;
+        key.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(key.front())));
+        if (!value.empty()) set_property(header, key, value);
+    }
+    const std::string subject = valid_utf8(g_mime_message_get_subject(message));
+    if (!subject.empty()) set_property(header, "title", subject);
 }
 
 Status MailReader::add_message(GMimeMessage* message, int depth) {

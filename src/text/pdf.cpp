@@ -7,6 +7,7 @@
 
 #include "text/child_process.h"
 #include "text/formats.h"
+#include "text/ocr.h"
 #include "text/pdf_beside.h"
 #include "text/pdf_text.h"
 #include "text/plain_text.h"
@@ -91,28 +92,31 @@ Status judge_pages(const OpenRequest& request, const PdfText& text, uint64_t bes
     const std::vector<uint32_t>& empty = text.without_text;
     if (beside == 0 && empty.size() == text.page_count) {
         return make_error(ErrorCode::kUnsupported,
-                          path + " is a PDF with no text layer: run OCR first (ocrmypdf IN OUT)");
+                          path + " is a PDF with no text layer: " +
+                              ocr_advice("run OCR first (ocrmypdf IN OUT)"));
     }
     if (beside == 0 && empty.size() + text.unreadable.size() == text.page_count) {
         return make_error(ErrorCode::kUnsupported,
                           path +
                               " is a PDF whose text is unreadable, its fonts do not say what their "
-                              "letters are: run OCR first (ocrmypdf --force-ocr IN OUT)");
+                              "letters are: " +
+                              ocr_advice("run OCR first (ocrmypdf --force-ocr IN OUT)"));
     }
     const std::string of_all = " of " + std::to_string(text.page_count) + " pages ";
     if (!text.unreadable.empty()) {
         const size_t count = text.unreadable.size();
         add_note(notes, {ReadNote::Kind::kUnread, page_list(text.unreadable), count,
                          std::to_string(count) + of_all + hold(text.unreadable) +
-                             " unreadable text, the fonts do not say what their letters are: run "
-                             "OCR (ocrmypdf --force-ocr IN OUT)"});
+                             " unreadable text, the fonts do not say what their letters are: " +
+                             ocr_advice("run OCR (ocrmypdf --force-ocr IN OUT)")});
     }
     if (empty.empty()) return {};
     const std::vector<uint32_t> scans = pages_with_images(request, empty);
     if (!scans.empty()) {
-        add_note(notes, {ReadNote::Kind::kUnread, page_list(scans), scans.size(),
-                         std::to_string(scans.size()) + of_all + hold(scans) +
-                             " no text, only images: run OCR (ocrmypdf --skip-text IN OUT)"});
+        add_note(notes,
+                 {ReadNote::Kind::kUnread, page_list(scans), scans.size(),
+                  std::to_string(scans.size()) + of_all + hold(scans) + " no text, only images: " +
+                      ocr_advice("run OCR (ocrmypdf --skip-text IN OUT)")});
     }
     std::vector<uint32_t> blank;
     std::set_difference(empty.begin(), empty.end(), scans.begin(), scans.end(),
@@ -174,11 +178,22 @@ OpenResult open_pdf(OpenRequest request) {
     S3ATTN_TRY(const ChildOutcome outcome,
                run_child(arguments, request.source->fd(), layout->fd(), limits));
     S3ATTN_CHECK(judge(header.path, outcome, request.options));
-    S3ATTN_TRY(PdfText text, read_pdf_text(std::move(layout), request.options));
+    S3ATTN_TRY(PdfText text, read_pdf_text(layout, request.options));
+    if (has_ocr() && !(text.without_text.empty() && text.unreadable.empty())) {
+        std::vector<uint32_t> wanted = pages_with_images(request, text.without_text);
+        wanted.insert(wanted.end(), text.unreadable.begin(), text.unreadable.end());
+        std::sort(wanted.begin(), wanted.end());
+        S3ATTN_CHECK(add_ocr_pages(request, wanted, layout, text));
+    }
     note_damage(outcome, header.notes);
     S3ATTN_TRY(const uint64_t beside, add_beside_pages(request, text));
     S3ATTN_CHECK(judge_pages(request, text, beside, header.notes));
     for (ReadNote& note : text.notes) add_note(header.notes, std::move(note));
+    return read_pages(std::move(request), std::move(text));
+}
+
+OpenResult read_pages(OpenRequest request, PdfText text) {
+    DocumentHeader& header = request.header;
     header.encoding = "UTF-8";
     header.offsets = OffsetSpace::kExtracted;
     auto window =

@@ -9,6 +9,7 @@
 
 #include "s3attn/types.h"
 #include "text/document_reader.h"
+#include "text/formats.h"
 #include "text/pdf_furniture.h"
 #include "text/pdf_layout.h"
 #include "text/source_file.h"
@@ -27,6 +28,9 @@ struct PdfText {
 };
 // `layout`: what "pdftotext -bbox-layout" wrote.
 Result<PdfText> read_pdf_text(std::shared_ptr<SourceFile> layout, const ReaderOptions& options);
+
+// The document of such a text, whose header has everything else by now.
+OpenResult read_pages(OpenRequest request, PdfText text);
 
 // "page 3", "pages 2-4 and 7".
 std::string page_list(const std::vector<uint32_t>& pages);

@@ -39,6 +39,11 @@ Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOpt
                                             Adapter& adapter, ProgressSink& sink,
                                             const CancelToken& cancel) {
     S3ATTN_TRY(const auto tasks, make_context_tasks(corpus, options.context, options.seed, cancel));
+    if (tasks.size() < options.context.questions) {
+        sink.note("the corpus gives " + std::to_string(tasks.size()) + " of " +
+                  std::to_string(options.context.questions) +
+                  " sentences to choose context heads with (--context-questions)");
+    }
     ContextModelOptions open;
     open.model_path = options.model;
     open.threads = options.threads;
@@ -74,6 +79,7 @@ Result<ContextHeadReport> add_context_heads_now(const std::string& directory,
     S3ATTN_TRY(Adapter adapter, load_adapter(directory));
     S3ATTN_TRY(const ModelInfo model, read_model_info(options.model));
     S3ATTN_CHECK(check_adapter(model, adapter));
+    S3ATTN_CHECK(check_context_options(options.context, model));
     adapter.model_identity = model.identity;  // adapters of older programs have none
     S3ATTN_TRY(const auto others, other_files(directory));
     S3ATTN_TRY(const Corpus corpus, read_corpus(options.corpus, options.seed, sink, cancel));

@@ -115,6 +115,24 @@ Result<std::vector<ContextTask>> make_context_tasks(const Corpus& corpus,
     return tasks;
 }
 
+Status check_context_options(const ContextHeadOptions& options, const ModelInfo& model) {
+    const auto last = static_cast<int32_t>(model.n_layer) - 1;
+    if (options.max_layer < -1 || options.max_layer > last) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--context-max-layer " + std::to_string(options.max_layer) + ": " +
+                              model.name + " has layers 0 to " + std::to_string(last) +
+                              " (-1: two thirds of them)");
+    }
+    const uint32_t there = (deepest_context_layer(options, model.n_layer) + 1) * model.n_head;
+    if (options.heads > there) {
+        return make_error(ErrorCode::kInvalidArgument,
+                          "--context-heads " + std::to_string(options.heads) + ": " + model.name +
+                              " has " + std::to_string(there) +
+                              " heads up to the deepest layer that is looked at");
+    }
+    return {};
+}
+
 uint32_t deepest_context_layer(const ContextHeadOptions& options, uint32_t n_layer) {
     if (options.max_layer >= 0) {
         return std::min(static_cast<uint32_t>(options.max_layer), n_layer - 1);

@@ -31,6 +31,9 @@ Result<std::vector<ContextTask>> make_context_tasks(const Corpus& corpus,
 // The deepest layer that may be chosen.
 uint32_t deepest_context_layer(const ContextHeadOptions& options, uint32_t n_layer);
 
+// The options' ranges against a model, by name.
+Status check_context_options(const ContextHeadOptions& options, const ModelInfo& model);
+
 // Ranks every head up to that layer and chooses the best options.heads. kUnsupported when none
 // does better than chance.
 Result<ContextHeadReport> choose_context_heads(ContextModel& model,

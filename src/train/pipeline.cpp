@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "train/context_heads.h"
 #include "train/heat_map.h"
 #include "train/pipeline_parts.h"
 #include "train/sae_measure.h"
@@ -53,7 +54,7 @@ Status check_heads_exist(const TrainOptions& options, const ModelInfo& model) {
                        std::to_string(deepest) + " of " + model.name + " have " +
                        std::to_string(there) + ": choose fewer, or look deeper (--max-layer)");
     }
-    return {};
+    return options.context.heads > 0 ? check_context_options(options.context, model) : Status{};
 }
 
 // An adapter that these are true of is written all the same: whoever reads it should know.
@@ -85,6 +86,48 @@ std::vector<std::string> doubts(const TrainReport& report, const Calibration& tr
     return found;
 }
 
+// What was asked for and is not there is said: the numbers that count are the record's.
+void note_fewer(const TrainContext& context, const ClozeSplit& cloze) {
+    const TrainOptions& options = context.options;
+    if (cloze.pairs.size() < options.cloze_pairs) {
+        context.sink.note("the corpus gives " + std::to_string(cloze.pairs.size()) + " of " +
+                          std::to_string(options.cloze_pairs) +
+                          " sentence and paragraph pairs (--cloze-pairs)");
+    }
+    const size_t for_training = cloze.pairs.size() - cloze.n_held_out;
+    if (options.model_questions > for_training) {
+        context.sink.note(std::to_string(for_training) + " of " +
+                          std::to_string(options.model_questions) +
+                          " questions can be written (--model-questions): there are no more "
+                          "training paragraphs");
+    }
+}
+
+// What a run needs only at its end is looked for before its beginning.
+Status check_paths(const TrainOptions& options) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    if (!options.sae_dir.empty() && !fs::is_directory(options.sae_dir, ignored)) {
+        return make_error(ErrorCode::kNotFound,
+                          "--sae " + options.sae_dir + ": there is no such directory");
+    }
+    if (options.model_questions > 0 && !options.question_model.empty() &&
+        !fs::exists(options.question_model, ignored)) {
+        return make_error(ErrorCode::kNotFound,
+                          options.question_model + ", which is to write questions, is not there");
+    }
+    if (options.dump.empty()) return {};
+    const fs::path folder = fs::path(options.dump).parent_path();
+    if (!folder.empty() && !fs::is_directory(folder, ignored)) {
+        return make_error(ErrorCode::kNotFound,
+                          "--dump " + options.dump + ": there is no folder " + folder.string());
+    }
+    if (fs::is_directory(options.dump, ignored)) {
+        return invalid("--dump " + options.dump + " is a folder: name a file");
+    }
+    return {};
+}
+
 }  // namespace
 
 Status check_train_options(const TrainOptions& options) {
@@ -103,7 +146,13 @@ Status check_without_output(const TrainOptions& options) {
                        std::to_string(options.k));
     }
     if (options.heads.empty() && options.n_heads == 0) return invalid("0 heads to choose");
-    if (options.sae_steps == 0) return invalid("0 steps for the autoencoders");
+    if (options.sae_steps == 0) return invalid("0 steps for the autoencoders (--sae-steps)");
+    if (options.cloze_pairs < kFewestPairs) {
+        return invalid("--cloze-pairs " + std::to_string(options.cloze_pairs) +
+                       " is too few: at least " + std::to_string(kFewestPairs) +
+                       " are needed, some thousand are good");
+    }
+    S3ATTN_CHECK(check_paths(options));
     if (options.chunk_tokens == 0) return invalid("chunks of 0 tokens");
     if (options.sae_tokens < kFewestKeys) {
         return invalid("at most " + std::to_string(options.sae_tokens) +
@@ -141,6 +190,7 @@ Result<Prepared> prepare(TrainContext& context, const Corpus& corpus, StageClock
     S3ATTN_CHECK(check_heads_exist(context.options, context.scanner.info()));
     Prepared prepared;
     S3ATTN_TRY(prepared.cloze, split_cloze(corpus, context.options));
+    note_fewer(context, prepared.cloze);
     S3ATTN_TRY(prepared.chosen, choose_heads(context, prepared.cloze, prepared.held_out));
     clock.end("choose heads");
     if (context.options.model_questions > 0) {

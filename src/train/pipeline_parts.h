@@ -52,6 +52,9 @@ struct TrainContext {
 std::string hash_of(const TokenText& text);
 std::string name_of(const HeadKey& key);  // "L5-H2"
 
+// Paragraphs with a question each that a run needs at least.
+constexpr uint32_t kFewestPairs = 100;
+
 // Paragraphs with a question each; the first `n_held_out` are never trained on.
 struct ClozeSplit {
     std::vector<ClozePair> pairs;

@@ -11,7 +11,7 @@
 namespace s3attn {
 namespace {
 
-constexpr uint32_t kMinPairs = 100, kMaxHeldOut = 1000;
+constexpr uint32_t kMaxHeldOut = 1000;
 constexpr double kHeldOutShare = 0.4;
 constexpr uint64_t kSelectionBytes = 800u << 20;  // rows of one group of layers
 constexpr uint32_t kFirstQuestions = 150, kQuestions = 400;
@@ -263,7 +263,7 @@ Status refuse_dead(const TrainContext& context, const Selection& selection) {
                           "\nleave them out of --heads, and heads are chosen by inverse cloze");
 }
 
-std::string too_small(const Corpus& corpus, const ClozeSplit& cloze, const TrainOptions& options) {
+std::string too_small(const Corpus& corpus, const ClozeSplit& cloze) {
     uint64_t bytes = 0;
     for (const CorpusFile& file : corpus.files) bytes += file.bytes;
     const auto number = [](uint64_t n) { return std::to_string(n); };
@@ -271,12 +271,8 @@ std::string too_small(const Corpus& corpus, const ClozeSplit& cloze, const Train
         number(corpus.files.size()) + " file(s) of " + number(bytes) + " bytes gave " +
         number(corpus.paragraphs.size()) + " paragraphs of prose (45 to 220 words), " +
         number(cloze.pairs.size()) + " of them with three sentences and one of 7 to 30 words";
-    if (options.cloze_pairs < kMinPairs && cloze.pairs.size() == options.cloze_pairs) {
-        return "--cloze-pairs " + number(options.cloze_pairs) + " is too few: at least " +
-               number(kMinPairs) + " are needed, some thousand are good";
-    }
-    return "the corpus is too small: " + found + "; at least " + number(kMinPairs) +
-           " such paragraphs are needed (" + number(kMinPairs - cloze.pairs.size()) +
+    return "the corpus is too small: " + found + "; at least " + number(kFewestPairs) +
+           " such paragraphs are needed (" + number(kFewestPairs - cloze.pairs.size()) +
            " are missing), some thousand are good: add plain text in the language that the model "
            "knows";
 }
@@ -307,8 +303,8 @@ std::vector<HeadKey> ChosenHeads::as_keys() const {
 Result<ClozeSplit> split_cloze(const Corpus& corpus, const TrainOptions& options) {
     ClozeSplit cloze;
     cloze.pairs = make_cloze_pairs(corpus.paragraphs, options.cloze_pairs, options.seed);
-    if (cloze.pairs.size() < kMinPairs) {
-        return make_error(ErrorCode::kInvalidArgument, too_small(corpus, cloze, options));
+    if (cloze.pairs.size() < kFewestPairs) {
+        return make_error(ErrorCode::kInvalidArgument, too_small(corpus, cloze));
     }
     cloze.n_held_out =
         std::min(kMaxHeldOut,

@@ -1,5 +1,6 @@
 // Several dictionaries on the same heads and keys.
 #include <algorithm>
+#include <set>
 
 #include "train/bootstrap.h"
 #include "train/coded_keys.h"
@@ -95,7 +96,13 @@ Recall3 exact_recall(const Adapter& adapter, const HeldOut& held_out, ThreadPool
 }
 
 Status check_all(const std::vector<TrainOptions>& all) {
+    std::set<std::pair<uint32_t, uint32_t>> seen;
     for (const TrainOptions& options : all) {
+        if (!seen.emplace(options.latents, options.k).second) {
+            return make_error(ErrorCode::kInvalidArgument,
+                              "sweep: latents " + std::to_string(options.latents) + ", k " +
+                                  std::to_string(options.k) + " is named twice");
+        }
         if (const Status status = check_without_output(options); !status.ok()) {
             return make_error(ErrorCode::kInvalidArgument,
                               "sweep, latents " + std::to_string(options.latents) + ", k " +

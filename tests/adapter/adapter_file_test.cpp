@@ -209,6 +209,10 @@ TEST_F(AdapterFile, NamesTheFieldThatIsMissingOrDiffers) {
     EXPECT_THAT(error_with(set("/evidence_floor", -9e9)),
                 AllOf(HasSubstr("evidence_floor"), HasSubstr("-1 to 1")));
     EXPECT_THAT(error_with(set("/evidence_floor", 1.5)), HasSubstr("evidence_floor"));
+    EXPECT_THAT(error_with(set("/hybrid_s3_weight", 1e9)),
+                AllOf(HasSubstr("hybrid_s3_weight"), HasSubstr("0 to 1000")));
+    EXPECT_THAT(error_with(set("/codes/activation_scale", 40)), HasSubstr("activation_scale"));
+    EXPECT_THAT(error_with(set("/codes/activation_scale", 1e-9)), HasSubstr("activation_scale"));
     EXPECT_THAT(error_with(set("/slots/0/layer", 12)), HasSubstr("'slots[0].layer' is 12"));
     EXPECT_THAT(error_with(set("/slots/0/layer", 3)), HasSubstr("files.sae_L3_H1/cfg.json"));
     EXPECT_THAT(error_with(set("/slots/0", "x")), HasSubstr("'slots[0].layer' is missing"));

@@ -14,6 +14,7 @@ namespace s3attn {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class SaeFile : public testing::Test {
@@ -63,6 +64,22 @@ TEST_F(SaeFile, ReadsSaeLensBeforeVersion6) {
     expect_equal(*sae, sae_);
 }
 
+TEST_F(SaeFile, WhatCodesCannotDoIsRefusedByName) {
+    const auto refused = [&](const json& more) {
+        json config = {{"architecture", "topk"}, {"k", kK}, {"d_in", kD}, {"d_sae", kLatents}};
+        config.update(more);
+        write_saelens(config);
+        return error();
+    };
+    EXPECT_THAT(refused({{"finetuning_scaling_factor", true}}),
+                HasSubstr("finetuning_scaling_factor"));
+    EXPECT_THAT(refused({{"reshape_activations", "hook_z"}}), HasSubstr("reshape_activations"));
+    EXPECT_THAT(refused({{"rescale_acts_by_decoder_norm", 1}}),
+                AllOf(HasSubstr("rescale_acts_by_decoder_norm"), HasSubstr("true or false")));
+    EXPECT_THAT(refused({{"apply_b_dec_to_input", "false"}}), HasSubstr("apply_b_dec_to_input"));
+    EXPECT_THAT(refused({{"normalize_activations", 3}}), HasSubstr("expected a text"));
+}
+
 TEST_F(SaeFile, ReadsSparsify) {
     std::vector<float> weight(sae_.w_enc.size());
     for (uint32_t f = 0; f < kLatents; ++f) {
@@ -87,6 +104,8 @@ TEST_F(SaeFile, ReadsSparsify) {
     EXPECT_THAT(error(), HasSubstr("signed"));
     write({{"transcode", true}, {"k", kK}, {"d_in", kD}});
     EXPECT_THAT(error(), HasSubstr("transcode"));
+    write({{"signed", "true"}, {"k", kK}, {"d_in", kD}});  // read as unset it would load
+    EXPECT_THAT(error(), AllOf(HasSubstr("signed"), HasSubstr("true or false")));
     write({{"k", kK}, {"d_in", kD + 1}});
     EXPECT_THAT(error(), HasSubstr("tensor 'encoder.weight'"));
 }

@@ -26,7 +26,8 @@ def environment(env=None):
     """What the program finds: nothing of the user's own but what `env` names."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("S3ATTN_")}
     # One thread: spinning OpenMP threads of several tests starve each other.
-    clean.update({"S3ATTN_MODEL": MODEL, "S3ATTN_THREADS": "1"})
+    # Nor does it matter what is installed: tests of OCR switch it on.
+    clean.update({"S3ATTN_MODEL": MODEL, "S3ATTN_THREADS": "1", "S3ATTN_OCR": "off"})
     clean["XDG_CONFIG_HOME"] = "/nonexistent"
     clean.update(env or {})
     return clean

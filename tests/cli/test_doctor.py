@@ -25,6 +25,18 @@ class Doctor(ProgramTest):
         self.assertLess(report["scan"]["layers"], report["scan"]["layers_of"])
         self.assertFalse(report["reader"]["sends_passages_away"])
 
+    def test_programs_that_read_documents_are_named_or_missed(self):
+        """A wheel brings none of them along."""
+        there = {each["name"]: each for each in self.doctor()["converters"]}
+        for name in ("pdftotext", "soffice", "en_US.dic"):
+            self.assertIn(name, there)
+        self.assertTrue(there["pdftotext"]["file"])  # what set-up installs
+        empty = {each["name"]: each for each in
+                 self.doctor(env={"PATH": "/nowhere"})["converters"]}
+        self.assertIsNone(empty["pdftotext"]["file"])
+        shown = run("doctor", env={"PATH": "/nowhere"}).stdout
+        self.assertIn("pdftotext is missing (apt-get install poppler-utils)", shown)
+
     def test_an_adapter_fits_every_quantisation_of_its_model(self):
         model = pathlib.Path(MODEL)
         other = model.parent / "quantised" / (model.stem + ".Q8_0.gguf")

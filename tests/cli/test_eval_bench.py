@@ -24,7 +24,20 @@ class Bench(ProgramTest):
                  ("passage_count", {"pred": "3", "answers": ["three"]}, "no number"),
                  ("passage_retrieval_en", {"pred": "Paragraph 3", "answers": ["third"]},
                   "paragraph"),
+                 ("hotpotqa", {"pred": "x", "answers": ["", " "]}, "blank"),
+                 ("lcc", {"pred": "x", "answers": ["\t"]}, "blank"),
                  ("ruler/vt", {"pred": "X", "outputs": []}, "outputs"),
+                 ("ruler/vt", {"pred": "X", "outputs": ["A", ""]}, "blank"),
+                 ("babilong/qa1", {"output": "attic", "target": "attic", "question": ROOMS},
+                  "no answer that qa1 can have"),
+                 ("infinitebench/passkey", {"prediction": "3", "ground_truth": "key"}, "number"),
+                 ("infinitebench/code_run", {"prediction": "3", "ground_truth": "x"}, "number"),
+                 ("infinitebench/math_calc", {"prediction": "3", "ground_truth": ["a"]}, "numbers"),
+                 ("infinitebench/kv_retrieval", {"prediction": "3", "ground_truth": ""}, "blank"),
+                 ("infinitebench/code_debug", {"prediction": "A", "ground_truth": ["f"]},
+                  "letter"),
+                 ("infinitebench/longbook_choice_eng",
+                  {"prediction": "A", "ground_truth": ["Mary", "E"]}, "letter"),
                  ("babilong/qa1", {"output": "kitchen", "question": ROOMS}, "target"),
                  ("infinitebench/math_find", {"prediction": "3", "ground_truth": "x"}, "number"))
         for task, row, word in cases:
@@ -32,6 +45,21 @@ class Bench(ProgramTest):
             self.assert_fails(run("eval", "score", file, "--task", task), "line 1", word)
         good = self.lines("trec.jsonl", [{**right, "all_classes": ["Food", "City"]}])
         self.assertEqual(run_json("eval", "score", good)["trec"]["score"], 100)
+
+    def test_rows_out_of_reach_are_counted(self):
+        """BABILong's own rule looks for "one" in "none": not an error of the file, and said."""
+        row = {"question": "How many objects is Mary carrying?", "output": "none"}
+        file = self.lines("qa7.jsonl", [{**row, "target": "none"}, {**row, "target": "two"}])
+        done = run("eval", "score", file)
+        self.assertIn("1 of 2 rows score 0 by this metric whatever the answer", done.stderr)
+        self.assertIn("first: #1", done.stderr)
+        words = self.lines("hotpotqa.jsonl", [{"pred": "a", "answers": ["The"]}] * 2)
+        self.assertIn("2 of 2", run("eval", "score", words).stderr)
+
+    def test_rows_are_the_scores_one_a_line(self):
+        rows = [{"pred": pred, "answers": ["Paris"]} for pred in ("Paris", "Rome", "Paris Rome")]
+        done = run("eval", "score", self.lines("hotpotqa.jsonl", rows), "--rows")
+        self.assertEqual([round(float(line), 3) for line in done.stdout.split()], [1, 0, 0.667])
 
     def test_a_missing_file_is_called_missing(self):
         done = run("eval", "score", self.directory / "nowhere.jsonl")
@@ -107,6 +135,9 @@ class Bench(ProgramTest):
         grades = {(f"q{q}", f"d{d}"): (2 if d % 4 == 0 else 1)
                   for q in range(6) for d in range(36) if d % 6 == q or (d + d // 6) % 6 == q}
         grades["q0", "d1"] = 0
+        grades["q1", "d2"] = -1  # judged as spam
+        grades["q1", "gone"] = 3  # a corpus that was cut down
+        grades["unfound", "d3"] = 1
         bare = "".join(f"{q}\t{d}\t{g}\n" for (q, d), g in grades.items())
         self.write("set/qrels/test.tsv", "query-id\tcorpus-id\tscore\n" + bare)
         trec = self.write("judged.qrels",
@@ -117,6 +148,9 @@ class Bench(ProgramTest):
         record = run_json(*command)
         self.assertEqual(record["data"]["questions"], 6)
         self.assertEqual(record["options"]["format"], "beir")
+        said = run(*command[:-1], self.directory / "said").stderr
+        self.assertIn("judged documents that the corpus lacks: 1;", said)
+        self.assertIn("judged queries that queries.jsonl lacks, left out: 1 of 7", said)
         again = run_json(*command[:-1], self.directory / "trec", "--qrels", trec)
         mean = {(e["method"], e["metric"]): e["mean"] for e in record["summary"]}
         for entry in again["summary"]:
@@ -137,8 +171,14 @@ class Bench(ProgramTest):
         for line in (out / "trec/qrels").read_text().splitlines():
             query, _, document, grade = line.split()
             qrels.setdefault(query, {})[document] = int(grade)
+        given = {}
+        for (query, document), grade in grades.items():
+            given.setdefault(query, {})[document] = grade
+        given.pop("unfound")
+        self.assertEqual(qrels, given)
         judge = pytrec_eval.RelevanceEvaluator(
             qrels, {"ndcg_cut_10", "map", "recall_100", "recip_rank"})
+        averages = {(e["method"], e["metric"]): e["mean"] for e in record["summary"]}
         theirs = {"doc_ndcg10": "ndcg_cut_10", "doc_map": "map", "doc_recall100": "recall_100",
                   "doc_rr": "recip_rank"}
         for method in ("bm25", "lead", "random"):
@@ -147,6 +187,9 @@ class Bench(ProgramTest):
                 query, _, document, _, score, _ = line.split()
                 ranking.setdefault(query, {})[document] = float(score)
             expected = judge.evaluate(ranking)
+            for ours, name in theirs.items():
+                values = [each[name] for each in expected.values()]
+                self.assertAlmostEqual(averages[method, ours], sum(values) / len(values), places=6)
             for row in rows:
                 if row["method"] != method:
                     continue

@@ -216,6 +216,33 @@ class Watch(ProgramTest):
         # Its own writes, which lie in the folder, were no changes.
         self.assertEqual(process.stdout.read(), "")
 
+    def test_a_served_store_is_kept_in_step(self):
+        store = self.directory / "served.s3"
+        process = subprocess.Popen(
+            [PROGRAM, "serve", str(store), "--port", "0", "--watch", str(self.notes)],
+            env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+
+        def told():
+            for line in process.stderr:
+                if line.startswith("watch: "):
+                    return line
+            self.fail("the server ended")
+
+        self.assertIn("1 added", told())
+        self.write("notes/new/b.md", "The second note speaks of pears.")
+        self.assertIn("1 added", told())
+        os.remove(self.notes / "a.md")
+        self.assertIn("1 dropped", told())
+        documents = run_json("list", store)["documents"]
+        self.assertEqual([document["path"] for document in documents],
+                         [str(self.notes / "new/b.md")])
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(60), 0)
+        self.assert_fails(run("serve", store, self.directory / "other.s3", "--watch", self.notes),
+                          "one store")
+
 
 if __name__ == "__main__":
     unittest.main()

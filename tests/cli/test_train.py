@@ -214,6 +214,61 @@ class Train(ProgramTest):
         command = json.loads((self.out / "adapter.json").read_text())["training"]["command"]
         self.assertIn("--model-questions 1 --reader reader.gguf", command)
 
+    def test_every_option_reaches_the_run(self):
+        """What the options do is tested on a small model (tests/train/options_test.cpp); here, that
+        each of the command line arrives."""
+        out = self.directory / "all"
+        done = run("train", "--corpus", self.corpus, "--out", out, "--n-heads", "3", "--max-layer",
+                   "1", "--choose", "per-layer", "--latents", "96", "--k", "5", "--sae-steps", "30",
+                   "--sae-patience", "2", "--sae-tokens", "3500", "--cloze-pairs", "120",
+                   "--query-steps", "3", "--negatives", "document", "--seed", "7")
+        self.assertEqual(done.returncode, 0, msg=done.stderr)
+        self.assertNotIn("does nothing", done.stderr)
+        record = json.loads((out / "adapter.json").read_text("utf-8"))["training"]
+        for words in ("--n-heads 3", "--max-layer 1", "--choose per-layer", "--latents 96", "--k 5",
+                      "--sae-steps 30", "--sae-patience 2", "--sae-tokens 3500",
+                      "--cloze-pairs 120", "--query-steps 3", "--negatives document", "--seed 7"):
+            self.assertIn(words, record["command"])
+        copy = self.directory / "copy"
+        report = run_json("train", "--corpus", self.corpus, "--adapter", out, "--out", copy,
+                          "--context-heads-only", "--context-heads", "2", "--context-questions",
+                          "3", "--context-units", "4", "--context-max-layer", "2",
+                          "--context-keep-sentence")
+        made = json.loads((copy / "adapter.json").read_text("utf-8"))
+        self.assertEqual(len(made["context"]["heads"]), 2)
+        self.assertLessEqual(max(head["layer"] for head in made["context"]["heads"]), 2)
+        chosen = made["training"]["context_heads"]
+        self.assertEqual((chosen["questions"], chosen["units"], chosen["sentence"]),
+                         (3, 4, "kept"))
+        self.assertTrue(report)
+
+    def test_what_is_missing_or_idle_is_said_before_anything_is_trained(self):
+        train = ["train", "--corpus", self.corpus, "--out", self.out]
+        for more, words in ((["--sae", "/nowhere"], ("--sae", "/nowhere", "no such directory")),
+                            (["--dump", "/nowhere/x.npz"], ("--dump", "no folder /nowhere")),
+                            (["--dump", self.directory], ("--dump", "is a folder")),
+                            (["--model-questions", "1", "--reader", "/nowhere.gguf"],
+                             ("/nowhere.gguf",)),
+                            (["--cloze-pairs", "99"], ("--cloze-pairs 99", "at least 100")),
+                            (["--sae-steps", "0"], ("--sae-steps",)),
+                            (["--sweep", "k=4,8,4"], ("k 4", "twice")),
+                            (["--context-heads", "2", "--context-max-layer", "30"],
+                             ("--context-max-layer 30", "layers 0 to 29")),
+                            (["--context-heads", "64", "--context-max-layer", "1"],
+                             ("--context-heads 64", "has 18"))):
+            self.assert_fails(run(*train, *more), *words)
+        for more in (["--context-heads-only", "--fusion-questions", "50"],
+                     ["--sweep", "k=4", "--fusion-questions", "50"],
+                     ["--sweep", "k=4", "--context-heads-only"]):
+            self.assert_fails(run(*train, *more), "give one of them", code=2)
+        small = self.write("small.txt", self.corpus.read_text()[:6000])
+        idle = run("train", "--corpus", small, "--out", self.out, "--fusion-questions", "50",
+                   "--k", "4", "--context-heads", "2")
+        for option in ("--k", "--context-heads"):
+            self.assertIn(f"note: {option} does nothing with --fusion-questions", idle.stderr)
+        short = run(*train, "--cloze-pairs", "5000", "--max-layer", "0")  # layer 0 finds nothing
+        self.assertRegex(short.stderr, r"note: the corpus gives \d+ of 5000 sentence and paragraph")
+
     def test_bad_input(self):
         small = self.write("small.txt", self.corpus.read_text()[:6000])
         done = run("train", "--corpus", small, "--out", self.out)

@@ -391,6 +391,24 @@ class Package(unittest.TestCase):
         for name in s3attn.__all__:
             self.assertTrue(getattr(s3attn, name).__doc__, msg=f"{name} has no docstring")
 
+    def test_the_program_runs_as_a_module(self):
+        done = subprocess.run([sys.executable, "-m", "s3attn", "--version"], capture_output=True,
+                              text=True, check=True)
+        self.assertIn(s3attn.__version__, done.stdout)
+
+    def test_what_a_program_may_not_need_is_loaded_when_it_is_used(self):
+        """import s3attn stays quick: no numpy, tqdm, subprocess or asyncio before somebody asks."""
+        code = ("import sys; before = set(sys.modules); import s3attn; "
+                "new = set(sys.modules) - before; "
+                "slow = {'numpy', 'tqdm', 'subprocess', 'asyncio', 'csv', 'dataclasses', 's3attn.evaluation'}; "
+                "print(sorted(new & slow)); s3attn.eval; "
+                "print('s3attn.evaluation' in sys.modules, 'evaluate_beir' in dir(s3attn))")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                              check=True)
+        self.assertEqual(done.stdout.split("\n")[:2], ["[]", "True True"])
+        with self.assertRaises(AttributeError):
+            s3attn.evaluat
+
     def test_the_environment_is_put_back(self):
         script = ("import os; before = dict(os.environ); import s3attn\n"
                   "assert dict(os.environ) == before")

@@ -1,6 +1,7 @@
 """eval()'s rows, BEIR folders, TREC runs; measures against pytrec_eval where it is there."""
 
 import json
+import os
 import random
 import unittest
 
@@ -86,6 +87,38 @@ class Data(support.ModelTest):
             again = evaluation.measures(QRELS, run)
             self.assertAlmostEqual(sum(each["map"] for each in again.values()) / 2, row["map"])
         self.assertEqual(rows[1]["recall_100"], 1)
+
+    def test_ir_datasets_is_read_and_gives_pytrec_evals_numbers(self):
+        """The package's own readers of BEIR's files, on files of this test: nothing is fetched."""
+        os.environ["IR_DATASETS_HOME"] = str(support.folder())
+        try:
+            import ir_datasets
+            import pytrec_eval
+            from ir_datasets.datasets import beir as theirs
+        except ImportError as error:
+            self.skipTest(f"{error}: make test-python fetches it")
+        top = beir()
+        local = ir_datasets.util.LocalDownload
+        dataset = ir_datasets.Dataset(
+            theirs.BeirDocs("varn", local(top / "corpus.jsonl"), theirs.BeirTitleDoc),
+            theirs.BeirQueries("varn", local(top / "queries.jsonl"), ir_datasets.formats.GenericQuery),
+            theirs.BeirQrels(local(top / "qrels/test.tsv"), {}))
+        documents, queries, qrels = evaluation.from_ir_datasets(dataset)
+        self.assertEqual((queries, qrels), (QUERIES, QRELS))
+        self.assertEqual({name: text.strip() for name, text in documents.items()}, DOCUMENTS)
+        again = support.folder() / "again"
+        evaluation.write_beir(again, documents, queries, qrels)
+        self.assertEqual(evaluation.load_beir(again), (documents, queries, qrels))
+        out = support.folder() / "out"
+        rows = s3attn.evaluate_beir(dataset, out, engine=support.engine(), methods=["bm25", "s3"])
+        judge = pytrec_eval.RelevanceEvaluator(
+            QRELS, {"ndcg_cut.10", "map", "recall.10,100"})
+        for row in rows:
+            with open(out / f"{row['method']}.trec", encoding="utf-8") as file:
+                figures = judge.evaluate(pytrec_eval.parse_run(file))
+            for name in ("ndcg_cut_10", "map", "recall_10", "recall_100"):
+                expected = sum(each[name] for each in figures.values()) / len(figures)
+                self.assertAlmostEqual(row[name], expected, places=6, msg=f"{row} {name}")
 
     def test_eval_gives_flat_rows(self):
         text = "\n\n".join(DOCUMENTS.values())

@@ -38,7 +38,7 @@ class Server:
     def __init__(self, *arguments, env=None):
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith("S3ATTN_")}
-        environment.update({"S3ATTN_MODEL": MODEL, "S3ATTN_THREADS": "1",
+        environment.update({"S3ATTN_MODEL": MODEL, "S3ATTN_THREADS": "1", "S3ATTN_OCR": "off",
                             "XDG_CONFIG_HOME": "/nonexistent"})
         environment.update(env or {})
         self.process = subprocess.Popen(

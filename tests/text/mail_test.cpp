@@ -45,6 +45,15 @@ TEST(Mail, BodiesAndHeadersAreDecoded) {
     EXPECT_NE(quoted.all().find("The caf\u00E9 wasn\u2019t open."), std::string::npos);
 }
 
+TEST(Mail, OneMailHasADateAndProperties) {
+    const DocumentHeader header =
+        mail(kHead + "Content-Type: text/plain\n\nThe rent was raised.\n").header;
+    EXPECT_EQ(header.date, "2021-05-03T10:00:00");
+    EXPECT_EQ(header.title, "Quay\u00E9");
+    EXPECT_EQ(header.properties.at("from"), "Ren\u00E9e Holm <a@example.com>");
+    EXPECT_EQ(header.properties.at("to"), "b@example.com");
+}
+
 TEST(Mail, HtmlIsReadAsHtmlAndAlternativesOnce) {
     const Document document = mail(
         multipart("alternative",

@@ -8,10 +8,17 @@
 #include <fstream>
 #include <sstream>
 
+#include "s3attn/ocr.h"
 #include "text/formats.h"
 #include "text/whitespace.h"
 
 namespace s3attn::text_test {
+namespace {
+
+// What is installed makes no difference to what other tests find in pictures.
+const bool kWithoutOcr = (set_ocr(without_ocr()), true);
+
+}  // namespace
 
 TempDirectory::TempDirectory() {
     std::string pattern = (std::filesystem::temp_directory_path() / "s3attn-test-XXXXXX").string();

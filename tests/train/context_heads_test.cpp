@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -99,6 +100,40 @@ TEST(ContextHeads, AreChosenUpToTheDeepestLayer) {
     const auto record = nlohmann::json::parse(context_record(*report, options));
     EXPECT_EQ(record["sentence"], "removed");
     EXPECT_EQ(record["ranking"].size(), report->ranking.size());
+}
+
+// The usual choice beside one with another option.
+TEST(ContextHeads, EveryOptionOfTheChoiceChangesIt) {
+    Silent sink;
+    const auto chosen = [&](const std::function<void(ContextHeadOptions&)>& change) {
+        ContextHeadOptions options = small();
+        change(options);
+        auto model = fake_model();
+        auto report =
+            choose_context_heads(*model, tasks_of(options), options, 2, sink, CancelToken());
+        EXPECT_TRUE(report.ok()) << report.error().message;
+        return std::move(report).value();
+    };
+    const ContextHeadReport usual = chosen([](ContextHeadOptions&) {});
+    EXPECT_EQ(chosen([](auto& o) { o.heads = 3; }).chosen.size(), usual.chosen.size() + 1);
+    EXPECT_EQ(chosen([](auto& o) { o.questions = 15; }).questions, 15u);
+    EXPECT_GT(chosen([](auto& o) { o.units = 8; }).mean_tokens, usual.mean_tokens);
+    EXPECT_LT(chosen([](auto& o) { o.max_layer = 1; }).ranking.size(), usual.ranking.size());
+    EXPECT_GT(chosen([](auto& o) { o.keep_sentence = true; }).mean_tokens, usual.mean_tokens);
+}
+
+TEST(ContextHeads, RangesAreThoseOfTheModel) {
+    const ModelInfo model = fake_model()->info();
+    const auto refused = [&](const std::function<void(ContextHeadOptions&)>& change) {
+        ContextHeadOptions options = small();
+        change(options);
+        const Status status = check_context_options(options, model);
+        return status.ok() ? std::string() : status.error().message;
+    };
+    EXPECT_EQ(refused([](ContextHeadOptions&) {}), "");
+    EXPECT_NE(refused([](auto& o) { o.max_layer = 6; }).find("layers 0 to 5"), std::string::npos);
+    EXPECT_NE(refused([](auto& o) { o.max_layer = -2; }).find("-2"), std::string::npos);
+    EXPECT_NE(refused([](auto& o) { o.heads = 64; }).find("--context-heads 64"), std::string::npos);
 }
 
 TEST(ContextHeads, ThreadsChangeNothing) {
