@@ -94,6 +94,7 @@ Json converters_json() {
     static constexpr Converter kPrograms[] = {
         {"pdftotext", "PDF", "poppler-utils"},
         {"pdfdetach", "attachments of PDF", "poppler-utils"},
+        {"tesseract", "scanned pages and pictures", "tesseract-ocr"},
         {"soffice", "DOC, RTF and other old formats", "libreoffice-writer-nogui"},
         {"antiword", "DOC without LibreOffice", "antiword"},
         {"unrtf", "RTF without LibreOffice", "unrtf"}};

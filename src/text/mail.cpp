@@ -64,7 +64,6 @@ class MailReader {
 
   private:
     Owned<GMimeStream> open_stream() const;
-    void describe(GMimeMessage* message);
     void add_headers(GMimeMessage* message);
     void set_properties(GMimeMessage* message);
     Status add_message(GMimeMessage* message, int depth);
@@ -121,24 +120,11 @@ Status MailReader::read() {
                       request_.header.path + " holds no mail that can be read");
 }
 
-// What the mail that the file is says about itself.
-void MailReader::describe(GMimeMessage* message) {
-    static constexpr std::pair<const char*, std::string_view> kNames[] = {
-        {"Subject", "title"}, {"Date", "date"}, {"From", "from"}, {"To", "to"}};
-    for (const auto& [name, property] : kNames) {
-        set_property(request_.header, property,
-                     valid_utf8(g_mime_object_get_header(GMIME_OBJECT(message), name)));
-    }
-    const std::string from = valid_utf8(g_mime_object_get_header(GMIME_OBJECT(message), "From"));
-    set_property(request_.header, "author", from.substr(0, from.find(" <")));
-}
-
 void MailReader::add_headers(GMimeMessage* message) {
     ExtractedText::Kind line;
     for (const char* name : {"From", "To", "Cc", "Date", "Subject"}) {
         const std::string value = valid_utf8(g_mime_object_get_header(GMIME_OBJECT(message), name));
         if (value.empty()) continue;
-        if (!mbox_ && text_.size() == 0) describe(message);
         text_.add(std::string(name) + ": " + value, line);
         line.tight = true;
     }
@@ -158,6 +144,7 @@ void MailReader::set_properties(GMimeMessage* message) {
         std::string key = name;
         key.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(key.front())));
         if (!value.empty()) set_property(header, key, value);
+        if (key == "from") set_property(header, "author", value.substr(0, value.find(" <")));
     }
     const std::string subject = valid_utf8(g_mime_message_get_subject(message));
     if (!subject.empty()) set_property(header, "title", subject);
