@@ -104,7 +104,8 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
       window_(engine.reader_context > 0 ? engine.reader_context : 8192),
       rerank_(engine.rerank),
       metrics_(metrics),
-      searches_(1, waiting, for_requests(engine, readers)),
+      // Also with as many questions under way as may be there is room for `waiting` searches.
+      searches_(1, waiting + answers + waiting, for_requests(engine, readers)),
       answers_(answers, waiting, for_requests(engine, readers)),
       reranks_(1, waiting, without_second_stage(engine)) {
     for (const std::string& file : readers) {
