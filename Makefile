@@ -17,7 +17,7 @@ export CMAKE_PREFIX_PATH
 endif
 
 .PHONY: all everything install deb deb-test container-test setup demo demo-large test test-quick test-remote test-python wheel wheel-test test-all tsan fuzz completeness bench bench-gpu bench-index \
-        bench-serve bench-python bench-training eval-smoke docs clean help
+        bench-serve bench-rerank bench-quantisation bench-python bench-training eval-smoke docs clean help
 .DEFAULT_GOAL := all
 
 all:  ## set up what is missing, then build (the program is build/s3attn)
@@ -95,6 +95,12 @@ bench-index: everything  ## measures the index at 100K, 1M and 10M tokens (some 
 
 bench-serve: everything  ## what the server adds to the engine, eight clients at once, the page's load
 	@PYTHONPATH="$$(scripts/setup.sh --print-test-packages)" python3 bench/serve.py
+
+bench-rerank: all  ## what the second stage costs a question (some minutes on 2 cores)
+	@python3 bench/rerank.py --program "$(BUILD)/s3attn"
+
+bench-quantisation: everything  ## what other quantisations of the model lose (DATA=FILE of questions)
+	@python3 bench/quantisation.py --build "$(BUILD)" $(DATA)
 
 bench-python:  ## what the Python package costs over the library
 	@scripts/python.sh bench

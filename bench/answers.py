@@ -7,13 +7,16 @@ in part or whole as the file has it; with --absent the paragraphs that hold it a
 
 usage: bench/answers.py --data FILE [--absent] [--only all|part|none] [--reader GGUF or URL]
                         [--budget N] [--withhold CHANCE] [--limit N] [--rows FILE] [--build DIR]
+                        [--parallel N] [--serve OPTIONS...]
+
+With --withhold 0 and --rows each row has the decision's chance: every point of the curve at once.
 """
 import argparse
 import collections
+import concurrent.futures
 import http.client
 import json
 import math
-import os
 import pathlib
 import random
 import re
@@ -97,9 +100,14 @@ def pooled_questions(path):
     return rows, pool
 
 
+def program(options):
+    return str((ROOT / options.build / "s3attn").resolve())
+
+
 class Server:
     def __init__(self, options, store, reader):
-        command = [str(ROOT / options.build / "s3attn"), "-q", "serve", store, "--port", "0"]
+        command = [program(options), "-q", "serve", store, "--port", "0", "--answers",
+                   str(options.parallel)]
         if options.model:
             command += ["--model", options.model]
         if reader:
@@ -152,6 +160,19 @@ def judge(text, answer, answers):
     return "wrong"
 
 
+def asked(server, options, name, group, question, answers, paragraphs):
+    started = time.monotonic()
+    text, answer = ask(server, options, question, paragraphs)
+    seconds = time.monotonic() - started
+    verdict = judge(text, answer, answers)
+    keep = ("answerable", "withheld", "quote", "unfounded", "cut", "notes", "sentences")
+    return {"id": name, "group": group, "question": question, "answers": answers, "answer": text,
+            "verdict": verdict, "f1": 0 if verdict == "withheld" else f1(text, answers),
+            "contained": contains(text, answers), "seconds": seconds,
+            **{k: answer[k] for k in keep if k in answer},
+            "spans": [span["text"] for span in answer.get("evidence", {}).get("spans", [])]}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
@@ -165,6 +186,7 @@ def main():
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--rows")
     parser.add_argument("--build", default="build")
+    parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--serve", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
     folder = tempfile.mkdtemp()
@@ -174,7 +196,7 @@ def main():
         path = pathlib.Path(folder) / "pool.txt"
         path.write_text("\n\n".join(pool), encoding="utf-8")
         model = ["--model", options.model] if options.model else []
-        subprocess.run([str(ROOT / options.build / "s3attn"), "-q", "index", *model, store, path],
+        subprocess.run([program(options), "-q", "index", *model, store, path],
                        check=True, stdout=subprocess.DEVNULL)
         random.Random(1).shuffle(questions)
     else:
@@ -186,23 +208,14 @@ def main():
     out = open(options.rows, "w", encoding="utf-8") if options.rows else None
     counts, scores, seconds = collections.defaultdict(collections.Counter), [], []
     try:
-        for name, group, question, answers, paragraphs in questions:
-            started = time.monotonic()
-            text, answer = ask(server, options, question, paragraphs)
-            seconds.append(time.monotonic() - started)
-            verdict = judge(text, answer, answers)
-            counts[group][verdict] += 1
-            scores.append(f1(text, answers) if verdict != "withheld" else 0)
-            if out:
-                keep = ("answerable", "withheld", "quote", "unfounded", "cut", "notes", "sentences",
-                        "judged_by")
-                row = {"id": name, "group": group, "question": question, "answers": answers,
-                       "answer": text, "verdict": verdict, "f1": scores[-1],
-                       "seconds": seconds[-1], **{k: answer[k] for k in keep if k in answer}}
-                spans = answer.get("evidence", {}).get("spans", [])
-                row["spans"] = [span["text"] for span in spans]
-                out.write(json.dumps(row) + "\n")
-                out.flush()
+        with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool_of_threads:
+            for row in pool_of_threads.map(lambda q: asked(server, options, *q), questions):
+                counts[row["group"]][row["verdict"]] += 1
+                scores.append(row["f1"])
+                seconds.append(row["seconds"])
+                if out:
+                    out.write(json.dumps(row) + "\n")
+                    out.flush()
     finally:
         server.process.terminate()
         server.process.wait()

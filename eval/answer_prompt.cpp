@@ -4,6 +4,8 @@
 #include <array>
 #include <tuple>
 
+#include "base/utf8.h"
+
 namespace s3attn::eval {
 namespace {
 
@@ -15,16 +17,14 @@ constexpr std::array kDeclining{
     "do not know",      "don't know",     "does not say",         "do not say",
     "does not contain", "do not contain"};
 
-bool continuation_byte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
 // Begin and end of the text that `half` tokens from either end cover, moved inwards to whole
 // characters.
 std::string without_middle(const std::string& text, const Tokens& tokens, size_t head,
                            size_t tail) {
     uint64_t head_end = tokens.begin[head];
-    while (head_end > 0 && head_end < text.size() && continuation_byte(text[head_end])) --head_end;
+    while (head_end > 0 && head_end < text.size() && utf8_continues(text[head_end])) --head_end;
     uint64_t tail_begin = tokens.begin[tokens.ids.size() - tail];
-    while (tail_begin < text.size() && continuation_byte(text[tail_begin])) ++tail_begin;
+    while (tail_begin < text.size() && utf8_continues(text[tail_begin])) ++tail_begin;
     return text.substr(0, head_end) + text.substr(tail_begin);
 }
 

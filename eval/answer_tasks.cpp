@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/files.h"
+#include "base/utf8.h"
 #include "eval/json_text.h"
 #include "eval/records.h"
 
@@ -90,7 +91,7 @@ std::string trimmed(std::string text) {
 std::string end_of(const std::string& text, size_t bytes) {
     if (text.size() <= bytes) return text;
     size_t begin = text.size() - bytes;
-    while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+    while (begin < text.size() && utf8_continues(text[begin])) ++begin;
     return text.substr(begin);
 }
 
@@ -148,7 +149,7 @@ size_t last_lines(std::string_view text, size_t bytes) {
     const size_t newline = text.find('\n', earliest == 0 ? 0 : earliest - 1);
     if (newline != text.npos && newline + 1 < text.size()) return newline + 1;
     size_t begin = earliest;
-    while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+    while (begin < text.size() && utf8_continues(text[begin])) ++begin;
     return begin;
 }
 

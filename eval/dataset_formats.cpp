@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "eval/datasets.h"
 
 namespace s3attn::eval {
@@ -75,7 +76,7 @@ Block paragraph_block(const std::string& title, const std::string& text, bool go
 size_t byte_of_code_point(std::string_view text, uint64_t offset) {
     size_t i = 0;
     for (; i < text.size(); ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) continue;
+        if (utf8_continues(text[i])) continue;
         if (offset-- == 0) return i;
     }
     return offset == 0 ? i : std::string::npos;

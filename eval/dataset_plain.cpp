@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/utf8.h"
 #include "eval/dataset_formats.h"
 #include "eval/json_text.h"
 
@@ -15,7 +16,7 @@ constexpr size_t kShown = 80;          // bytes of a piece of evidence in a mess
 constexpr size_t kShortestAnswer = 3;  // shorter ones stand everywhere
 
 bool on_border(const std::string& text, uint64_t at) {
-    return at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+    return at == text.size() || !utf8_continues(text[at]);
 }
 
 bool white(char c) {
@@ -109,10 +110,8 @@ Status add_range(const Record& record, const Json& entry, Offsets offsets,
         end = byte_of_code_point(text, end);
     }
     if (begin >= end || end > text.size()) {
-        const auto size =
-            static_cast<size_t>(std::count_if(text.begin(), text.end(), [chars](char c) {
-                return !chars || (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-            }));
+        const auto size = static_cast<size_t>(std::count_if(
+            text.begin(), text.end(), [chars](char c) { return !chars || !utf8_continues(c); }));
         return bad_record(record, shown + " is no " +
                                       (chars ? "range of characters" : "byte range") +
                                       " of a document of " + std::to_string(size) +

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
+#include "base/descriptor.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
 
@@ -13,14 +15,10 @@ class IndexLock {
     // Waits for whoever makes an index in `directory`, which is made where it is not there yet. The
     // lock ends with the object, or with the process however that ends.
     static Result<IndexLock> take(const std::string& directory, const CancelToken& cancel);
-    IndexLock(IndexLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-    IndexLock(const IndexLock&) = delete;
-    IndexLock& operator=(const IndexLock&) = delete;
-    ~IndexLock();
 
   private:
-    explicit IndexLock(int fd) : fd_(fd) {}
-    int fd_;
+    explicit IndexLock(Descriptor file) : file_(std::move(file)) {}
+    Descriptor file_;
 };
 
 }  // namespace s3attn::eval

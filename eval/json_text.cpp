@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace s3attn::eval {
 namespace {
 
@@ -70,7 +72,7 @@ Result<Json> parse_json(std::string_view text) {
 
 std::string shortened(std::string text, size_t bytes) {
     if (text.size() <= bytes) return text;
-    while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+    while (bytes > 0 && utf8_continues(text[bytes])) --bytes;
     return text.substr(0, bytes) + "...";
 }
 

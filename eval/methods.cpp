@@ -77,6 +77,15 @@ Result<std::unique_ptr<Method>> method_of(const Mix& mix, MethodContext& context
 
 }  // namespace
 
+const char* round_query_name(RoundQuery query) {
+    switch (query) {
+        case RoundQuery::kEvidence: return "evidence";
+        case RoundQuery::kContext: return "context";
+        case RoundQuery::kAppend: break;
+    }
+    return "append";
+}
+
 const char* scoring_name(Scoring scoring) {
     switch (scoring) {
         case Scoring::kAttention: return "attention";

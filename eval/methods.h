@@ -31,6 +31,7 @@ struct MethodContext {
 
 // As `--scoring` names it.
 const char* scoring_name(Scoring scoring);
+const char* round_query_name(RoundQuery query);
 
 // The names that stand alone: "bm25", "dense", "s3", "hybrid", "int4", "random-codes", "layer0",
 // "lead", "tail", "random".

@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "base/utf8.h"
 #include "eval/report_figures.h"
 #include "eval/report_plot.h"
 
@@ -26,8 +27,6 @@ Extent extent_of(const Json& piece) {
             number_field(piece, "end")};
 }
 
-bool continuation_byte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
 // The text of a piece with the parts marked that one of `others` covers, too.
 std::string marked_text(const Json& piece, const std::vector<Extent>& others) {
     const std::string text = text_field(piece, "text");
@@ -45,8 +44,7 @@ std::string marked_text(const Json& piece, const std::vector<Extent>& others) {
     std::string out;
     for (size_t begin = 0; begin < text.size();) {
         size_t end = begin + 1;
-        while (end < text.size() &&
-               (covered[end] == covered[begin] || continuation_byte(text[end]))) {
+        while (end < text.size() && (covered[end] == covered[begin] || utf8_continues(text[end]))) {
             ++end;
         }
         const std::string part = escape_html(std::string_view(text).substr(begin, end - begin));
@@ -164,7 +162,7 @@ std::string question_html(const Question& question, const std::string& metric) {
     const std::string text = text_field(first, "question");
     std::string head = text.substr(0, 160);
     if (head.size() < text.size()) {
-        while (!head.empty() && continuation_byte(text[head.size()])) head.pop_back();
+        while (!head.empty() && utf8_continues(text[head.size()])) head.pop_back();
         head += " ...";
     }
     out += escape_html(head) + "</summary>";

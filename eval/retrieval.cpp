@@ -64,7 +64,7 @@ Result<Json> options_json(const RetrievalOptions& options, const Dataset& data,
                 {"scoring", scoring_name(search.scoring)},
                 {"max_features", search.max_features},
                 {"rounds", search.rounds},
-                {"round_query", search.round_query == RoundQuery::kAppend ? "append" : "evidence"},
+                {"round_query", round_query_name(search.round_query)},
                 {"round_weight", search.round_weight},
                 {"rerank", stage}};
 }

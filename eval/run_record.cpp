@@ -1,10 +1,8 @@
 #include "eval/run_record.h"
 
-#include <sys/file.h>
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
 #include <filesystem>
 #include <map>
@@ -131,15 +129,12 @@ Result<std::unique_ptr<RunRecord>> RunRecord::open(const std::string& directory,
     return record;
 }
 
-RunRecord::~RunRecord() {
-    if (file_ != nullptr) std::fclose(file_);
-}
-
 Status RunRecord::lock_rows(const std::string& path) {
-    file_ = std::fopen(path.c_str(), "ab");
-    if (file_ == nullptr) return errno_error("cannot write", path);
-    // The lock ends with the process, however that ends. A file system without locks has none.
-    if (::flock(::fileno(file_), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    file_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!file_.open()) return errno_error("cannot write", path);
+    // A file system without locks has none.
+    const auto ours = lock_file(file_, LockKind::kExclusive, false, path);
+    if (ours.ok() && !*ours) {
         return make_error(ErrorCode::kBusy, "another run works in " + directory_ +
                                                 ": wait for it, or give another --out");
     }
@@ -191,9 +186,7 @@ std::string RunRecord::row_key(const Json& row) {
 Status RunRecord::add_row(Json row) {
     const std::string line = dump_json(row) + "\n";
     const std::lock_guard lock(mutex_);
-    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
-        return errno_error("cannot write", directory_ + "/rows.jsonl");
-    }
+    S3ATTN_CHECK(write_all(file_.get(), line, directory_ + "/rows.jsonl"));
     rows_.push_back(std::move(row));
     return {};
 }

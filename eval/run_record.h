@@ -5,13 +5,13 @@
 // of rows.jsonl count, a torn last one does not. docs/formats/eval.md describes run.json.
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "s3attn/result.h"
 #include "s3attn/types.h"
 
@@ -30,7 +30,6 @@ class RunRecord {
     // it.
     static Result<std::unique_ptr<RunRecord>> open(const std::string& directory,
                                                    const Json& options);
-    ~RunRecord();
     RunRecord(const RunRecord&) = delete;
     RunRecord& operator=(const RunRecord&) = delete;
 
@@ -55,7 +54,7 @@ class RunRecord {
     Status load_rows();
     std::string directory_, started_;
     bool resumed_ = false, finished_ = false;
-    std::FILE* file_ = nullptr;
+    Descriptor file_;
     std::mutex mutex_;
     std::vector<Json> rows_;
 };

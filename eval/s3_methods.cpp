@@ -27,7 +27,8 @@ class S3Ranker final : public Ranker {
 
     Result<UnitList> rank(const std::string& question) override {
         S3ATTN_TRY(Scanner* const scanner, model_->shared_scanner());
-        const Searcher searcher{*scanner, *adapter_, *store_, threads_, nullptr, &cache_};
+        Searcher searcher{*scanner, *adapter_, *store_, threads_, nullptr, &cache_};
+        searcher.wide_scanner = [this] { return model_->wide_scanner(); };
         S3ATTN_TRY(Ranking ranking, searcher.rank(question, options_));
         cosine_ = ranking.cosine();
         return std::move(ranking.units);

@@ -1,11 +1,13 @@
 #include "eval/scan_model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "engine/fingerprint.h"
 #include "engine/indexer.h"
+#include "engine/searcher.h"
 #include "eval/index_files.h"
 #include "eval/run_record.h"
 #include "model/llama_model.h"
@@ -81,6 +83,17 @@ Result<Scanner*> ScanModel::shared_scanner() {
     const std::lock_guard lock(mutex_);
     S3ATTN_CHECK(need_scanner());
     return scanner_.get();
+}
+
+Result<std::shared_ptr<Scanner>> ScanModel::wide_scanner() {
+    const std::lock_guard lock(mutex_);
+    if (!wide_) {
+        S3ATTN_CHECK(need_scanner());
+        S3ATTN_TRY(auto scanner, open_scanner(request_, adapter_->deepest_layer(),
+                                              round_window(*info_, chunk_tokens())));
+        wide_ = std::make_shared<SharedScanner>(std::move(scanner));
+    }
+    return wide_;
 }
 
 namespace {

@@ -30,6 +30,8 @@ class ScanModel {
     // The same scanner for many threads: its forward passes wait for each other, the rest of a
     // caller's work does not. Owned by this.
     Result<Scanner*> shared_scanner();
+    // Another one, of round_window() tokens, opened by the first call.
+    Result<std::shared_ptr<Scanner>> wide_scanner();
     double load_seconds() const { return load_seconds_; }
     uint32_t chunk_tokens() const {
         return options_.chunk_tokens ? options_.chunk_tokens : kDefaultChunkTokens;
@@ -48,6 +50,7 @@ class ScanModel {
     std::shared_ptr<const Adapter> adapter_;
     std::unique_ptr<Tokenizer> tokenizer_;
     std::unique_ptr<Scanner> scanner_;  // a SharedScanner
+    std::shared_ptr<Scanner> wide_;     // likewise
     double load_seconds_ = 0;
 };
 

@@ -1,4 +1,4 @@
-"""Makes the main table of docs/results.md again: recall of each method, with its interval.
+"""Makes the main table of docs/results_retrieval.md again: recall of each method, with its interval.
 
     python3 examples/table.py musique/dev_100.jsonl [--limit N]
 

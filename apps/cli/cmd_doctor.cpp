@@ -76,7 +76,7 @@ Json scan_json(const GlobalOptions& options, Json& adapters) {
     Json json = file_json(engine.model);
     json["why"] = options.default_model ? "the default" : "named";
     const auto fail_with = [&](const Error& error) {
-        json["problem"] = error.message;
+        json["problem"] = with_advice(error);
         return json;
     };
     adapters = adapters_json(engine.adapter_dirs, "", "");

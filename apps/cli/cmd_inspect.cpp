@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/utf8.h"
 #include "commands.h"
 #include "output.h"
 #include "progress_bar.h"
@@ -73,7 +74,7 @@ std::string in_context(const FeatureOccurrence& occurrence) {
     const std::string& text = occurrence.context;
     if (occurrence.token_end == 0) return quoted(text);
     const auto inside = [&](size_t i) {  // not in the middle of a character
-        return i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;
+        return i < text.size() && utf8_continues(text[i]);
     };
     size_t begin = occurrence.token_begin - std::min<size_t>(occurrence.token_begin, kContextBytes);
     size_t end = std::min<size_t>(text.size(), occurrence.token_end + kContextBytes);

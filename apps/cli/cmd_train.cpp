@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "fit_fusion.h"
 #include "idle_options.h"
+#include "keep_heads.h"
 #include "model/llama_model.h"
 #include "output.h"
 #include "progress_bar.h"
@@ -25,7 +26,7 @@ struct TrainArguments {
     std::string choice = "recall", negatives = "random";
     std::vector<std::string> sweep;  // NAME=NUMBER,...
     bool context_only = false;
-    uint32_t fusion_questions = 0;
+    uint32_t fusion_questions = 0, keep_heads = 0;
     const CLI::App* command = nullptr;  // says which options were given
 };
 
@@ -205,6 +206,12 @@ int run_fusion(const TrainOptions& train, uint32_t questions, const GlobalOption
     return show_report(fit, train.out.empty() ? *adapter : train.out, options.json);
 }
 
+int run_keep_heads(const std::string& out, uint32_t n, const GlobalOptions& options) {
+    const auto adapter = adapter_of(options);
+    if (!adapter.ok()) return fail(adapter.error());
+    return show_report(copy_with_heads(*adapter, n, out), out, options.json);
+}
+
 int run_context_heads(TrainOptions train, const GlobalOptions& options, const CancelToken& cancel) {
     const auto found = adapter_of(options);
     if (!found.ok()) return fail(found.error());
@@ -224,6 +231,9 @@ int run_train(const TrainArguments& arguments, const GlobalOptions& options,
     if (!sweep.ok()) {
         fail(sweep.error());
         return 2;
+    }
+    if (arguments.keep_heads > 0) {
+        return run_keep_heads(train.out, arguments.keep_heads, options);
     }
     if (arguments.fusion_questions > 0) {
         return run_fusion(train, arguments.fusion_questions, options, cancel);
@@ -357,9 +367,21 @@ void add_train_command(Context& context) {
         "its last finished part when the same command is given again.\n\n"
         "Example: s3attn train --model my.gguf --corpus texts/ --out my-adapter");
     arguments->command = command;
-    command->add_option("--corpus", train.corpus, "plain text files or directories")
-        ->required()
-        ->type_name("FILE...");
+    CLI::Option* corpus =
+        command->add_option("--corpus", train.corpus, "plain text files or directories")
+            ->required()
+            ->type_name("FILE...");
+    command
+        ->add_option_function<uint32_t>(
+            "--keep-heads",
+            [arguments, corpus](uint32_t n) {
+                arguments->keep_heads = n;
+                corpus->required(false);
+            },
+            "copy that adapter to --out with its N best heads and the slots that they read, for a "
+            "smaller index, and train nothing")
+        ->check(CLI::Range(1u, 64u))
+        ->type_name("N");
     command
         ->add_option("--out", train.out,
                      "adapter directory to make; with --sweep: for the best, may be left out")

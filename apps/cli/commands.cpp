@@ -1,10 +1,12 @@
 #include "commands.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "remote/reader_url.h"
 #include "s3attn/reason.h"
@@ -31,6 +33,12 @@ const char* advice_on(const Error& error) {
         {reason::kWindowSmall, "pass a smaller --reader-context"},
         {reason::kRerankLarge, "pass a smaller --rerank"},
         {reason::kMemorySmall, "pass a larger --memory"},
+        {reason::kNoVectors, "`s3attn index STORE FILES --embed MODEL` makes them"},
+        {reason::kStoreEmpty, "add some with `s3attn index STORE FILE...`"},
+        {reason::kNoDocument, "`s3attn list STORE` shows what it has"},
+        {reason::kNoRerank,
+         "`s3attn train --context-heads-only --model MODEL --corpus TEXTS` makes context heads"},
+        {reason::kOffline, "leave --offline out, or name a reader that is a file"},
     };
     for (const Advice& advice : kAdvice) {
         if (error.reason == advice.reason) return advice.text;
@@ -38,6 +46,29 @@ const char* advice_on(const Error& error) {
     if (error.reason != reason::kStoreMismatch) return nullptr;
     return error.subject == "key_side_hash" ? "pass --adapter with that adapter"
                                             : "pass --model with that model";
+}
+
+// The flags of fields of the library's options ("heads,max_layer").
+std::string flags_of(const std::string& fields) {
+    std::string flags, field;
+    std::istringstream list(fields);
+    while (std::getline(list, field, ',')) {
+        if (field == "chunk_tokens") field = "chunk";
+        std::replace(field.begin(), field.end(), '_', '-');
+        flags += (flags.empty() ? "--" : ", --") + field;
+    }
+    return flags;
+}
+
+// What the command line knows and the library does not: the flags, and how commands are written.
+std::string advice_of(const Error& error) {
+    if (error.reason == reason::kOption && !error.subject.empty())
+        return " (" + flags_of(error.subject) + ")";
+    if (error.reason == reason::kNoStore && !error.subject.empty()) {
+        return "; make it with: s3attn index '" + error.subject + "' FILE...";
+    }
+    const char* advice = advice_on(error);
+    return advice == nullptr ? "" : std::string(": ") + advice;
 }
 
 // What a model without an adapter is still good for, and how to give it one.
@@ -52,6 +83,8 @@ void print_ways_without_adapter(const std::string& model) {
 
 }  // namespace
 
+std::string with_advice(const Error& error) { return error.message + advice_of(error); }
+
 void explain_files(std::vector<NamedValue> files) { g_named_files = std::move(files); }
 
 int fail(const Error& error) {
@@ -59,9 +92,7 @@ int fail(const Error& error) {
         std::fprintf(stderr, "%s\n", error.message.c_str());
         return 1;
     }
-    const char* advice = advice_on(error);
-    std::fprintf(stderr, "error: %s%s%s\n", error.message.c_str(), advice == nullptr ? "" : ": ",
-                 advice == nullptr ? "" : advice);
+    std::fprintf(stderr, "error: %s\n", with_advice(error).c_str());
     if (error.reason == reason::kNoAdapter && !error.subject.empty()) {
         print_ways_without_adapter(error.subject);
         return 1;

@@ -30,6 +30,9 @@ void add_sync_command(Context& context);
 void add_train_command(Context& context);
 void add_eval_command(Context& context);  // eval retrieval
 
+// The message, and what the command line adds to it: flags, and how a command is written.
+std::string with_advice(const Error& error);
+
 // Prints "error: message" on standard error, and which option named the file that it is about;
 // returns exit code 1.
 int fail(const Error& error);

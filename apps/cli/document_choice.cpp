@@ -16,8 +16,7 @@ DocumentId document_number(const std::string& word) {
 
 Error no_such_document(const Store& store, const std::string& word) {
     return make_error(ErrorCode::kNotFound, reason::kNoDocument, word,
-                      "the store '" + store.directory() + "' has no document '" + word +
-                          "'; s3attn list shows what it has");
+                      "the store '" + store.directory() + "' has no document '" + word + "'");
 }
 
 }  // namespace

@@ -123,23 +123,23 @@ Status write_entry(const std::string& folder, const Entry& entry) {
 
 // None where another holds it and `wait` is false. A lock file that was removed while it was waited
 // for locks nothing: the next one of its name is taken.
-Result<std::optional<FileLock>> lock_entry(const std::string& folder, FileLock::Kind kind,
-                                           bool wait, const CancelToken* cancel) {
+Result<std::optional<Descriptor>> lock_entry(const std::string& folder, LockKind kind, bool wait,
+                                             const CancelToken* cancel) {
     const std::string path = folder + ".lock";
     constexpr auto kLookUp = std::chrono::milliseconds(100);
     for (bool told = false;;) {
         Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         if (!file.open()) return errno_error("cannot open", path);
-        S3ATTN_TRY(auto lock, FileLock::take(file, kind, false, path));
-        if (lock.has_value()) {
+        S3ATTN_TRY(const bool ours, lock_file(file, kind, false, path));
+        if (ours) {
             struct stat held {
             }, named{};
-            const bool same = ::fstat(lock->fd(), &held) == 0 &&
+            const bool same = ::fstat(file.get(), &held) == 0 &&
                               ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
-            if (same) return lock;
+            if (same) return std::optional<Descriptor>(std::move(file));
             continue;
         }
-        if (!wait) return lock;
+        if (!wait) return std::optional<Descriptor>();
         if (!std::exchange(told, true)) {
             std::fprintf(stderr, "note: another s3attn reads the same files; waiting for it\n");
         }
@@ -259,7 +259,7 @@ Result<FileStore> open_file_store(Engine& engine, std::vector<std::string> input
     const std::string folder = files_folder(options.engine.cache_dir) + "/" + key;
     S3ATTN_CHECK(make_folder(files_folder(options.engine.cache_dir)));
     for (bool read = false;;) {
-        S3ATTN_TRY(auto lock, lock_entry(folder, FileLock::Kind::kShared, true, &cancel));
+        S3ATTN_TRY(auto lock, lock_entry(folder, LockKind::kShared, true, &cancel));
         if (auto entry = read_entry(folder)) {
             // Of these files, then of the walk that found them.
             S3ATTN_CHECK(take_names(folder, wanted.files, *entry));
@@ -272,7 +272,7 @@ Result<FileStore> open_file_store(Engine& engine, std::vector<std::string> input
             return FileStore{std::move(store), std::move(*lock), !read, std::move(entry->problems)};
         }
         lock.reset();
-        S3ATTN_TRY(const auto alone, lock_entry(folder, FileLock::Kind::kExclusive, true, &cancel));
+        S3ATTN_TRY(const auto alone, lock_entry(folder, LockKind::kExclusive, true, &cancel));
         if (read_entry(folder).has_value()) continue;
         S3ATTN_CHECK(read_files(engine, folder, wanted, options, cancel));
         if (!options.quiet) note_large_cache(options.engine.cache_dir);
@@ -314,7 +314,7 @@ Result<std::vector<CachedFiles>> list_file_stores(const std::string& cache_dir) 
 
 Result<bool> remove_file_store(const std::string& cache_dir, const std::string& key) {
     const std::string folder = files_folder(cache_dir) + "/" + key;
-    S3ATTN_TRY(const auto alone, lock_entry(folder, FileLock::Kind::kExclusive, false, nullptr));
+    S3ATTN_TRY(const auto alone, lock_entry(folder, LockKind::kExclusive, false, nullptr));
     if (!alone.has_value()) return false;
     std::error_code error;
     fs::remove(entry_file(folder), error);  // first: what is left is no whole store

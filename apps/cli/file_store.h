@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/owned_file.h"
+#include "base/descriptor.h"
 #include "options.h"
 #include "s3attn/engine.h"
 #include "s3attn/store.h"
@@ -18,7 +18,7 @@ namespace s3attn::cli {
 
 struct FileStore {
     Store store;
-    FileLock in_use;                    // nobody removes it meanwhile
+    Descriptor in_use;                  // locked: nobody removes it meanwhile
     bool from_cache = false;            // nothing was read in this run
     std::vector<std::string> problems;  // what of the files could not be read
 };

@@ -313,7 +313,8 @@ void add_ranking_options(CLI::App& command, SearchOptions& options) {
         ->capture_default_str()
         ->type_name("N");
     static const std::map<std::string, RoundQuery> queries{{"append", RoundQuery::kAppend},
-                                                           {"evidence", RoundQuery::kEvidence}};
+                                                           {"evidence", RoundQuery::kEvidence},
+                                                           {"context", RoundQuery::kContext}};
     command
         .add_option("--rounds", options.rounds,
                     "search again with the best evidence found so far, so many times in all")
@@ -325,8 +326,10 @@ void add_ranking_options(CLI::App& command, SearchOptions& options) {
         .add_option_function<std::string>(
             "--round-query",
             [&options](const std::string& name) { options.round_query = queries.at(name); },
-            "with what: append (the question and the evidence, default), or evidence alone")
-        ->check(CLI::IsMember({"append", "evidence"}))
+            "with what: append (the question and the best passage, default), evidence (that "
+            "passage "
+            "alone), or context (the question as the model reads it behind the five best passages)")
+        ->check(CLI::IsMember({"append", "evidence", "context"}))
         ->type_name("WHAT");
     command
         .add_option("--round-weight", options.round_weight,

@@ -10,31 +10,12 @@
 namespace s3attn::cli {
 namespace {
 
-const char* to_string(FileOutcome::Kind kind) {
-    switch (kind) {
-        case FileOutcome::Kind::kIndexed: return "indexed";
-        case FileOutcome::Kind::kReplaced: return "replaced";
-        case FileOutcome::Kind::kUnchanged: return "unchanged";
-        case FileOutcome::Kind::kResumed: return "resumed";
-        case FileOutcome::Kind::kSkipped: return "skipped";
-        case FileOutcome::Kind::kRenamed: return "renamed";
-    }
-    return "skipped";
-}
-
-const char* to_string(ReadNote::Kind kind) {
-    switch (kind) {
-        case ReadNote::Kind::kConverted: return "converted";
-        case ReadNote::Kind::kLeftOut: return "left out";
-        case ReadNote::Kind::kUnread: return "unread";
-    }
-    return "unread";
-}
-
 Json to_json(const std::vector<ReadNote>& notes) {
     Json json = Json::array();
     for (const ReadNote& note : notes) {
-        json.push_back({{"kind", to_string(note.kind)},
+        std::string kind = to_string(note.kind);
+        std::replace(kind.begin(), kind.end(), '_', ' ');
+        json.push_back({{"kind", kind},
                         {"place", note.place},
                         {"count", note.count},
                         {"message", note.message}});

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/utf8.h"
+
 namespace s3attn::cli {
 namespace {
 
@@ -33,7 +35,7 @@ std::string clip(const std::string& text, size_t width) {
     size_t columns = 0, i = 0;
     while (i < text.size() && columns < width) {
         ++i;
-        while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) ++i;
+        while (i < text.size() && utf8_continues(text[i])) ++i;
         ++columns;
     }
     return text.substr(0, i);

@@ -25,7 +25,8 @@ void print_rerank(const RerankReport& rerank) {
                         rerank.left_out);
         }
     } else if (!rerank.model.empty()) {
-        std::printf("not read again in context: %s\n", rerank.why.c_str());
+        std::printf("not read again in context (--rerank, --rerank-seconds): %s\n",
+                    rerank.why.c_str());
     }
 }
 

@@ -22,13 +22,6 @@ Json head_json(const ExplainedHead& head) {
             {"tokens", std::move(tokens)}};
 }
 
-double score_of(const std::vector<VoiceScore>& scores, std::string_view voice) {
-    for (const VoiceScore& each : scores) {
-        if (each.voice == voice) return each.score;
-    }
-    return 0;
-}
-
 // "s3" and "bm25" are always there; other voices where they were asked.
 Json units_json(const Explanation& explanation) {
     Json units = Json::array();

@@ -2,10 +2,6 @@
 
 namespace s3attn::apps {
 
-const char* to_string(OffsetSpace space) {
-    return space == OffsetSpace::kSource ? "source" : "extracted";
-}
-
 void add_place(const Span& span, Json& json) {
     json["doc_id"] = span.doc_id.value;
     json["path"] = span.path;

@@ -13,8 +13,6 @@ namespace s3attn::apps {
 
 using Json = nlohmann::ordered_json;
 
-const char* to_string(OffsetSpace space);
-
 // Where a span stands: document, bytes, page or lines; below which headings, in the rows of which
 // columns, and of subtitles at what time, where it has these.
 void add_place(const Span& span, Json& json);

@@ -6,6 +6,7 @@
 
 #include "fields.h"
 #include "render.h"
+#include "retrieve/mix.h"
 
 namespace s3attn::server {
 namespace {
@@ -165,6 +166,15 @@ std::optional<RerankOptions> read_rerank(Fields& fields, const RerankOptions& us
     return rerank;
 }
 
+// "hybrid", one voice, or a mixture of voices with weights of the client's own.
+std::string read_method(Fields& fields) {
+    std::string method = fields.text("method", "hybrid");
+    if (const Status status = check_method(method); !status.ok()) {
+        fields.fail("method", "is not understood: " + status.error().message);
+    }
+    return method;
+}
+
 namespace {
 
 // "where" as a list of conditions, or as an object of names and values.
@@ -215,7 +225,7 @@ DocumentFilter read_filter(Fields& fields) {
 }  // namespace
 
 void read_search_fields(const Service& service, Fields& fields, SearchOptions& options) {
-    options.method = fields.one_of("method", {"s3", "bm25", "hybrid"}, "hybrid");
+    options.method = read_method(fields);
     options.budget_tokens =
         static_cast<uint32_t>(fields.integer("budget_tokens", options.budget_tokens, 1, 1 << 20));
     options.max_spans = static_cast<uint32_t>(fields.integer("max_spans", 0, 0, 10000));
@@ -311,6 +321,7 @@ void add_answer_fields(const Service& service, const ChatRequest& request, const
     if (!done.result.notes.empty()) json["notes"] = done.result.notes;
     json["citations"] = citations_json(service, *done.found, done.result);
     json["evidence_found"] = done.found->result.evidence_found;
+    json["rerank"] = apps::to_json(done.found->result.rerank);
     Json adjusted = request.adjusted;
     if (done.result.history_left_out > 0) {
         adjusted["history_left_out"] = done.result.history_left_out;

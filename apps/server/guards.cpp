@@ -14,7 +14,8 @@ namespace s3attn::server {
 namespace {
 
 constexpr const char* kContentPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src "
+    "'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 struct Route {
@@ -22,11 +23,13 @@ struct Route {
     std::string_view methods;
 };
 // HEAD goes wherever GET goes.
-constexpr std::array<Route, 32> kRoutes = {{
+constexpr std::array<Route, 36> kRoutes = {{
     {"/", "GET"},
     {"/app.js", "GET"},
     {"/chats.js", "GET"},
     {"/documents.js", "GET"},
+    {"/pages.js", "GET"},
+    {"/tables.js", "GET"},
     {"/turn.js", "GET"},
     {"/uploads.js", "GET"},
     {"/view.js", "GET"},
@@ -54,6 +57,8 @@ constexpr std::array<Route, 32> kRoutes = {{
     {"/v1/documents/jobs/{}/events", "GET"},
     {"/v1/documents/{}/text", "GET"},
     {"/v1/documents/{}/file", "GET"},
+    {"/v1/documents/{}/pages/{}", "GET"},
+    {"/v1/documents/{}/pages/{}/image", "GET"},
     {"/v1/questions", "GET"},
 }};
 constexpr Route kDocument = {"/v1/documents/{}", "GET, DELETE"};

@@ -54,6 +54,7 @@ void HttpApi::Routes::add_all() {
     add_plugins();
     add_documents();
     add_log();
+    add_page_images();
     add_mcp();
 }
 

@@ -24,6 +24,8 @@ Json unit_json(const UnitText& unit) {
         json["line_begin"] = unit.line_begin;
         json["line_end"] = unit.line_end;
     }
+    if (!unit.heading.empty()) json["heading"] = unit.heading;
+    if (!unit.columns.empty()) json["columns"] = unit.columns;
     json["gap"] = unit.gap;
     json["text"] = unit.text;
     return json;

@@ -1,10 +1,7 @@
 // The original file of a document, and the log of questions.
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/files.h"
-#include "base/owned_file.h"
+#include "original.h"
 #include "render.h"
 #include "routes.h"
 
@@ -12,8 +9,6 @@ namespace s3attn::server {
 namespace {
 
 constexpr uint64_t kMostLines = 1000;
-
-Failure not_kept(const std::string& why) { return {404, "file_not_kept", why, "", 0}; }
 
 // What a browser may show; all else is for saving alone, since a document may be a page with
 // scripts.
@@ -40,27 +35,6 @@ std::string encoded_name(const std::string& name) {
     return text;
 }
 
-// The file, open, where it still is what was read.
-Outcome<std::shared_ptr<Descriptor>> open_original(const DocumentInfo& document, uint64_t& bytes) {
-    auto file = std::make_shared<Descriptor>(
-        ::open(document.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    struct stat about {};
-    if (!file->open() || ::fstat(file->get(), &about) != 0 || !S_ISREG(about.st_mode)) {
-        return not_kept(
-            "the file of this document is not there (any more); its text is: GET "
-            "/v1/documents/ID/text");
-    }
-    // What took its place since may be anything.
-    const auto hash = hash_file("/proc/self/fd/" + std::to_string(file->get()));
-    if (!hash.ok() || *hash != document.source_hash) {
-        return not_kept(
-            "the file of this document has changed since it was read, and is not given "
-            "out; its text as it was read is: GET /v1/documents/ID/text");
-    }
-    bytes = static_cast<uint64_t>(about.st_size);
-    return file;
-}
-
 }  // namespace
 
 void HttpApi::Routes::send_original(const Request& request, Response& response) {
@@ -69,27 +43,26 @@ void HttpApi::Routes::send_original(const Request& request, Response& response) 
         return send_failure(response, *failure);
     }
     const auto& [store, document] = std::get<std::pair<size_t, DocumentInfo>>(named);
-    uint64_t bytes = 0;
-    const auto opened = open_original(document, bytes);
+    const auto opened = open_original(document);
     if (const auto* failure = std::get_if<Failure>(&opened)) {
         return send_failure(response, *failure);
     }
-    const auto file = std::get<std::shared_ptr<Descriptor>>(opened);
+    const auto& [file, bytes] = std::get<Original>(opened);
     const std::string name = service_.stores().name_of(store, document.path);
     response.set_header("Content-Disposition", "attachment; filename*=UTF-8''" +
                                                    encoded_name(name.substr(name.rfind('/') + 1)));
     response.headers.erase("Content-Security-Policy");
     response.set_header("Content-Security-Policy", "default-src 'none'; sandbox");
-    response.set_content_provider(bytes, type_of_format(document.format),
-                                  [file](size_t offset, size_t length, httplib::DataSink& sink) {
-                                      char block[65536];
-                                      const ssize_t got = ::pread(file->get(), block,
-                                                                  std::min(length, sizeof block),
-                                                                  static_cast<off_t>(offset));
-                                      if (got <= 0) return false;
-                                      sink.write(block, static_cast<size_t>(got));
-                                      return true;
-                                  });
+    response.set_content_provider(
+        bytes, type_of_format(document.format),
+        [file = file](size_t offset, size_t length, httplib::DataSink& sink) {
+            char block[65536];
+            const ssize_t got = ::pread(file->get(), block, std::min(length, sizeof block),
+                                        static_cast<off_t>(offset));
+            if (got <= 0) return false;
+            sink.write(block, static_cast<size_t>(got));
+            return true;
+        });
 }
 
 void HttpApi::Routes::log_question(const Request& request, Json entry) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace s3attn::server {
 namespace {
 
@@ -80,9 +82,8 @@ std::vector<MarkedText> MarkSplitter::finish() {
 }
 
 size_t count_characters(std::string_view text) {
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u;
-    }));
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return !utf8_continues(c); }));
 }
 
 std::vector<size_t> places_of_mark(std::string_view text, uint32_t number) {

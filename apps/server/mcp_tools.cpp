@@ -87,9 +87,10 @@ Json search_tool() {
         {"store", text_schema("search only this store (default: all)")},
         {"method",
          {{"type", "string"},
-          {"enum", {"s3", "bm25", "hybrid"}},
           {"default", "hybrid"},
-          {"description", "s3: the model's attention; bm25: shared words; hybrid: both"}}},
+          {"description",
+           "s3: the model's attention; bm25: shared words; hybrid: both; dense: an embedder's "
+           "vectors, where the store has them; or a mixture, as sum(s3:4,bm25:1,dense:4)"}}},
         {"budget_tokens", integer_schema("most tokens of evidence", 1, 1024)},
         {"max_spans", integer_schema("most passages; 0: no limit", 0, 0)},
         {"rerank", rerank_schema()},

@@ -1,6 +1,7 @@
 #include "questions.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -16,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
-constexpr int kBusySeconds = 5;  // what Retry-After says
+constexpr int kBusySeconds = 5;         // what Retry-After says
+constexpr milliseconds kLookAgain{50};  // whether anybody waits still
 
 Failure too_busy() {
     return {503, "overloaded", "the queue is full; try again in a few seconds", "", kBusySeconds};
@@ -47,6 +49,11 @@ Failure failure_of_question(const Error& error) {
     if (error.reason == reason::kFilterEmpty) {
         failure = {404, "filter_empty", error.message, "filter", 0};
     }
+    // The last document was removed while the question waited.
+    if (error.reason == reason::kStoreEmpty) failure = no_documents("the store holds");
+    if (error.reason == reason::kNoVectors || error.subject == "embedder") {
+        failure = {409, "no_vectors", error.message, "method", 0};
+    }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
         failure.code = "budget_too_small";
@@ -72,16 +79,19 @@ EngineOptions without_second_stage(EngineOptions options) {
 }  // namespace
 
 Answering::~Answering() {
-    if (!ended_) queue_.cancel(job_);
+    if (done_) return;  // a failure may leave an answer that waits for nothing
+    if (search_.job) search_.queue->cancel(search_.job);
+    answer_.queue->cancel(answer_.job);
 }
 
 std::optional<AnswerEvent> Answering::next(milliseconds time) {
     auto event = channel_->receive(time);
-    if (!event && job_->dropped) {
+    if (!event && answer_.job->dropped) {
         event.emplace();
         event->kind = AnswerEvent::Kind::kFailed;
         event->failure = shutting_down();
     }
+    if (event) done_ = event->kind == AnswerEvent::Kind::kDone;
     if (event && event->kind >= AnswerEvent::Kind::kDone) ended_ = true;
     return event;
 }
@@ -94,7 +104,8 @@ Questions::Questions(const Stores& stores, const EngineOptions& engine,
       window_(engine.reader_context > 0 ? engine.reader_context : 8192),
       rerank_(engine.rerank),
       metrics_(metrics),
-      searches_(1, waiting, for_requests(engine, readers)),
+      // Also with as many questions under way as may be there is room for `waiting` searches.
+      searches_(1, waiting + answers + waiting, for_requests(engine, readers)),
       answers_(answers, waiting, for_requests(engine, readers)),
       reranks_(1, waiting, without_second_stage(engine)) {
     for (const std::string& file : readers) {
@@ -132,9 +143,9 @@ Outcome<size_t> Questions::choose_reader(const std::string& name) const {
 
 Outcome<Found> Questions::search_now(EngineSet& engines, const std::vector<size_t>& stores,
                                      const std::string& question, SearchOptions options,
-                                     const std::string& reader, const CancelToken& cancel) {
+                                     const CancelToken& cancel) {
     const Stopwatch watch;
-    const auto engine = engines.get(reader);
+    const auto engine = engines.get("");
     if (!engine.ok()) return failure_of(engine.error());
     std::vector<std::pair<size_t, SearchResult>> found;
     std::optional<Failure> empty;
@@ -170,7 +181,7 @@ Outcome<Found> Questions::search(const std::vector<size_t>& stores, const std::s
                                  const std::function<bool()>& keep_going) {
     auto channel = std::make_shared<Channel<Outcome<Found>>>();
     const auto job = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-        channel->send(search_now(engines, stores, question, options, "", cancel));
+        channel->send(search_now(engines, stores, question, options, cancel));
     });
     return wait_for(searches_, job, *channel, keep_going);
 }
@@ -194,7 +205,8 @@ namespace {
 std::vector<double> shares_of(const InlineStore& store, const SearchResult& result, size_t n) {
     std::vector<double> shares(n);
     for (const UnitAttention& unit : result.attention.units) {
-        if (const auto number = store.number_of(unit.doc_id)) shares[*number] += unit.score_s3;
+        if (const auto number = store.number_of(unit.doc_id))
+            shares[*number] += unit.score_of("s3");
     }
     return shares;
 }
@@ -262,27 +274,24 @@ Outcome<Found> Questions::search_documents(EngineSet& engines, const Question& q
     return found;
 }
 
-void Questions::answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
-                           Channel<AnswerEvent>& channel) {
-    const Stopwatch watch;
-    auto outcome =
-        question.documents
-            ? search_documents(engines, question, cancel)
-            : search_now(engines, question.stores,
-                         retrieval_question(question.history, question.text),
-                         question.options.search, readers_[question.reader].file, cancel);
+// Tells the client what was found, or why nothing can be. A failure is told to `evidence`, if there
+// is such a thing, first: the client may have gone as soon as it knows.
+std::shared_ptr<const Found> Questions::tell(Outcome<Found> outcome, Channel<AnswerEvent>& channel,
+                                             EvidenceChannel* evidence) {
     AnswerEvent event;
     if (const auto* failure = std::get_if<Failure>(&outcome)) {
         event.kind = AnswerEvent::Kind::kFailed;
         event.failure = *failure;
+        if (evidence != nullptr) evidence->send(nullptr);
         channel.send(std::move(event));
-        return;
+        return nullptr;
     }
-    const auto found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
     event.kind = AnswerEvent::Kind::kFound;
+    const auto found = std::make_shared<const Found>(std::get<Found>(std::move(outcome)));
     event.found = found;
     channel.send(std::move(event));
-    channel.send(write_answer(engines, question, found, cancel, channel, watch));
+    if (evidence != nullptr) evidence->send(found);
+    return found;
 }
 
 // The pieces go to the channel; the last event is returned.
@@ -324,13 +333,55 @@ AnswerEvent Questions::write_answer(EngineSet& engines, const Question& question
     return event;
 }
 
+// Documents of the request are scanned by the answer's own thread. What is in the stores is found
+// by the searching one, so that the evidence does not wait for the answers before this one; the
+// answer takes its place in its queue at once.
 Outcome<std::shared_ptr<Answering>> Questions::ask(const Question& question) {
-    auto channel = std::make_shared<Channel<AnswerEvent>>();
+    const auto channel = std::make_shared<Channel<AnswerEvent>>();
+    const Stopwatch watch;
+    const auto answer = [=, this](EngineSet& engines, const CancelToken& cancel,
+                                  const std::shared_ptr<const Found>& found) {
+        if (found) channel->send(write_answer(engines, question, found, cancel, *channel, watch));
+    };
+    if (question.documents) {
+        const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+            auto outcome = search_documents(engines, question, cancel);
+            if (std::holds_alternative<Failure>(outcome) && cancel.cancelled()) {
+                metrics_.count_cancelled();
+            }
+            answer(engines, cancel, tell(std::move(outcome), *channel, nullptr));
+        });
+        if (!job) return too_busy();
+        return std::make_shared<Answering>(QueuedJob{}, QueuedJob{&answers_, job}, channel);
+    }
+    const auto evidence = std::make_shared<EvidenceChannel>();
+    const auto counted = std::make_shared<std::atomic<bool>>(false);
+    const auto count_cancelled = [this, counted] {
+        if (!counted->exchange(true)) metrics_.count_cancelled();
+    };
     const auto job = answers_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
-        answer_now(engines, question, cancel, *channel);
+        auto found = evidence->receive(kLookAgain);
+        while (!found && !cancel.cancelled()) found = evidence->receive(kLookAgain);
+        if (!found) found = evidence->receive(milliseconds(0));
+        if (found) return answer(engines, cancel, *found);
+        count_cancelled();
+        tell(shutting_down(), *channel, nullptr);  // where anybody is there to hear it
     });
     if (!job) return too_busy();
-    return std::make_shared<Answering>(answers_, std::move(channel), job);
+    const auto search = searches_.submit([=, this](EngineSet& engines, const CancelToken& cancel) {
+        auto outcome = search_now(engines, question.stores,
+                                  retrieval_question(question.history, question.text),
+                                  question.options.search, cancel);
+        if (std::holds_alternative<Failure>(outcome) && cancel.cancelled()) count_cancelled();
+        tell(std::move(outcome), *channel, evidence.get());
+    });
+    if (!search) {
+        evidence->send(nullptr);
+        answers_.cancel(job);
+        return too_busy();
+    }
+    return std::make_shared<Answering>(QueuedJob{&searches_, search}, QueuedJob{&answers_, job},
+                                       channel);
 }
 
 void Questions::update_gauges() {

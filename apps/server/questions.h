@@ -58,12 +58,17 @@ struct AnswerEvent {
     Failure failure;
 };
 
+struct QueuedJob {
+    WorkQueue* queue = nullptr;
+    std::shared_ptr<WorkQueue::Job> job;
+};
+
 // A question under way. Destroying it stops the answer.
 class Answering {
   public:
-    Answering(WorkQueue& queue, std::shared_ptr<Channel<AnswerEvent>> channel,
-              std::shared_ptr<WorkQueue::Job> job)
-        : queue_(queue), channel_(std::move(channel)), job_(std::move(job)) {}
+    // `search`: none where the answer's job looks for the evidence itself.
+    Answering(QueuedJob search, QueuedJob answer, std::shared_ptr<Channel<AnswerEvent>> channel)
+        : search_(std::move(search)), answer_(std::move(answer)), channel_(std::move(channel)) {}
     ~Answering();
     Answering(const Answering&) = delete;
     Answering& operator=(const Answering&) = delete;
@@ -71,13 +76,12 @@ class Answering {
     std::optional<AnswerEvent> next(std::chrono::milliseconds time);
     bool ended() const { return ended_; }
     // No more pieces are wanted; done (with what there is), or a failure, still comes.
-    void stop() { job_->cancel.cancel(); }
+    void stop() { answer_.job->cancel.cancel(); }
 
   private:
-    WorkQueue& queue_;
+    QueuedJob search_, answer_;
     std::shared_ptr<Channel<AnswerEvent>> channel_;
-    std::shared_ptr<WorkQueue::Job> job_;
-    bool ended_ = false;
+    bool ended_ = false, done_ = false;
 };
 
 class Questions {
@@ -117,7 +121,7 @@ class Questions {
   private:
     Outcome<Found> search_now(EngineSet& engines, const std::vector<size_t>& stores,
                               const std::string& question, SearchOptions options,
-                              const std::string& reader, const CancelToken& cancel);
+                              const CancelToken& cancel);
     Outcome<Found> search_documents(EngineSet& engines, const Question& question,
                                     const CancelToken& cancel);
     // Waits for what a job sends.
@@ -125,8 +129,9 @@ class Questions {
     static Outcome<Value> wait_for(WorkQueue& queue, const std::shared_ptr<WorkQueue::Job>& job,
                                    Channel<Outcome<Value>>& channel,
                                    const std::function<bool()>& keep_going);
-    void answer_now(EngineSet& engines, const Question& question, const CancelToken& cancel,
-                    Channel<AnswerEvent>& channel);
+    using EvidenceChannel = Channel<std::shared_ptr<const Found>>;
+    static std::shared_ptr<const Found> tell(Outcome<Found> outcome, Channel<AnswerEvent>& channel,
+                                             EvidenceChannel* evidence);
     AnswerEvent write_answer(EngineSet& engines, const Question& question,
                              const std::shared_ptr<const Found>& found, const CancelToken& cancel,
                              Channel<AnswerEvent>& channel, const Stopwatch& watch);

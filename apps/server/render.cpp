@@ -30,16 +30,17 @@ Json document_heat(const std::vector<UnitAttention>& units, size_t first, size_t
     double total = 0;
     const double bytes_per_bin = static_cast<double>(bytes) / static_cast<double>(bins);
     for (size_t u = first; u < last; ++u) {
+        const double attention = units[u].score_of("s3"), words = units[u].score_of("bm25");
         const double begin = static_cast<double>(units[u].byte_begin);
         const double end = std::max(begin + 1, static_cast<double>(units[u].byte_end));
         for (size_t bin = static_cast<size_t>(begin / bytes_per_bin); bin < bins; ++bin) {
             const double from = static_cast<double>(bin) * bytes_per_bin;
             const double share = std::min(end, from + bytes_per_bin) - std::max(begin, from);
             if (share <= 0) break;
-            s3[bin] += units[u].score_s3 * share / (end - begin);
-            bm25[bin] = std::max(bm25[bin], units[u].score_bm25);
+            s3[bin] += attention * share / (end - begin);
+            bm25[bin] = std::max(bm25[bin], words);
         }
-        total += units[u].score_s3;
+        total += attention;
     }
     for (double& value : s3) value = rounded(value, 1e8);
     for (double& value : bm25) value = rounded(value, 1e4);

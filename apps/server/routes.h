@@ -13,6 +13,7 @@
 #include "http_api.h"
 #include "mcp.h"
 #include "mcp_calls.h"
+#include "page_cache.h"
 #include "service.h"
 
 namespace s3attn::server {
@@ -41,7 +42,8 @@ class HttpApi::Routes {
     void add_plugins();    // http_plugins.cpp: reranking, Dify
     void add_documents();  // http_documents.cpp
     void add_jobs();
-    void add_log();  // http_original.cpp
+    void add_log();          // http_original.cpp
+    void add_page_images();  // http_pdf_pages.cpp
     void add_mcp();
 
     // Guards: what a request must be before any handler sees it.
@@ -74,6 +76,7 @@ class HttpApi::Routes {
                                                             bool to_write = false) const;
     bool may_see(const Request& request, const ScanStatus& status) const;
     void send_original(const Request& request, Response& response);  // http_original.cpp
+    void view_page(const Request& request, Response& response, bool image);
     // Whose request it is; everybody's where there are no keys. Null: nobody's.
     const Access* find_access(const Request& request) const;
     // After the guard: there is one.
@@ -87,6 +90,7 @@ class HttpApi::Routes {
     GuardedServer& server_;
     QuestionLog& log_;
     Mcp mcp_;
+    PageCache page_cache_{size_t{32} << 20, 16};
     McpCalls mcp_calls_;
 };
 

@@ -2,13 +2,9 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace s3attn::server {
-namespace {
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
-
-}  // namespace
-
 std::string slice(const DocumentRange& range, uint64_t& begin, uint64_t& end) {
     std::string text;
     uint64_t first = end, last = begin;
@@ -17,8 +13,8 @@ std::string slice(const DocumentRange& range, uint64_t& begin, uint64_t& end) {
         size_t from = 0, to = unit.text.size();
         if (same && begin > unit.byte_begin) from = begin - unit.byte_begin;
         if (same && end < unit.byte_end) to = end - unit.byte_begin;
-        while (from > 0 && is_continuation(unit.text[from])) --from;
-        while (to < unit.text.size() && is_continuation(unit.text[to])) ++to;
+        while (from > 0 && utf8_continues(unit.text[from])) --from;
+        while (to < unit.text.size() && utf8_continues(unit.text[to])) ++to;
         if (&unit != &range.units.front()) text += unit.gap;
         text.append(unit.text, from, to - from);
         first = std::min(first, unit.byte_begin + (same ? from : 0));

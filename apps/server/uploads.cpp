@@ -12,7 +12,7 @@
 #include <system_error>
 
 #include "base/files.h"
-#include "model/utf8.h"
+#include "base/utf8.h"
 #include "store_calls.h"
 
 namespace s3attn::server {
@@ -59,18 +59,8 @@ std::vector<std::string> names_in(const std::string& folder) {
 // The first part of a name that is too long to be shown whole, cut between characters.
 std::string shown_name(const std::string& name) {
     size_t end = std::min(name.size(), kShownName);
-    while (end > 0 && end < name.size() && (static_cast<unsigned char>(name[end]) & 0xC0u) == 0x80u)
-        --end;
+    while (end > 0 && end < name.size() && utf8_continues(name[end])) --end;
     return name.substr(0, end) + (end < name.size() ? "..." : "");
-}
-
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        const size_t length = utf8_length(text);
-        if (length == 0) return false;
-        text.remove_prefix(length);
-    }
-    return true;
 }
 
 }  // namespace
@@ -98,30 +88,18 @@ Result<std::unique_ptr<IncomingFile>> IncomingFile::create(const std::string& fo
     if (error) {
         return make_error(ErrorCode::kIo, "cannot make '" + folder + "': " + error.message());
     }
-    std::string path = folder + "/" + std::string(kIncoming) + "XXXXXX";
-    const int file = ::mkostemp(path.data(), O_CLOEXEC);
-    if (file < 0) return errno_error("cannot write to", folder);
-    return std::unique_ptr<IncomingFile>(new IncomingFile(file, folder, path));
-}
-
-IncomingFile::~IncomingFile() {
-    ::close(file_);
-    if (!kept_) ::unlink(path_.c_str());
+    auto file = OwnedFile::create_unique(folder + "/" + std::string(kIncoming));
+    if (!file.ok()) return file.error();
+    return std::unique_ptr<IncomingFile>(new IncomingFile(*std::move(file), folder));
 }
 
 Status IncomingFile::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file_, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno_error("cannot write to", folder_);
-        bytes.remove_prefix(static_cast<size_t>(written));
-        bytes_ += static_cast<uint64_t>(written);
-    }
+    S3ATTN_CHECK(file_.write(bytes));
+    bytes_ += bytes.size();
     return {};
 }
 
 Result<std::shared_ptr<UploadedFile>> IncomingFile::keep(const std::string& name) {
-    if (::fchmod(file_, 0644) != 0 || ::fsync(file_) != 0) return errno_error("cannot sync", path_);
     // The time in front: what waited goes on in the order in which it came.
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto order = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
@@ -133,9 +111,8 @@ Result<std::shared_ptr<UploadedFile>> IncomingFile::keep(const std::string& name
             if (::mkdir((own + part).c_str(), 0755) != 0)
                 return errno_error("cannot write to", own);
         }
-        S3ATTN_CHECK(move_file(path_, own + "/waiting/" + name));
-        kept_ = true;
-        for (const std::string& folder : {own + "/waiting", own, folder_}) {
+        S3ATTN_CHECK(file_.rename_to(own + "/waiting/" + name));
+        for (const std::string& folder : {own, folder_}) {
             S3ATTN_CHECK(sync_directory(folder));
         }
         return {};

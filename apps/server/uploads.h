@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/owned_file.h"
 #include "s3attn/engine.h"
 #include "s3attn/result.h"
 
@@ -59,19 +60,17 @@ class IncomingFile {
   public:
     // Makes `folder` where it is not there.
     static Result<std::unique_ptr<IncomingFile>> create(const std::string& folder);
-    ~IncomingFile();
     Status write(std::string_view bytes);
     uint64_t bytes() const { return bytes_; }
     // Syncs it; it waits for its turn.
     Result<std::shared_ptr<UploadedFile>> keep(const std::string& name);
 
   private:
-    IncomingFile(int file, std::string folder, std::string path)
-        : file_(file), folder_(std::move(folder)), path_(std::move(path)) {}
-    int file_;
-    std::string folder_, path_;
+    IncomingFile(OwnedFile file, std::string folder)
+        : file_(std::move(file)), folder_(std::move(folder)) {}
+    OwnedFile file_;
+    std::string folder_;
     uint64_t bytes_ = 0;
-    bool kept_ = false;
 };
 
 // What an earlier run of the server left in `folder` to be read, by what the store has: first what

@@ -154,7 +154,7 @@ class Ignored {
             why = "it cannot be started";
             return std::nullopt;
         }
-        Status written = text::write_fully((*in)->fd(), input, "a temporary file");
+        Status written = write_all((*in)->fd(), input, "a temporary file");
         if (!written.ok() || ::lseek((*in)->fd(), 0, SEEK_SET) < 0) {
             why = written.ok() ? "it cannot be asked" : written.error().message;
             return std::nullopt;

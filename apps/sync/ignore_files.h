@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "s3attn/types.h"
+#include "s3attn/index_report.h"
 
 namespace s3attn::apps {
 

@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "s3attn/index_report.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
 #include "s3attn/store.h"

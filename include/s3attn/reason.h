@@ -4,6 +4,10 @@
 
 namespace s3attn::reason {
 
+// The value of an option cannot be taken: alone, with the others, or as things are. The subject is
+// its name ("max_layer") as it stands in the structs of options, or several ("heads,max_layer").
+inline constexpr char kOption[] = "option.value";
+
 // Stores and documents; the subject is the store's directory, or the document.
 inline constexpr char kNoStore[] = "store.not_found";
 inline constexpr char kNotAStore[] = "store.other_files";
@@ -23,6 +27,7 @@ inline constexpr char kAdapterMismatch[] = "adapter.mismatch";
 inline constexpr char kNoVectors[] = "store.no_vectors";  // for the voice "dense"
 inline constexpr char kNoRerank[] = "rerank.none";        // no context heads for a second stage
 inline constexpr char kNoDevice[] = "device.none";
+inline constexpr char kOffline[] = "reader.offline";  // a reader behind a server, and none allowed
 
 // Questions; the subject is the option.
 inline constexpr char kQuestionEmpty[] = "question.empty";

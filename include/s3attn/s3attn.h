@@ -27,14 +27,15 @@
 // compatible in source, too. Nothing outside include/s3attn is promised.
 #pragma once
 
-#include "s3attn/engine.h"     // IWYU pragma: export
-#include "s3attn/filter.h"     // IWYU pragma: export
-#include "s3attn/model_log.h"  // IWYU pragma: export
-#include "s3attn/progress.h"   // IWYU pragma: export
-#include "s3attn/reader.h"     // IWYU pragma: export
-#include "s3attn/research.h"   // IWYU pragma: export
-#include "s3attn/result.h"     // IWYU pragma: export
-#include "s3attn/store.h"      // IWYU pragma: export
-#include "s3attn/trainer.h"    // IWYU pragma: export
-#include "s3attn/types.h"      // IWYU pragma: export
-#include "s3attn/version.h"    // IWYU pragma: export
+#include "s3attn/engine.h"        // IWYU pragma: export
+#include "s3attn/filter.h"        // IWYU pragma: export
+#include "s3attn/index_report.h"  // IWYU pragma: export
+#include "s3attn/model_log.h"     // IWYU pragma: export
+#include "s3attn/progress.h"      // IWYU pragma: export
+#include "s3attn/reader.h"        // IWYU pragma: export
+#include "s3attn/research.h"      // IWYU pragma: export
+#include "s3attn/result.h"        // IWYU pragma: export
+#include "s3attn/store.h"         // IWYU pragma: export
+#include "s3attn/trainer.h"       // IWYU pragma: export
+#include "s3attn/types.h"         // IWYU pragma: export
+#include "s3attn/version.h"       // IWYU pragma: export

@@ -140,13 +140,16 @@ class Store {
     // of the file that is wrong.
     static Result<VerifyReport> import_from(const std::string& file, const std::string& directory);
 
-    // The next three want Access::kWrite or kCreate; what they did is durable when they return.
+    // The next four want Access::kWrite or kCreate; what they did is durable when they return.
     Result<DocumentInfo> remove(DocumentId doc_id);
     // What an interrupted run left of the document at `path`; an earlier version of it that is
     // complete stays. Nothing to drop is no error.
     Status drop_interrupted(const std::string& path);
     // Those of them that the store has.
     Result<std::vector<DocumentInfo>> remove(const std::vector<DocumentId>& doc_ids);
+    // Removes the documents whose files are not there any more, of those at or below `places`
+    // (files and folders, there or not). Returns what it removed.
+    Result<std::vector<DocumentInfo>> prune(const std::vector<std::string>& places);
 
     // Copies the documents of `stores` into the store `directory`, made if absent. Shards of one
     // run (IndexOptions::shards) give what that run would have given in one store: the same

@@ -1,4 +1,5 @@
-// The vocabulary of the public interface: documents, spans of evidence, options and reports.
+// The vocabulary of the public interface: documents, spans of evidence, questions and their answers
+// (s3attn/index_report.h: what reading documents reports).
 // All byte offsets are 0-based, half-open [begin, end); lines and pages are 1-based.
 #pragma once
 
@@ -25,8 +26,11 @@ enum class Device { kAuto, kCpu, kCuda };
 enum class OffsetSpace {
     kSource,     // bytes of the source file (plain text, Markdown)
     kExtracted,  // bytes of the UTF-8 text extracted from it (HTML, PDF, DOCX, EPUB);
-                 // `s3attn list --text ID` prints that text
+                 // Store::read_text() gives that text
 };
+constexpr const char* to_string(OffsetSpace space) {
+    return space == OffsetSpace::kSource ? "source" : "extracted";
+}
 
 struct DocumentInfo {
     DocumentId doc_id;  // stable for the life of the store
@@ -60,6 +64,13 @@ struct VoiceScore {
     std::string voice;
     double score = 0;
 };
+// 0 where the list does not have that voice.
+inline double score_of(const std::vector<VoiceScore>& scores, std::string_view voice) {
+    for (const VoiceScore& each : scores) {
+        if (each.voice == voice) return each.score;
+    }
+    return 0;
+}
 
 // One piece of evidence: a whole unit (a paragraph, or a block of sentences) of one document.
 struct Span {
@@ -83,12 +94,7 @@ struct Span {
     std::vector<VoiceScore> scores;
     uint32_t tokens = 0;  // as the budget counts: in ask() the reader's, in search() the scanner's
     // 0 when the method did not ask that voice.
-    double score_of(std::string_view voice) const {
-        for (const VoiceScore& each : scores) {
-            if (each.voice == voice) return each.score;
-        }
-        return 0;
-    }
+    double score_of(std::string_view voice) const { return s3attn::score_of(scores, voice); }
 };
 
 enum class Scoring {
@@ -101,6 +107,7 @@ enum class Scoring {
 enum class RoundQuery {
     kAppend,    // the question and the text of the best unit
     kEvidence,  // the text of the best unit alone: its own queries
+    kContext,   // the question as the model reads it behind the five best units
 };
 
 // The second stage: the first units of a ranking read again, all in one context with the question
@@ -174,8 +181,8 @@ struct SearchOptions {
 struct UnitAttention {
     DocumentId doc_id;
     uint64_t byte_begin = 0, byte_end = 0;
-    double score_s3 = 0;    // of all attention, which is 1 over all units; 0 when not used
-    double score_bm25 = 0;  // 0 likewise, and where no word is shared or others share more
+    std::vector<VoiceScore> scores;  // as Span::scores; voices that say nothing of it are left out
+    double score_of(std::string_view voice) const { return s3attn::score_of(scores, voice); }
 };
 struct AttentionHead {
     uint32_t layer = 0, query_head = 0;
@@ -186,13 +193,13 @@ struct AttentionLink {
     uint32_t head = 0;                      // into Attention::heads
     uint64_t byte_begin = 0, byte_end = 0;  // in Span::text; equal: the line end behind it
     double cosine = 0;                      // between the query and the key as the index holds it
-    double mass = 0;                        // what this adds to Span::score_s3
+    double mass = 0;                        // what this adds to the score of "s3"
 };
 struct SpanAttention {
     double lexical_share = 0;  // of Span::score: what shared words (BM25) brought, 0 to 1
     std::vector<std::string> shared_words;  // stems that question and span have in common
     std::vector<AttentionLink> links;       // the 64 of largest mass, that first; all would add up
-                                            // to score_s3
+                                            // to the score of "s3"
     // Where the second stage ran: what this span got of the question's attention in context, and
     // which question token (into Attention::context_tokens) looked where, the largest first.
     double context_share = 0;
@@ -349,93 +356,6 @@ struct AskResult {
     std::string retrieval_question;  // what was searched for; ask() only
     double ttft_ms = 0;              // question to first answer token
     std::map<std::string, double> timings_ms;
-};
-
-struct IndexOptions {
-    bool recursive = true;  // directories
-    // A commit point at least every so many tokens; 0: 16,384 on a CPU, 131,072 on a device, where
-    // each point is a moment without work.
-    uint32_t commit_tokens = 0;
-    uint32_t memory_mib = 256;  // most memory of the index builder; the model's comes on top
-    // Only every `shards`-th document of the inputs, number `shard` (1 .. shards; 0 is the same as
-    // `shards`); merge_stores() joins the stores of all shards. 0 shards: every document.
-    uint32_t shard = 0, shards = 0;
-    bool prune = false;  // drop the documents of IndexReport::gone
-    // About so many tokens a unit, the pieces that are found and quoted; 0: 128. What a store has
-    // already stays as it is.
-    uint32_t unit_tokens = 0;
-    // Keep a vector of every unit beside the codes, made by EngineOptions::embedder: the voice
-    // "dense". A store that has vectors gets them for new documents with or without this.
-    bool embed = false;
-};
-
-// What of a document is not in the store as it stands in the source. Nothing is left out silently.
-struct ReadNote {
-    enum class Kind {
-        kConverted,  // all of it is there, in another form: another encoding, bytes replaced
-        kLeftOut,    // not read on purpose: the rules of docs/documents.md
-        kUnread,     // belongs to the document and could not be read: it counts as a failure
-    };
-    Kind kind = Kind::kUnread;
-    std::string place;   // inside the document: "chapter2.xhtml", "pages 2-4"; empty: all of it
-    uint64_t count = 0;  // how many things the note speaks of; 0 where nothing is counted
-    std::string
-        message;  // words for a person, the count among them: "damaged (...); copy it again"
-    std::string text() const { return place.empty() ? message : place + ": " + message; }
-};
-
-struct FileOutcome {
-    std::string path;
-    enum class Kind {
-        kIndexed,
-        kReplaced,
-        kUnchanged,
-        kResumed,
-        kSkipped,
-        kRenamed,  // unchanged, under another name: nothing was scanned
-    } kind = Kind::kIndexed;
-    std::string reason;        // why it was skipped; empty otherwise
-    std::string renamed_from;  // the document's path before, of a renamed one
-    DocumentId doc_id;
-    uint64_t tokens = 0;  // scanned in this run
-    uint64_t bytes = 0;   // of the source
-    // Also of skipped files; of unchanged ones what opening them shows.
-    std::vector<ReadNote> notes;
-    // Whether a part of it could not be read.
-    bool partly_read() const {
-        for (const ReadNote& note : notes) {
-            if (note.kind == ReadNote::Kind::kUnread) return true;
-        }
-        return false;
-    }
-};
-
-struct IndexReport {
-    std::vector<FileOutcome> files;
-    std::vector<ReadNote> notes;  // of the walk through directories: what it passed over
-    // Documents of the directories and files given whose files are not there any more. They stay in
-    // the store, and are found, unless IndexOptions::prune was set.
-    std::vector<DocumentInfo> gone;
-    bool pruned = false;  // they were dropped
-    // All that it passed over, pictures and programs too, by kind (".png", "hidden", "empty").
-    std::map<std::string, uint64_t> passed_over;
-    uint64_t tokens = 0;  // scanned in this run
-    double seconds = 0;   // wall clock of the scan, model loading excluded
-    double tokens_per_s = 0;
-    uint64_t bytes = 0;          // size of the store on disk after the run
-    double bytes_per_token = 0;  // bytes / all live tokens of the store
-    uint64_t store_tokens = 0;   // all live tokens of the store
-    uint64_t peak_rss_bytes = 0;
-    uint64_t vectors = 0;  // made in this run, of units that had none; IndexOptions::embed
-    std::map<std::string, double> timings_ms;  // stage -> ms: tokenize, scan, encode, write
-    bool cancelled = false;                    // stopped by the CancelToken; committed work is kept
-    // On a CUDA device: the share of the time in which forward passes ran, and what the driver says
-    // of the card meanwhile (mean share of time with a kernel running, most memory in use by all
-    // processes; below 0 and 0 where the driver does not tell).
-    std::string device = "cpu";  // "cpu", "cuda", or "auto" in a build without CUDA
-    double scan_busy = 0;
-    double device_utilization = -1;
-    uint64_t device_memory_bytes = 0;
 };
 
 }  // namespace s3attn

@@ -14,29 +14,6 @@ std::string quoted(const std::string& text, size_t most = 60) {
         nb::repr(nb::cast(shown + (shown.size() < text.size() ? "..." : ""))));
 }
 
-const char* name_of(OffsetSpace space) {
-    return space == OffsetSpace::kSource ? "source" : "extracted";
-}
-const char* name_of(ReadNote::Kind kind) {
-    switch (kind) {
-        case ReadNote::Kind::kConverted: return "converted";
-        case ReadNote::Kind::kLeftOut: return "left_out";
-        case ReadNote::Kind::kUnread: return "unread";
-    }
-    return "unread";
-}
-const char* name_of(FileOutcome::Kind kind) {
-    switch (kind) {
-        case FileOutcome::Kind::kIndexed: return "indexed";
-        case FileOutcome::Kind::kReplaced: return "replaced";
-        case FileOutcome::Kind::kUnchanged: return "unchanged";
-        case FileOutcome::Kind::kResumed: return "resumed";
-        case FileOutcome::Kind::kSkipped: return "skipped";
-        case FileOutcome::Kind::kRenamed: return "renamed";
-    }
-    return "skipped";
-}
-
 void bind_documents(nb::module_& m) {
     nb::class_<DocumentInfo>(m, "DocumentInfo", "A document of a store.")
         .def_prop_ro(
@@ -48,7 +25,7 @@ void bind_documents(nb::module_& m) {
         .def_ro("format", &DocumentInfo::format, "\"text\", \"markdown\", \"pdf\", ...")
         .def_ro("encoding", &DocumentInfo::encoding, "Of the source, such as \"UTF-8\".")
         .def_prop_ro(
-            "offsets", [](const DocumentInfo& d) { return name_of(d.offsets); },
+            "offsets", [](const DocumentInfo& d) { return to_string(d.offsets); },
             "What byte offsets count in: \"source\" (bytes of the file) or \"extracted\" "
             "(bytes of the UTF-8 text made of it).")
         .def_ro("source_bytes", &DocumentInfo::source_bytes, "Size of the source in bytes.")
@@ -74,7 +51,7 @@ void bind_documents(nb::module_& m) {
     nb::class_<ReadNote>(m, "ReadNote",
                          "What of a document is not in the store as it stands in the source.")
         .def_prop_ro(
-            "kind", [](const ReadNote& n) { return name_of(n.kind); },
+            "kind", [](const ReadNote& n) { return to_string(n.kind); },
             "\"converted\" (all is there, in another form), \"left_out\" (not read on "
             "purpose) or \"unread\" (could not be read: a failure).")
         .def_ro("place", &ReadNote::place, "Inside the document; empty: all of it.")
@@ -82,7 +59,7 @@ void bind_documents(nb::module_& m) {
         .def_ro("message", &ReadNote::message, "Words for a person.")
         .def("__str__", &ReadNote::text)
         .def("__repr__", [](const ReadNote& n) {
-            return std::string("ReadNote(kind='") + name_of(n.kind) + "', " +
+            return std::string("ReadNote(kind='") + to_string(n.kind) + "', " +
                    quoted(n.text(), 200) + ")";
         });
     nb::class_<UnitText>(m, "UnitText", "A passage of a document with the white space before it.")
@@ -104,7 +81,7 @@ void bind_spans(nb::module_& m) {
         .def_prop_ro("document_id", [](const Span& s) { return s.doc_id.value; })
         .def_ro("path", &Span::path, "Of the document, as Store.list() has it.")
         .def_prop_ro(
-            "offsets", [](const Span& s) { return name_of(s.offsets); },
+            "offsets", [](const Span& s) { return to_string(s.offsets); },
             "What bytes count in: \"source\" or \"extracted\".")
         .def_prop_ro(
             "bytes", [](const Span& s) { return std::pair(s.byte_begin, s.byte_end); },
@@ -277,7 +254,7 @@ void bind_reports(nb::module_& m) {
     nb::class_<FileOutcome>(m, "FileOutcome", "What became of one file.")
         .def_ro("path", &FileOutcome::path)
         .def_prop_ro(
-            "kind", [](const FileOutcome& f) { return name_of(f.kind); },
+            "kind", [](const FileOutcome& f) { return to_string(f.kind); },
             "\"indexed\", \"replaced\", \"unchanged\", \"resumed\", \"skipped\" or "
             "\"renamed\".")
         .def_ro("reason", &FileOutcome::reason, "Why it was skipped.")
@@ -289,7 +266,7 @@ void bind_reports(nb::module_& m) {
         .def_prop_ro("partly_read", &FileOutcome::partly_read,
                      "Whether a part of it could not be read.")
         .def("__repr__", [](const FileOutcome& f) {
-            return "FileOutcome(path=" + quoted(f.path, 200) + ", kind='" + name_of(f.kind) +
+            return "FileOutcome(path=" + quoted(f.path, 200) + ", kind='" + to_string(f.kind) +
                    (f.reason.empty() ? "'" : "', reason=" + quoted(f.reason, 200)) + ")";
         });
     nb::class_<IndexReport>(m, "IndexReport", "What Engine.index() did.")

@@ -17,7 +17,7 @@ inline Status to_status(cudaError_t error, const char* what) {
     const bool memory = error == cudaErrorMemoryAllocation;
     return make_error(memory ? ErrorCode::kUnsupported : ErrorCode::kInternal,
                       std::string("CUDA: ") + what + ": " + cudaGetErrorString(error) +
-                          (memory ? ". Use --device cpu, or free memory on the card." : ""));
+                          (memory ? ". Compute on the processor, or free memory on the card." : ""));
 }
 
 // Device memory, or (kPinned) host memory that the device copies to by itself.

@@ -8,8 +8,9 @@
 
 namespace s3attn {
 
-inline constexpr std::array<std::string_view, 6> kAnswerableFeatureNames{
-    "cosine", "words_in_quote", "words_in_best", "words_in_all", "kind_fits", "quote_score"};
+inline constexpr std::array<std::string_view, 8> kAnswerableFeatureNames{
+    "cosine",    "words_in_quote", "words_in_best", "words_in_all",
+    "kind_fits", "quote_score",    "names",         "names_together"};
 using AnswerableFeatures = std::array<double, kAnswerableFeatureNames.size()>;
 // Of a search with a quote.
 AnswerableFeatures answerable_features(const SearchResult& search);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace s3attn {
 namespace {
 
@@ -9,7 +11,6 @@ constexpr int kMaxListDigits = 2;  // a year at the start of a line is no list n
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool has_substance(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80;
@@ -54,7 +55,7 @@ size_t LoopGuard::end_of_first(size_t period) const {
     for (size_t end = begin; end < begin + period; ++end) {
         const std::string_view kept(text_.data(), end);
         const size_t last = kept.find_last_not_of(" \t\r");
-        if (last == std::string_view::npos || is_continuation(text_[end])) continue;
+        if (last == std::string_view::npos || utf8_continues(text_[end])) continue;
         if (!ends_sentence(kept.substr(0, last + 1))) continue;
         // "1.5" has a full stop and no sentence ends there.
         if (static_cast<unsigned char>(kept[last]) >= 0x80 || at_break(end)) return end;
@@ -63,7 +64,7 @@ size_t LoopGuard::end_of_first(size_t period) const {
         if (at_break(end)) return end;
     }
     size_t end = begin;
-    while (end < text_.size() && is_continuation(text_[end])) ++end;
+    while (end < text_.size() && utf8_continues(text_[end])) ++end;
     return end;
 }
 
@@ -93,7 +94,7 @@ std::string LoopGuard::feed(std::string_view piece) {
     if (!looping_) {
         if (text_.empty()) return {};
         end = text_.size() - *std::max_element(run_.begin(), run_.end());
-        while (end > shown_ && end < text_.size() && is_continuation(text_[end])) --end;
+        while (end > shown_ && end < text_.size() && utf8_continues(text_[end])) --end;
     }
     if (end <= shown_) return {};
     const std::string out = text_.substr(shown_, end - shown_);

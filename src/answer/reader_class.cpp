@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kBriefly = "Answer briefly, from the evidence.";
 
-// Refuses 6 of 100 train questions whose evidence is there (docs/answers.md).
+// Refuses 5 of 100 train questions whose evidence is there (docs/answers.md).
 constexpr double kPoint = 0.25;
 
 constexpr std::array kClasses{

@@ -1,8 +1,5 @@
 #include "answer/support.h"
 
-#include <unicode/uchar.h>
-#include <unicode/utf8.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -10,6 +7,7 @@
 #include <string_view>
 
 #include "answer/answer.h"
+#include "answer/capitals.h"
 #include "retrieve/words.h"
 #include "text/english_words.h"
 #include "text/sentences.h"
@@ -126,14 +124,6 @@ class KnownNumbers {
   private:
     std::set<std::string> known_;
 };
-
-bool begins_with_capital(std::string_view word) {
-    if (word.empty()) return false;
-    size_t i = 0;
-    UChar32 c = 0;
-    U8_NEXT(word.data(), i, word.size(), c);
-    return c > 0 && (u_isupper(c) || u_istitle(c));
-}
 
 // What stands behind one space.
 std::string_view next_word(std::string_view text, size_t end) {

@@ -9,19 +9,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <vector>
+
+#include "base/owned_file.h"
 
 namespace s3attn {
 namespace {
-
-// Closes a descriptor on scope exit.
-struct Descriptor {
-    int fd = -1;
-    ~Descriptor() {
-        if (fd >= 0) ::close(fd);
-    }
-};
 
 std::string hex_digest(XXH128_hash_t hash) {
     char text[33];
@@ -30,26 +23,14 @@ std::string hex_digest(XXH128_hash_t hash) {
     return text;
 }
 
-Status write_all(int fd, std::string_view bytes, const std::string& path) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            return errno_error("cannot write", path);
-        }
-        bytes.remove_prefix(static_cast<size_t>(written));
-    }
-    return {};
-}
-
 // Calls `on_block` with consecutive blocks of the file.
 Status stream_file(const std::string& path,
                    const std::function<Status(std::string_view)>& on_block) {
-    Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) return errno_error("cannot open", path);
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open()) return errno_error("cannot open", path);
     std::vector<char> buffer(1 << 16);
     for (;;) {
-        const ssize_t got = ::read(file.fd, buffer.data(), buffer.size());
+        const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
         if (got < 0) {
             if (errno == EINTR) continue;
             return errno_error("cannot read", path);
@@ -81,29 +62,15 @@ Result<std::string> read_file(const std::string& path, uint64_t max_bytes) {
 }
 
 Status write_file_atomic(const std::string& path, std::string_view bytes) {
-    const std::string temporary = path + ".tmp." + std::to_string(::getpid());
-    {
-        Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-        if (file.fd < 0) return errno_error("cannot create", temporary);
-        Status status = write_all(file.fd, bytes, temporary);
-        if (status.ok() && ::fsync(file.fd) != 0) status = errno_error("cannot sync", temporary);
-        if (!status.ok()) {
-            ::unlink(temporary.c_str());
-            return status;
-        }
-    }
-    if (::rename(temporary.c_str(), path.c_str()) != 0) {
-        const Error error = errno_error("cannot rename to", path);
-        ::unlink(temporary.c_str());
-        return error;
-    }
-    return sync_directory(std::filesystem::path(path).parent_path().string());
+    S3ATTN_TRY(OwnedFile file, OwnedFile::create_unique(path + ".tmp."));
+    S3ATTN_CHECK(file.write(bytes));
+    return file.rename_to(path);
 }
 
 Status sync_file(const std::string& path) {
-    Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) return errno_error("cannot open", path);
-    if (::fsync(file.fd) != 0) return errno_error("cannot sync", path);
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open()) return errno_error("cannot open", path);
+    if (::fsync(file.get()) != 0) return errno_error("cannot sync", path);
     return {};
 }
 
@@ -125,16 +92,16 @@ std::string hash_bytes(std::string_view bytes) {
 }
 
 Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::string& path) {
-    Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) return errno_error("cannot open", path);
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open()) return errno_error("cannot open", path);
     struct stat info {};
-    if (::fstat(file.fd, &info) != 0) return errno_error("cannot stat", path);
+    if (::fstat(file.get(), &info) != 0) return errno_error("cannot stat", path);
     if (!S_ISREG(info.st_mode)) {
         return make_error(ErrorCode::kIo, "'" + path + "' is not a regular file");
     }
     const size_t size = static_cast<size_t>(info.st_size);
     if (size == 0) return std::shared_ptr<MappedFile>(new MappedFile(nullptr, 0));
-    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd, 0);
+    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
     if (data == MAP_FAILED) return errno_error("cannot map", path);
     return std::shared_ptr<MappedFile>(new MappedFile(static_cast<const std::byte*>(data), size));
 }

@@ -17,7 +17,7 @@ namespace s3attn {
 Error errno_error(std::string_view what, const std::string& path);
 
 Result<std::string> read_file(const std::string& path, uint64_t max_bytes);
-// Writes to path + ".tmp.<pid>", syncs, renames over `path`, syncs the directory.
+// Writes to path + ".tmp.*", syncs, renames over `path`, syncs the directory.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 Status sync_file(const std::string& path);
 Status sync_directory(const std::string& path);

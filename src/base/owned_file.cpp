@@ -1,10 +1,10 @@
 #include "base/owned_file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -14,35 +14,13 @@
 
 namespace s3attn {
 
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+namespace {
+
+Descriptor make_new(const std::string& path) {
+    return Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
 }
 
-Status Descriptor::close(const std::string& path) {
-    if (::close(std::exchange(fd_, -1)) != 0) return errno_error("cannot close", path);
-    return {};
-}
-
-Status write_all(int fd, std::string_view bytes, const std::string& path) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno_error("cannot write", path);
-        bytes.remove_prefix(static_cast<size_t>(written));
-    }
-    return {};
-}
-
-Result<std::optional<FileLock>> FileLock::take(Descriptor& file, Kind kind, bool wait,
-                                               const std::string& path) {
-    const int operation = (kind == Kind::kShared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
-    while (::flock(file.get(), operation) != 0) {
-        if (errno == EINTR) continue;
-        if (errno == EWOULDBLOCK) return std::optional<FileLock>();
-        return errno_error("cannot lock", path);
-    }
-    return std::optional<FileLock>(FileLock(std::move(file)));
-}
+}  // namespace
 
 OwnedFile::OwnedFile(Descriptor file, std::string path)
     : file_(std::move(file)), path_(std::move(path)) {
@@ -67,7 +45,7 @@ OwnedFile::~OwnedFile() {
 }
 
 Result<OwnedFile> OwnedFile::create(const std::string& path) {
-    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    Descriptor file = make_new(path);
     if (file.open()) return OwnedFile(std::move(file), path);
     if (errno != EEXIST) return errno_error("cannot create", path);
     return make_error(ErrorCode::kInvalidArgument, reason::kExists, path,
@@ -75,11 +53,15 @@ Result<OwnedFile> OwnedFile::create(const std::string& path) {
 }
 
 Result<OwnedFile> OwnedFile::create_unique(const std::string& stem) {
-    std::string path = stem + "XXXXXX";
-    Descriptor file(::mkostemp(path.data(), O_CLOEXEC));
-    if (!file.open()) return errno_error("cannot create a file beside", stem);
-    if (::fchmod(file.get(), 0644) != 0) return errno_error("cannot set the mode of", path);
-    return OwnedFile(std::move(file), std::move(path));
+    // Not mkostemp(3), which makes files that nobody else may read, whatever the umask says.
+    static std::atomic<uint32_t> made{0};
+    const std::string start = stem + std::to_string(::getpid()) + "-";
+    for (;;) {
+        std::string path = start + std::to_string(made++);
+        Descriptor file = make_new(path);
+        if (file.open()) return OwnedFile(std::move(file), std::move(path));
+        if (errno != EEXIST) return errno_error("cannot create", path);
+    }
 }
 
 Status OwnedFile::finish(const std::string& name) {

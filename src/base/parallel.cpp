@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -62,12 +61,15 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(uint32_t threads) : impl_(std::make_unique<Impl>()) {
     if (threads == 0) threads = available_threads();
+    // First, so that nothing but the start of a thread can fail while others run already.
+    impl_->workers.reserve(threads);
     try {
         for (uint32_t i = 1; i < threads; ++i) {
             impl_->workers.emplace_back([impl = impl_.get()] { impl->work(); });
         }
-    } catch (const std::system_error&) {
-        // The system gives no more threads: those there are do the work, if need be the caller's.
+    } catch (const std::exception&) {
+        // The system gives no more threads, or no memory for one: those there are do the work, if
+        // need be the caller's.
     }
 }
 

@@ -19,8 +19,12 @@ std::vector<UnitAttention> all_units(const std::vector<UnitPlace>& places, const
     units.reserve(places.size());
     for (size_t u = 0; u < places.size(); ++u) {
         const auto number = static_cast<UnitNumber>(u);
-        units.push_back({places[u].doc_id, places[u].byte_begin, places[u].byte_end,
-                         ranking.score("s3", number), ranking.score("bm25", number)});
+        UnitAttention& unit = units.emplace_back(
+            UnitAttention{places[u].doc_id, places[u].byte_begin, places[u].byte_end, {}});
+        for (size_t v = 0; v < ranking.voices.size(); ++v) {
+            const double score = ranking.scores[v][number];
+            if (score != 0) unit.scores.push_back({ranking.voices[v], score});
+        }
     }
     std::stable_sort(units.begin(), units.end(), [](const auto& a, const auto& b) {
         return std::pair(a.doc_id, a.byte_begin) < std::pair(b.doc_id, b.byte_begin);

@@ -29,13 +29,29 @@ const std::string& AttentionVoice::name() const {
     return kName;
 }
 
+// Passage by passage, so that a passage's tokens do not depend on its neighbours; of the first one
+// as much as fits.
+Result<std::vector<int32_t>> AttentionVoice::tokens_before(size_t question_tokens) const {
+    std::vector<int32_t> ids;
+    const size_t window = scanner_.chunk_tokens();
+    const size_t room = window > question_tokens ? window - question_tokens : 0;
+    for (const std::string& passage : before_) {
+        S3ATTN_TRY(Tokens tokens, scanner_.tokenizer().tokenize(passage + "\n\n"));
+        if (ids.empty() && tokens.ids.size() > room) tokens.ids.resize(room);
+        if (ids.size() + tokens.ids.size() > room) break;
+        ids.insert(ids.end(), tokens.ids.begin(), tokens.ids.end());
+    }
+    return ids;
+}
+
 Result<VoiceScores> AttentionVoice::score(const VoiceRequest& request) const {
     VoiceScores out;
     const Stopwatch question_watch;
     auto trace = std::make_shared<AttentionTrace>();
     S3ATTN_TRY(trace->tokens, question_tokens(scanner_.tokenizer(), request.question));
-    S3ATTN_TRY(trace->codes,
-               QuestionCodes::make(scanner_, adapter_, trace->tokens, scoring_, request.cancel));
+    S3ATTN_TRY(const std::vector<int32_t> before, tokens_before(trace->tokens.ids.size()));
+    S3ATTN_TRY(trace->codes, QuestionCodes::make(scanner_, adapter_, trace->tokens, scoring_,
+                                                 request.cancel, before));
     out.timings_ms["question"] = question_watch.milliseconds();
     const Stopwatch score_watch;
     ScoreOptions how;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapter/adapter.h"
@@ -35,15 +36,22 @@ class AttentionVoice final : public Voice {
           threads_(threads),
           cache_(cache) {}
 
+    // The question is then read behind these passages, as many of the first ones as `scanner`'s
+    // window holds beside it: its queries know what stands there.
+    void read_behind(std::vector<std::string> passages) { before_ = std::move(passages); }
+
     const std::string& name() const override;
     Result<VoiceScores> score(const VoiceRequest& request) const override;
 
   private:
+    Result<std::vector<int32_t>> tokens_before(size_t question_tokens) const;
+
     Scanner& scanner_;
     const Adapter& adapter_;
     Scoring scoring_;
     uint32_t max_features_, threads_;
     ScanCache* cache_;
+    std::vector<std::string> before_;
 };
 
 }  // namespace s3attn

@@ -49,8 +49,8 @@ Status ContextRerank::rerank(const VoiceRequest& request, Ranking& ranking) {
     const double expected = stage_->seconds_for(static_cast<uint64_t>(bytes / kBytesPerToken));
     if (!wanted && !stage_->on_device() && expected > options_.seconds) {
         report_.why = "it would take about " + seconds_text(expected) +
-                      " on the processor, more than --rerank-seconds allows (" +
-                      seconds_text(options_.seconds) + ")";
+                      " on the processor, more than is allowed (" + seconds_text(options_.seconds) +
+                      ")";
         return {};
     }
     auto read = stage_->read(request.question, texts, scores, with_links_, request.cancel);

@@ -116,6 +116,7 @@ class EngineImpl final : public Engine {
     const EngineParts parts_;
     const Fingerprint fingerprint_;  // chunk size apart
     ScannerSlot scanners_{parts_};
+    ScannerSlot wide_scanners_{parts_};  // of rounds that read the question in context
     ReaderSlot readers_{parts_};
     StageSlot stages_{parts_};
     EmbedderSlot embedder_{parts_.open_embedder};
@@ -282,9 +283,9 @@ Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
     }
     S3ATTN_TRY(const auto stored, snapshot.store->embedder());
     if (!stored) {
-        return make_error(ErrorCode::kNotFound, reason::kNoVectors, "method",
-                          "the store has no vectors, which the method '" + options.method +
-                              "' asks for: `s3attn index STORE FILES --embed MODEL` makes them");
+        return make_error(
+            ErrorCode::kNotFound, reason::kNoVectors, "method",
+            "the store has no vectors, which the method '" + options.method + "' asks for");
     }
     S3ATTN_TRY([[maybe_unused]] const EmbedderInfo info, embedder_.info(stored));
     std::call_once(snapshot.vectors_read, [&] { snapshot.vectors = snapshot.store->vectors(); });
@@ -293,7 +294,7 @@ Result<std::unique_ptr<DenseVoice>> EngineImpl::dense_voice(Snapshot& snapshot,
     const auto without = std::count(scales.begin(), scales.end(), 0.0f);
     if (without > 0) {
         notes.push_back(std::to_string(without) + " of " + std::to_string(scales.size()) +
-                        " passages have no vector yet; the next `s3attn index` makes them");
+                        " passages have no vector yet; indexing again makes them");
     }
     return std::make_unique<DenseVoice>(embedder_, *snapshot.vectors);
 }
@@ -311,6 +312,10 @@ Result<SearchResult> EngineImpl::search_for(const Store& store, const std::strin
     Searcher searcher{*scanner,       *parts_.adapter, *snapshot->store,
                       parts_.threads, count,           &snapshot->cache};
     searcher.cancel = options.cancel;
+    searcher.wide_scanner = [&] {
+        return wide_scanners_.get(round_window(parts_.model, scanner->chunk_tokens()), nullptr,
+                                  options.cancel);
+    };
     std::vector<std::string> notes;
     if (!snapshot->note.empty()) notes.push_back(snapshot->note);
     FilteredDocuments filtered;

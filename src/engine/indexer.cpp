@@ -126,7 +126,7 @@ namespace {
 Error cut_otherwise(const std::string& path) {
     return make_error(ErrorCode::kMismatch,
                       path +
-                          " was begun with other passages (--unit-tokens, or an older version); "
+                          " was begun with other passages (of another size, or an older version); "
                           "what was there of it is dropped: index it again");
 }
 

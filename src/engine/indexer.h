@@ -11,8 +11,8 @@
 #include "base/timing.h"
 #include "engine/chunk_coder.h"
 #include "model/language_model.h"
+#include "s3attn/index_report.h"
 #include "s3attn/progress.h"
-#include "s3attn/types.h"
 #include "store/store.h"
 #include "text/document_reader.h"
 

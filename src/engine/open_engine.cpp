@@ -7,6 +7,7 @@
 #include "model/llama_model.h"
 #include "model/reader.h"
 #include "remote/remote_reader.h"
+#include "s3attn/reason.h"
 #include "scan/open_scan.h"
 
 namespace s3attn {
@@ -60,9 +61,9 @@ Result<std::unique_ptr<Engine>> open_parts(const EngineOptions& options) {
     if (is_reader_url(options.reader)) {
         S3ATTN_TRY(const ReaderUrl url, parse_reader_url(options.reader));
         if (options.remote.offline) {
-            return make_error(ErrorCode::kInvalidArgument,
-                              "nothing may leave this machine (--offline), and the reader " +
-                                  url.base + " is behind a server");
+            return make_error(ErrorCode::kInvalidArgument, reason::kOffline, "reader",
+                              "nothing may leave this machine, and the reader " + url.base +
+                                  " is behind a server");
         }
     }
     if (!options.model.empty()) {

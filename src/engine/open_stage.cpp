@@ -3,6 +3,7 @@
 
 #include "base/parallel.h"
 #include "engine/context_stage.h"
+#include "s3attn/reason.h"
 #include "scan/open_scan.h"
 
 namespace s3attn {
@@ -14,10 +15,8 @@ constexpr double kCoreOperations = 6e10, kDeviceOperations = 1e14;
 constexpr double kBytesPerWeight = 0.6;  // of the usual 4-bit files, embeddings included
 
 Error without_heads(const std::string& model, const std::string& adapter) {
-    return make_error(ErrorCode::kNotFound, "the adapter of " + model + " (" + adapter +
-                                                ") has no context heads; add them with `s3attn "
-                                                "train --context-heads-only --model " +
-                                                model + " --corpus TEXTS`");
+    return make_error(ErrorCode::kNotFound, reason::kNoRerank, model,
+                      "the adapter of " + model + " (" + adapter + ") has no context heads");
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ Result<Tokens> question_tokens(const Tokenizer& tokenizer, const std::string& qu
 
 Result<QuestionCodes> QuestionCodes::make(Scanner& scanner, const Adapter& adapter,
                                           const Tokens& tokens, Scoring scoring,
-                                          const CancelToken* cancel) {
+                                          const CancelToken* cancel,
+                                          std::span<const int32_t> before) {
     QuestionCodes codes;
     codes.adapter_ = &adapter;
     codes.scoring_ = scoring;
@@ -26,22 +27,26 @@ Result<QuestionCodes> QuestionCodes::make(Scanner& scanner, const Adapter& adapt
     const uint32_t d = adapter.d_head;
     codes.rows_.assign(adapter.heads.size(), std::vector<float>(size_t{codes.n_} * d));
     const std::vector<uint32_t> layers = adapter.query_layers();
-    for (uint32_t begin = 0; begin < codes.n_; begin += scanner.chunk_tokens()) {
-        const uint32_t count = std::min(scanner.chunk_tokens(), codes.n_ - begin);
+    std::vector<int32_t> read(before.begin(), before.end());
+    read.insert(read.end(), tokens.ids.begin(), tokens.ids.end());
+    const uint32_t window = before.empty() ? scanner.chunk_tokens() : codes.n_;
+    const auto skip = static_cast<uint32_t>(before.size());
+    for (uint32_t begin = 0; begin < codes.n_; begin += window) {
+        const uint32_t count = std::min(window, codes.n_ - begin);
         const auto gather = [&](const ProjectionView& queries) -> Status {
             for (size_t j = 0; j < adapter.heads.size(); ++j) {
                 if (adapter.heads[j].layer != queries.layer) continue;
                 S3ATTN_CHECK(check_finite(queries, adapter.heads[j].query_head));
-                for (uint32_t t = 0; t < queries.n_tokens; ++t) {
-                    const float* row = queries.data + t * queries.token_stride +
+                for (uint32_t t = 0; t < count; ++t) {
+                    const float* row = queries.data + (skip + t) * queries.token_stride +
                                        adapter.heads[j].query_head * queries.head_stride;
                     std::copy(row, row + d, codes.rows_[j].begin() + size_t{begin + t} * d);
                 }
             }
             return {};
         };
-        S3ATTN_CHECK(scanner.capture({tokens.ids.data() + begin, count}, layers, Projection::kQuery,
-                                     gather, cancel));
+        S3ATTN_CHECK(scanner.capture({read.data() + begin, skip + count}, layers,
+                                     Projection::kQuery, gather, cancel));
     }
     if (codes.n_blocks() > 1) {
         for (uint32_t j = 0; j < adapter.heads.size(); ++j) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,13 @@ Result<Tokens> question_tokens(const Tokenizer& tokenizer, const std::string& qu
 
 class QuestionCodes {
   public:
-    // A question longer than a chunk is read in several independent windows. The adapter must
-    // outlive the codes.
+    // A question longer than a chunk is read in several independent windows. With `before`, it is
+    // read behind these tokens, in one window that must hold both. The adapter must outlive the
+    // codes.
     static Result<QuestionCodes> make(Scanner& scanner, const Adapter& adapter,
                                       const Tokens& tokens, Scoring scoring,
-                                      const CancelToken* cancel = nullptr);
+                                      const CancelToken* cancel = nullptr,
+                                      std::span<const int32_t> before = {});
 
     uint32_t n_tokens() const { return n_; }
     uint32_t n_blocks() const { return (n_ + kQuestionBlock - 1) / kQuestionBlock; }

@@ -46,7 +46,25 @@ class RoundSums {
     std::vector<bool> known_, asked_;
 };
 
+constexpr size_t kContextUnits = 5;
+constexpr uint32_t kContextTokens = 2048;
+
 }  // namespace
+
+uint32_t round_window(const ModelInfo& model, uint32_t chunk_tokens) {
+    const uint32_t most = model.n_ctx_train == 0 ? kContextTokens : model.n_ctx_train;
+    return std::max(chunk_tokens, std::min(kContextTokens, most));
+}
+
+Result<std::vector<std::string>> Searcher::best_texts(const Ranking& ranking) const {
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < std::min(kContextUnits, ranking.units.size()); ++i) {
+        const UnitExtent& unit = store.live_units()[ranking.units[i].unit];
+        S3ATTN_TRY(UnitRow row, store.unit(unit.unit_id));
+        texts.push_back(std::move(row.text));
+    }
+    return texts;
+}
 
 Result<Ranking> Searcher::rank(const std::string& question, const SearchOptions& options) const {
     S3ATTN_TRY(Ranking ranking, rank_once(question, options));
@@ -55,6 +73,13 @@ Result<Ranking> Searcher::rank(const std::string& question, const SearchOptions&
     RoundSums sums(store.live_units().size());
     sums.add(ranking.units, 1.0);
     for (uint32_t round = 1; round < options.rounds; ++round) {
+        if (options.round_query == RoundQuery::kContext) {
+            S3ATTN_TRY(const std::vector<std::string> before, best_texts(ranking));
+            S3ATTN_TRY(const Ranking further, rank_once(question, options, before));
+            sums.add(further.units, options.round_weight);
+            ranking.units = sums.ranked();
+            continue;
+        }
         const RankedUnit* next = sums.next(ranking.units);
         if (next == nullptr) break;
         S3ATTN_TRY(const UnitRow best, store.unit(store.live_units()[next->unit].unit_id));

@@ -61,10 +61,15 @@ Result<Mix> mix_of(const SearchOptions& options, const Adapter& adapter) {
     return mix;
 }
 
-Result<Ranking> Searcher::rank_once(const std::string& question,
-                                    const SearchOptions& options) const {
+Result<Ranking> Searcher::rank_once(const std::string& question, const SearchOptions& options,
+                                    const std::vector<std::string>& before) const {
     S3ATTN_TRY(const Mix mix, mix_of(options, adapter));
-    const AttentionVoice attention(scanner, adapter, options, threads, cache);
+    std::shared_ptr<Scanner> wide;
+    if (!before.empty() && wide_scanner) {
+        S3ATTN_TRY(wide, wide_scanner());
+    }
+    AttentionVoice attention(wide ? *wide : scanner, adapter, options, threads, cache);
+    attention.read_behind(before);
     const WordVoice words;
     std::vector<const Voice*> voices{&attention, &words};
     voices.insert(voices.end(), more.begin(), more.end());
@@ -94,9 +99,8 @@ Result<SearchResult> Searcher::search(const std::string& question,
     result.model = scanner.info().name;
     result.adapter = adapter.name;
     if (store.live_units().empty()) {
-        return make_error(
-            ErrorCode::kInvalidArgument, reason::kStoreEmpty, {},
-            "the store holds no documents: add some with `s3attn index STORE FILE...`");
+        return make_error(ErrorCode::kInvalidArgument, reason::kStoreEmpty, {},
+                          "the store holds no documents");
     }
     S3ATTN_TRY(const Tokens tokens, question_tokens(scanner.tokenizer(), question));
     result.question_tokens = static_cast<uint32_t>(tokens.ids.size());

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapter/adapter.h"
 #include "model/language_model.h"
@@ -28,6 +30,9 @@ struct Searcher {
     std::vector<const Voice*> more = {};  // voices besides attention ("s3") and words ("bm25")
     SecondStage* second_stage = nullptr;  // behind fusion; null: none
     const CancelToken* cancel = nullptr;
+    // A scanner of the same model with round_window() tokens, for rounds that read the question in
+    // context. Null: `scanner`, however small its window.
+    std::function<Result<std::shared_ptr<Scanner>>()> wide_scanner = nullptr;
 
     Result<SearchResult> search(const std::string& question, const SearchOptions& options) const;
 
@@ -36,8 +41,14 @@ struct Searcher {
     Result<Ranking> rank(const std::string& question, const SearchOptions& options) const;
 
   private:
-    Result<Ranking> rank_once(const std::string& question, const SearchOptions& options) const;
+    // With `before`, attention is that of the question read behind these passages.
+    Result<Ranking> rank_once(const std::string& question, const SearchOptions& options,
+                              const std::vector<std::string>& before = {}) const;
+    Result<std::vector<std::string>> best_texts(const Ranking& ranking) const;
 };
+
+// Five passages and a question, or what the model was trained for; at least `chunk_tokens`.
+uint32_t round_window(const ModelInfo& model, uint32_t chunk_tokens);
 
 // What options.method names: "hybrid" is the weighted sum that the adapter was calibrated for.
 Result<Mix> mix_of(const SearchOptions& options, const Adapter& adapter);

@@ -1,72 +1,24 @@
 #include "model/attention_tap.h"
 
-#include <ggml-backend.h>
-
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <exception>
 #include <optional>
-#include <string_view>
+
+#include "base/guarded.h"
+#include "model/graph_nodes.h"
 
 namespace s3attn {
 namespace {
 
-constexpr int kMostNodes = 24;  // nodes between the attention and the query weights; real graphs: 9
-
-// "blk.7.attn_q.weight" -> 7; on another backend it is called "CUDA0#blk.7.attn_q.weight#0".
-std::optional<uint32_t> query_weight_layer(std::string_view weight) {
-    const size_t at = weight.find("blk.");
-    if (at == std::string_view::npos) return std::nullopt;
-    weight.remove_prefix(at + 4);
-    uint32_t layer = 0;
-    const auto [end, error] = std::from_chars(weight.data(), weight.data() + weight.size(), layer);
-    if (error != std::errc()) return std::nullopt;
-    weight.remove_prefix(static_cast<size_t>(end - weight.data()));
-    if (!weight.starts_with(".attn_q.") && !weight.starts_with(".attn_qkv.")) return std::nullopt;
-    return layer;
-}
-
-bool is_in_front_of_queries(ggml_op op) {
-    switch (op) {
-        case GGML_OP_RESHAPE:
-        case GGML_OP_VIEW:
-        case GGML_OP_PERMUTE:
-        case GGML_OP_CONT:
-        case GGML_OP_MUL:
-        case GGML_OP_ADD:
-        case GGML_OP_SCALE:
-        case GGML_OP_CLAMP:
-        case GGML_OP_NORM:
-        case GGML_OP_RMS_NORM:
-        case GGML_OP_L2_NORM:
-        case GGML_OP_ROPE: return true;
-        default: return false;
-    }
-}
-
+// Nothing where the node's queries come from elsewhere.
 std::optional<uint32_t> attention_layer(const ggml_tensor* attention) {
-    const ggml_tensor* tensor = attention->src[0];
-    for (int i = 0; i < kMostNodes && tensor != nullptr; ++i) {
-        if (tensor->op == GGML_OP_MUL_MAT && tensor->src[0] != nullptr) {
-            return query_weight_layer(tensor->src[0]->name);
-        }
-        if (!is_in_front_of_queries(tensor->op)) return std::nullopt;
-        tensor = tensor->src[0];
+    const ggml_tensor* weights = weights_behind(attention->src[0], Between::kRopeToo);
+    const auto weight = weights == nullptr ? std::nullopt : layer_weight(weights->name);
+    if (!weight) return std::nullopt;
+    if (!weight->part.starts_with("attn_q.") && !weight->part.starts_with("attn_qkv.")) {
+        return std::nullopt;
     }
-    return std::nullopt;
-}
-
-// The tensor's bytes from `offset` to its last element, in host memory.
-const char* host_bytes(const ggml_tensor* tensor, size_t offset, std::vector<char>& copy) {
-    const ggml_backend_buffer_t buffer =
-        tensor->view_src != nullptr ? tensor->view_src->buffer : tensor->buffer;
-    if (buffer == nullptr || ggml_backend_buffer_is_host(buffer)) {
-        return static_cast<const char*>(tensor->data) + offset;
-    }
-    copy.resize(ggml_nbytes(tensor) - offset);
-    ggml_backend_tensor_get(tensor, copy.data(), offset, copy.size());
-    return copy.data();
+    return weight->layer;
 }
 
 // Rows [first, first + n) of `heads` heads of `d` values: out[row][head][d].
@@ -146,16 +98,9 @@ bool AttentionTap::is_wanted(const ggml_tensor* node) const {
 bool AttentionTap::deliver(const ggml_tensor* node) {
     const auto layer = attention_layer(node);
     if (!layer) return true;
-    try {
-        if (next_ < request_.layers.size() && *layer == request_.layers[next_]) {
-            error_ = deliver_layer(node, *layer);
-            ++next_;
-        }
-    } catch (const std::exception& e) {
-        error_ =
-            make_error(ErrorCode::kInternal, std::string("while reading attention: ") + e.what());
-    } catch (...) {
-        error_ = make_error(ErrorCode::kInternal, "unknown exception while reading attention");
+    if (next_ < request_.layers.size() && *layer == request_.layers[next_]) {
+        error_ = guarded([&] { return deliver_layer(node, *layer); });
+        ++next_;
     }
     done_ = !error_.ok() || *layer >= request_.stop_layer;
     return !done_;

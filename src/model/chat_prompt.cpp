@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "model/llama_support.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -43,7 +44,9 @@ bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0;
 
 ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer,
                        ChatTemplate wanted)
-    : vocab_(llama_model_get_vocab(model)), tokenizer_(tokenizer) {
+    : vocab_(llama_model_get_vocab(model)),
+      tokenizer_(tokenizer),
+      chosen_(wanted != ChatTemplate::kAuto) {
     for (llama_token id = 0; id < llama_vocab_n_tokens(vocab_); ++id) {
         if (!llama_vocab_is_control(vocab_, id) && !llama_vocab_is_eog(vocab_, id)) continue;
         const std::string text = llama_vocab_get_text(vocab_, id);
@@ -66,6 +69,16 @@ ChatPrompt::ChatPrompt(const llama_model* model, const LlamaTokenizer* tokenizer
     }
 }
 
+std::string_view ChatPrompt::stand_in() const {
+    if (chosen_ || kind_ == ChatTemplate::kOwn) return {};
+    if (kind_ == ChatTemplate::kChatMl) {
+        return "the reader brings no chat template that is known here: it was asked in ChatML, "
+               "whose marks its vocabulary has";
+    }
+    return "the reader brings no chat template that is known here: it was asked in plain text "
+           "(User: ... Assistant:), and may be a model that answers no questions";
+}
+
 const char* to_string(ChatTemplate chat_template) {
     switch (chat_template) {
         case ChatTemplate::kOwn: return "own";
@@ -83,11 +96,11 @@ Result<ChatTemplate> chat_template_in_use(const std::string& model_path, ChatTem
     const ChatTemplate kind = ChatPrompt(model.get(), tokenizer.get(), wanted).kind();
     if (wanted == ChatTemplate::kAuto || kind == wanted) return kind;
     return make_error(
-        ErrorCode::kUnsupported,
+        ErrorCode::kUnsupported, reason::kOption, "chat_template",
         model_path +
             (wanted == ChatTemplate::kOwn ? " brings no chat template that llama.cpp knows"
                                           : " has no marks of ChatML (<|im_start|>)") +
-            ": choose another --chat-template, or auto");
+            ": choose another template, or auto");
 }
 
 std::vector<ChatPrompt::Part> ChatPrompt::plain_parts(std::span<const ChatTurn> messages) {

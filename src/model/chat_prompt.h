@@ -29,6 +29,10 @@ class ChatPrompt {
     // What is used; not what was wanted where the model does not have it.
     ChatTemplate kind() const { return kind_; }
 
+    // What is used instead of the model's own template, in words; empty where that is used or
+    // another one was asked for.
+    std::string_view stand_in() const;
+
     Result<std::vector<int32_t>> tokens(std::span<const ChatTurn> messages) const;
 
     // Text that ends an answer although no token does; empty for models with a chat template.
@@ -52,6 +56,7 @@ class ChatPrompt {
     std::string template_;  // empty: plain "User: ... Assistant:"
     ChatTemplate kind_ = ChatTemplate::kPlain;
     std::string stop_text_;
+    bool chosen_ = false;  // by the caller
     std::unordered_map<std::string, llama_token> controls_;
     size_t longest_control_ = 0;
 };

@@ -1,70 +1,31 @@
 #include "model/key_tap.h"
 
-#include <ggml-backend.h>
-
-#include <charconv>
 #include <cstring>
-#include <exception>
 #include <optional>
-#include <string_view>
+
+#include "base/guarded.h"
+#include "model/graph_nodes.h"
 
 namespace s3attn {
 namespace {
-
-constexpr int kMaxWalk = 16;  // nodes between a ROPE and its weights; real graphs need 5
 
 struct Source {
     uint32_t layer;
     Projection projection;
 };
 
-// "blk.7.attn_k.weight" -> {7, key}. A fused weight holds both; then the node's own name tells.
-// Copies on another backend are called "CUDA0#blk.7.attn_k.weight#0".
-std::optional<Source> parse_weight(std::string_view weight, std::string_view node_name) {
-    const size_t at = weight.find("blk.");
-    if (at == std::string_view::npos) return std::nullopt;
-    weight.remove_prefix(at + 4);
-    uint32_t layer = 0;
-    const auto [end, error] = std::from_chars(weight.data(), weight.data() + weight.size(), layer);
-    if (error != std::errc()) return std::nullopt;
-    weight.remove_prefix(static_cast<size_t>(end - weight.data()));
-    if (weight.starts_with(".attn_k.")) return Source{layer, Projection::kKey};
-    if (weight.starts_with(".attn_q.")) return Source{layer, Projection::kQuery};
-    if (weight.starts_with(".attn_qkv.") && !node_name.empty()) {
-        const char first = node_name.front();
-        if (first == 'K' || first == 'k') return Source{layer, Projection::kKey};
-        if (first == 'Q' || first == 'q') return Source{layer, Projection::kQuery};
-    }
-    return std::nullopt;
-}
-
-bool passes_through(ggml_op op) {
-    switch (op) {
-        case GGML_OP_RESHAPE:
-        case GGML_OP_VIEW:
-        case GGML_OP_CONT:
-        case GGML_OP_MUL:
-        case GGML_OP_ADD:
-        case GGML_OP_SCALE:
-        case GGML_OP_CLAMP:
-        case GGML_OP_NORM:
-        case GGML_OP_RMS_NORM:
-        case GGML_OP_L2_NORM: return true;
-        default: return false;
-    }
-}
-
-// Down from a tensor to the matrix product it was made from; nothing when RoPE, or anything
-// else that is not per-row arithmetic, lies between.
+// Of which weights a tensor was made, with nothing but per-row arithmetic between. Fused ones hold
+// both projections; then the tensor's own name tells.
 std::optional<Source> source_of(const ggml_tensor* tensor) {
-    const std::string_view name = tensor->name;
-    for (int i = 0; i < kMaxWalk && tensor != nullptr; ++i) {
-        if (tensor->op == GGML_OP_MUL_MAT && tensor->src[0] != nullptr) {
-            return parse_weight(tensor->src[0]->name, name);
-        }
-        if (!passes_through(tensor->op)) return std::nullopt;
-        tensor = tensor->src[0];
-    }
+    const ggml_tensor* weights = weights_behind(tensor, Between::kArithmetic);
+    const auto weight = weights == nullptr ? std::nullopt : layer_weight(weights->name);
+    if (!weight) return std::nullopt;
+    if (weight->part.starts_with("attn_k.")) return Source{weight->layer, Projection::kKey};
+    if (weight->part.starts_with("attn_q.")) return Source{weight->layer, Projection::kQuery};
+    if (!weight->part.starts_with("attn_qkv.")) return std::nullopt;
+    const char first = tensor->name[0];
+    if (first == 'K' || first == 'k') return Source{weight->layer, Projection::kKey};
+    if (first == 'Q' || first == 'q') return Source{weight->layer, Projection::kQuery};
     return std::nullopt;
 }
 
@@ -79,11 +40,11 @@ bool KeyTap::on_node(ggml_tensor* node, bool ask, void* self) noexcept {
         return ask ? tap->is_wanted(node) : tap->deliver(node);
     }
     if (tap->mode_ == Mode::kPlan && ask) {
-        try {
+        const Status planned = guarded([&]() -> Status {
             tap->plan_node(node);
-        } catch (...) {
-            tap->error_ = make_error(ErrorCode::kInternal, "out of memory in the plan pass");
-        }
+            return {};
+        });
+        if (!planned.ok()) tap->error_ = planned;
     }
     return !ask;
 }
@@ -163,13 +124,7 @@ bool KeyTap::is_wanted(const ggml_tensor* node) const {
 }
 
 bool KeyTap::deliver(const ggml_tensor* node) {
-    try {
-        error_ = deliver_rows(node);
-    } catch (const std::exception& e) {
-        error_ = make_error(ErrorCode::kInternal, std::string("while taking keys: ") + e.what());
-    } catch (...) {
-        error_ = make_error(ErrorCode::kInternal, "unknown exception while taking keys");
-    }
+    error_ = guarded([&] { return deliver_rows(node); });
     ++next_;
     done_ = !error_.ok() || (next_ == request_.layers.size() && request_.stop_early);
     return !done_;
@@ -185,18 +140,12 @@ Status KeyTap::deliver_rows(const ggml_tensor* node) {
                               std::to_string(node->ne[2]) + " rows where " +
                               std::to_string(request_.rows) + " were decoded");
     }
-    const float* data = static_cast<const float*>(node->data);
-    const ggml_backend_buffer_t buffer = node->view_src ? node->view_src->buffer : node->buffer;
-    const bool on_host = buffer == nullptr || ggml_backend_buffer_is_host(buffer);
-    if (request_.on_device && on_host) {
+    if (request_.on_device && is_on_host(node)) {
         return make_error(ErrorCode::kInternal,
                           "layer " + std::to_string(layer) + " was not computed on the device");
     }
-    if (!on_host && !request_.on_device) {
-        host_.resize((ggml_nbytes(node) + sizeof(float) - 1) / sizeof(float));
-        ggml_backend_tensor_get(node, host_.data(), 0, ggml_nbytes(node));
-        data = host_.data();
-    }
+    const void* bytes = request_.on_device ? node->data : host_bytes(node, 0, host_);
+    const auto* data = static_cast<const float*>(bytes);
     ProjectionView view;
     view.layer = layer;
     view.projection = request_.projection;

@@ -73,7 +73,7 @@ class KeyTap {
     size_t next_ = 0;  // index of the layer that comes next
     bool done_ = false;
     Status error_;
-    std::vector<float> host_;  // rows of a tensor that lives on a device
+    std::vector<char> host_;  // rows of a tensor that lives on a device
 };
 
 }  // namespace s3attn

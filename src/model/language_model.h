@@ -19,9 +19,9 @@
 namespace s3attn {
 
 struct ModelInfo {
-    std::string name;            // file name without directory
-    std::string architecture;    // "llama", "qwen2", ...
-    std::string file_hash;       // XXH3-128 of the original GGUF file, hex
+    std::string name;          // file name without directory
+    std::string architecture;  // "llama", "qwen2", ...
+    std::string file_hash;     // XXH3-128 of the original GGUF file, hex
     std::string identity;  // XXH3-128, hex: equal for all quantisations of one model; may be empty
     std::string tokenizer_hash;  // XXH3-128 over the vocabulary as the tokenizer sees it, hex
     uint32_t n_layer = 0;

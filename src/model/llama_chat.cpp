@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "base/timing.h"
+#include "base/utf8.h"
 #include "model/llama_reader.h"
-#include "model/utf8.h"
 
 namespace s3attn {
 namespace {
@@ -97,6 +97,7 @@ Result<GenerateResult> LlamaReader::run_chat(
     S3ATTN_TRY(const std::vector<int32_t> ids, prompt_.tokens(messages));
     S3ATTN_CHECK(check_fits(ids.size()));
     GenerateResult result;
+    if (!prompt_.stand_in().empty()) result.notes.emplace_back(prompt_.stand_in());
     result.prompt_tokens = static_cast<uint32_t>(ids.size());
     const uint32_t room = std::min(options.max_tokens, info_.window_tokens - result.prompt_tokens);
     cached_.clear();

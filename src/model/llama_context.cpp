@@ -1,17 +1,12 @@
 // The second stage's model: a context of its own, of the layers that are wanted and no more.
 #include <algorithm>
 #include <charconv>
-#include <exception>
-#include <optional>
 
-#include "base/files.h"
 #include "model/attention_tap.h"
 #include "model/context_attention.h"
-#include "model/gguf_header.h"
+#include "model/llama_layers.h"
 #include "model/llama_model.h"
 #include "model/llama_support.h"
-#include "model/llama_tokenizer.h"
-#include "model/model_identity.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
 #include "s3attn/reason.h"
@@ -35,7 +30,7 @@ class LlamaContextModel final : public ContextModel {
     Status count_operations(const GgufHeader& header);
 
     const ModelInfo& info() const override { return info_; }
-    const Tokenizer& tokenizer() const override { return *tokenizer_; }
+    const Tokenizer& tokenizer() const override { return *decoder_.tokenizer; }
     uint32_t context_tokens() const override { return options_.context_tokens; }
     uint32_t row_tokens() const override { return batch_; }
     std::string device_name() const override { return llama_device_name(options_.device); }
@@ -52,7 +47,6 @@ class LlamaContextModel final : public ContextModel {
     Status check(std::span<const int32_t> tokens, uint32_t first_row,
                  std::span<const uint32_t> layers) const;
     Status ensure_context(uint32_t tokens);
-    Status decode(std::span<const int32_t> tokens, uint32_t position);
     std::string who() const {
         return options_.model_path + " (architecture " + info_.architecture + ")";
     }
@@ -61,27 +55,16 @@ class LlamaContextModel final : public ContextModel {
     ModelInfo info_;
     uint32_t layers_ = 0, batch_ = kHostBatch;
     std::vector<double> operations_;  // of each layer, per token
-    std::optional<llama_token> bos_;
     AttentionTap tap_;
-    llama_model_ptr model_;
+    LlamaDecoder decoder_;
     llama_context_ptr context_;
-    std::unique_ptr<LlamaTokenizer> tokenizer_;
 };
 
 Status LlamaContextModel::load(const std::string& path, uint32_t layers) {
     layers_ = layers;
     batch_ = options_.device == Device::kCuda ? kDeviceBatch : kHostBatch;
     batch_ = std::min(batch_, options_.context_tokens);
-    S3ATTN_TRY(model_, load_llama_model(path, options_.device));
-    if (llama_model_has_encoder(model_.get())) {
-        return make_error(ErrorCode::kUnsupported,
-                          who() + " has an encoder; choose a decoder-only model.");
-    }
-    const llama_vocab* vocab = llama_model_get_vocab(model_.get());
-    S3ATTN_TRY(tokenizer_, LlamaTokenizer::make(vocab, options_.model_path));
-    if (llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL) {
-        bos_ = llama_vocab_bos(vocab);
-    }
+    S3ATTN_TRY(decoder_, load_decoder(path, options_.model_path, options_.device, nullptr));
     return {};
 }
 
@@ -104,14 +87,14 @@ Status LlamaContextModel::count_operations(const GgufHeader& header) {
 // Grows with the contexts that are asked for: a cache of the whole window can be larger than the
 // layers.
 Status LlamaContextModel::ensure_context(uint32_t tokens) {
-    uint32_t size = std::min(kFirstCache, options_.context_tokens + (bos_ ? 1 : 0));
+    uint32_t size = std::min(kFirstCache, options_.context_tokens + (decoder_.bos ? 1 : 0));
     while (size < tokens) size *= 2;
-    size = std::min(size, options_.context_tokens + (bos_ ? 1 : 0));
+    size = std::min(size, options_.context_tokens + (decoder_.bos ? 1 : 0));
     if (context_ && llama_n_ctx(context_.get()) >= tokens) return {};
     context_.reset();
     llama_context_params params = llama_context_default_params();
     params.n_ctx = size;
-    params.n_batch = params.n_ubatch = batch_ + (bos_ ? 1 : 0);
+    params.n_batch = params.n_ubatch = batch_ + (decoder_.bos ? 1 : 0);
     params.n_seq_max = 1;
     params.n_outputs_max = 1;  // no logits are wanted
     params.n_threads = static_cast<int32_t>(thread_count(options_.threads));
@@ -123,13 +106,8 @@ Status LlamaContextModel::ensure_context(uint32_t tokens) {
     params.no_perf = true;
     params.cb_eval = AttentionTap::on_node;
     params.cb_eval_user_data = &tap_;
-    take_llama_errors();
-    try {
-        context_.reset(llama_init_from_model(model_.get(), params));
-    } catch (const std::exception&) {
-        context_.reset();
-    }
-    if (context_ && llama_n_ubatch(context_.get()) >= params.n_batch) return {};
+    context_ = make_llama_context(decoder_.model.get(), params);
+    if (context_) return {};
     return make_error(ErrorCode::kUnsupported, reason::kRerankLarge, "rerank",
                       "llama.cpp cannot make a context of " + std::to_string(size) +
                           " tokens for " + who() + ": " + llama_reason());
@@ -149,47 +127,9 @@ Status LlamaContextModel::check(std::span<const int32_t> tokens, uint32_t first_
         return invalid("rows of a context must be 1 to " + std::to_string(batch_) +
                        " of its last tokens");
     }
-    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model_.get()));
-    if (std::any_of(tokens.begin(), tokens.end(),
-                    [&](int32_t t) { return t < 0 || t >= n_vocab; })) {
-        return invalid("a token is outside the vocabulary of " + std::to_string(n_vocab));
-    }
-    if (layers.empty() || !std::is_sorted(layers.begin(), layers.end()) ||
-        std::adjacent_find(layers.begin(), layers.end()) != layers.end()) {
-        return invalid("layers must ascend");
-    }
-    if (layers.back() >= layers_) {
-        return invalid("layer " + std::to_string(layers.back()) + " is not open: " + who() +
-                       " was opened with layers 0 to " + std::to_string(layers_ - 1));
-    }
-    return {};
-}
-
-Status LlamaContextModel::decode(std::span<const int32_t> tokens, uint32_t position) {
-    llama_batch batch = llama_batch_init(static_cast<int32_t>(tokens.size()), 0, 1);
-    batch.n_tokens = static_cast<int32_t>(tokens.size());
-    for (size_t i = 0; i < tokens.size(); ++i) {
-        batch.token[i] = tokens[i];
-        batch.pos[i] = static_cast<llama_pos>(position + i);
-        batch.n_seq_id[i] = 1;
-        batch.seq_id[i][0] = 0;
-        batch.logits[i] = 0;
-    }
-    take_llama_errors();
-    int32_t status = -1;
-    std::string why;
-    try {
-        status = llama_decode(context_.get(), batch);
-    } catch (const std::exception& e) {
-        why = e.what();
-    }
-    llama_batch_free(batch);
-    if (status == 0) return {};
-    if (why.empty()) why = llama_reason();
-    return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
-                                                std::to_string(tokens.size()) + " tokens of " +
-                                                who() + " (status " + std::to_string(status) +
-                                                "): " + why);
+    if (layers.empty()) return invalid("no layers are wanted");
+    S3ATTN_CHECK(check_tokens(tokens, decoder_.model.get()));
+    return check_layers(layers, layers_, who());
 }
 
 Status LlamaContextModel::attend(std::span<const int32_t> tokens, uint32_t first_row,
@@ -198,21 +138,22 @@ Status LlamaContextModel::attend(std::span<const int32_t> tokens, uint32_t first
     S3ATTN_CHECK(check(tokens, first_row, layers));
     const auto rows = static_cast<uint32_t>(tokens.size()) - first_row;
     std::vector<int32_t> all;
-    if (bos_) all.push_back(*bos_);
+    if (decoder_.bos) all.push_back(*decoder_.bos);
     all.insert(all.end(), tokens.begin(), tokens.end());
     const auto n = static_cast<uint32_t>(all.size());
-    const uint32_t capacity = batch_ + (bos_ ? 1 : 0);
+    const uint32_t capacity = batch_ + (decoder_.bos ? 1 : 0);
     S3ATTN_CHECK(ensure_context(n));
     llama_memory_clear(llama_get_memory(context_.get()), false);
 
     AttentionTap::Request request;
     request.stop_layer = layers.back();
     request.rows = rows;
-    request.skip = bos_ ? 1 : 0;
+    request.skip = decoder_.bos ? 1 : 0;
     request.n_head = info_.n_head;
     request.n_head_kv = info_.n_head_kv;
     request.d_head = info_.d_head;
     request.sink = &sink;
+    LlamaBatch batch(std::min(capacity, n));
     // All rows are of the last batch, which is as full as any.
     for (uint32_t at = 0; at < n;) {
         if (cancel != nullptr && cancel->cancelled()) {
@@ -225,7 +166,9 @@ Status LlamaContextModel::attend(std::span<const int32_t> tokens, uint32_t first
         request.batch_rows = count;
         request.layers = last ? layers : std::span<const uint32_t>();
         tap_.start(request);
-        const Status decoded = decode(std::span(all).subspan(at, count), at);
+        batch.clear();
+        for (uint32_t i = at; i < at + count; ++i) batch.push(all[i], i);
+        const Status decoded = run_llama(context_.get(), batch.get(), who(), cancel);
         const Status tapped = tap_.finish(who());
         S3ATTN_CHECK(decoded);
         S3ATTN_CHECK(tapped);
@@ -264,23 +207,12 @@ Result<std::unique_ptr<ContextModel>> open_context_model(const ContextModelOptio
                                                          ProgressSink* sink) {
     ContextModelOptions options = given;
     if (options.device == Device::kCuda) S3ATTN_CHECK(llama_cuda_status());
-    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(options.model_path));
-    S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
-    if (options.deepest_layer >= static_cast<int64_t>(info.n_layer)) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          options.model_path + " has " + std::to_string(info.n_layer) +
-                              " layers; layer " + std::to_string(options.deepest_layer) +
-                              " does not exist.");
-    }
+    S3ATTN_TRY(const OpenedLayers opened, open_layers(options.model_path, options.deepest_layer));
+    const auto& [header, info, layers] = opened;
     const uint32_t trained = info.n_ctx_train == 0 ? kUsualWindow : info.n_ctx_train;
     if (options.context_tokens == 0) options.context_tokens = kUsualWindow;
     // BOS takes a place of the window.
     options.context_tokens = std::min(options.context_tokens, trained > 1 ? trained - 1 : 1);
-    const uint32_t layers =
-        options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
-    S3ATTN_CHECK(check_has_keys(header, layers));
-    S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
-    S3ATTN_TRY(info.identity, model_identity(header));
     const std::string weights = weights_for(options, header, info, layers, sink);
     auto model = std::make_unique<LlamaContextModel>(options, info);
     S3ATTN_CHECK(model->count_operations(header));

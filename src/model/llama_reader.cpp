@@ -7,8 +7,9 @@
 
 #include "base/files.h"
 #include "base/timing.h"
+#include "base/utf8.h"
 #include "model/gguf_header.h"
-#include "model/utf8.h"
+#include "model/llama_layers.h"
 #include "s3attn/reason.h"
 
 namespace s3attn {
@@ -149,32 +150,13 @@ Status LlamaReader::ensure_context(uint64_t tokens, const Shape& shape, bool ane
 
 Status LlamaReader::decode(std::span<const int32_t> ids, bool all_logits,
                            const CancelToken* cancel) {
-    llama_batch batch = llama_batch_init(static_cast<int32_t>(ids.size()), 0, 1);
-    batch.n_tokens = static_cast<int32_t>(ids.size());
+    LlamaBatch batch(ids.size());
     for (size_t i = 0; i < ids.size(); ++i) {
-        batch.token[i] = ids[i];
-        batch.pos[i] = static_cast<llama_pos>(cached_.size() + i);
-        batch.n_seq_id[i] = 1;
-        batch.seq_id[i][0] = 0;
-        batch.logits[i] = all_logits || i + 1 == ids.size() ? 1 : 0;
+        batch.push(ids[i], cached_.size() + i, 0, all_logits || i + 1 == ids.size());
     }
-    take_llama_errors();
-    const auto stop = [](void* token) {
-        return token != nullptr && static_cast<const CancelToken*>(token)->cancelled();
-    };
-    llama_set_abort_callback(context_.get(), stop, const_cast<CancelToken*>(cancel));
-    const int32_t status = llama_decode(context_.get(), batch);
-    llama_set_abort_callback(context_.get(), nullptr, nullptr);
-    llama_batch_free(batch);
-    if (status == 0) {
-        cached_.insert(cached_.end(), ids.begin(), ids.end());
-        return {};
-    }
-    if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
-    return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
-                                                std::to_string(ids.size()) + " tokens of " +
-                                                options_.model_path + " (status " +
-                                                std::to_string(status) + "): " + llama_reason());
+    S3ATTN_CHECK(run_llama(context_.get(), batch.get(), options_.model_path, cancel));
+    cached_.insert(cached_.end(), ids.begin(), ids.end());
+    return {};
 }
 
 Status LlamaReader::check_fits(size_t prompt_tokens) const {

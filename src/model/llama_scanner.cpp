@@ -1,43 +1,14 @@
 #include <algorithm>
-#include <exception>
-#include <optional>
 
-#include "base/files.h"
 #include "model/gguf_header.h"
 #include "model/key_tap.h"
+#include "model/llama_layers.h"
 #include "model/llama_support.h"
-#include "model/llama_tokenizer.h"
-#include "model/model_identity.h"
 #include "model/scan_copy.h"
 #include "model/scan_tuning.h"
 
 namespace s3attn {
 namespace {
-
-// Owns the arrays of a llama_batch without outputs.
-class Batch {
-  public:
-    explicit Batch(uint32_t capacity)
-        : batch_(llama_batch_init(static_cast<int32_t>(capacity), 0, 1)) {}
-    ~Batch() { llama_batch_free(batch_); }
-    Batch(const Batch&) = delete;
-    Batch& operator=(const Batch&) = delete;
-
-    void clear() { batch_.n_tokens = 0; }
-    void push(llama_token token, llama_seq_id sequence = 0) {
-        const int32_t i = batch_.n_tokens++;
-        const bool follows = i > 0 && batch_.seq_id[i - 1][0] == sequence;
-        batch_.token[i] = token;
-        batch_.pos[i] = follows ? batch_.pos[i - 1] + 1 : 0;
-        batch_.n_seq_id[i] = 1;
-        batch_.seq_id[i][0] = sequence;
-        batch_.logits[i] = 0;
-    }
-    const llama_batch& get() const { return batch_; }
-
-  private:
-    llama_batch batch_;
-};
 
 class LlamaScanner final : public Scanner {
   public:
@@ -51,7 +22,7 @@ class LlamaScanner final : public Scanner {
     Status load(const std::string& path, uint32_t layers, const CancelToken* cancel);
 
     const ModelInfo& info() const override { return info_; }
-    const Tokenizer& tokenizer() const override { return *tokenizer_; }
+    const Tokenizer& tokenizer() const override { return *decoder_.tokenizer; }
     uint32_t chunk_tokens() const override { return options_.chunk_tokens; }
     Status capture(std::span<const int32_t> tokens, std::span<const uint32_t> layers,
                    Projection projection, const ProjectionSink& sink,
@@ -79,33 +50,22 @@ class LlamaScanner final : public Scanner {
     ScanTuning tuning_;
     ModelInfo info_;
     uint32_t layers_ = 0;
-    std::optional<llama_token> bos_;
     KeyTap tap_;
-    Batch batch_;
-    llama_model_ptr model_;
+    LlamaBatch batch_;
+    LlamaDecoder decoder_;
     llama_context_ptr context_;
-    std::unique_ptr<LlamaTokenizer> tokenizer_;
 };
 
 Status LlamaScanner::load(const std::string& path, uint32_t layers, const CancelToken* cancel) {
     layers_ = layers;
-    S3ATTN_TRY(model_, load_llama_model(path, options_.device, cancel));
-    if (llama_model_has_encoder(model_.get())) {
-        return make_error(ErrorCode::kUnsupported,
-                          who() + " has an encoder; choose a decoder-only model.");
-    }
-    const llama_vocab* vocab = llama_model_get_vocab(model_.get());
-    S3ATTN_TRY(tokenizer_, LlamaTokenizer::make(vocab, options_.model_path));
-    if (llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL) {
-        bos_ = llama_vocab_bos(vocab);
-    }
+    S3ATTN_TRY(decoder_, load_decoder(path, options_.model_path, options_.device, cancel));
     S3ATTN_CHECK(make_context());
     return plan();
 }
 
 Status LlamaScanner::make_context() {
     llama_context_params params = llama_context_default_params();
-    const uint32_t rows = options_.chunk_tokens + (bos_ ? 1 : 0);
+    const uint32_t rows = options_.chunk_tokens + (decoder_.bos ? 1 : 0);
     // One graph per chunk: the tap counts on every row of a layer coming at once.
     // Several sequences have a cache each: 256 is the step in which llama.cpp sizes it.
     const uint32_t sequences = tuning_.sequences;
@@ -125,28 +85,21 @@ Status LlamaScanner::make_context() {
     params.no_perf = true;
     params.cb_eval = KeyTap::on_node;
     params.cb_eval_user_data = &tap_;
-    take_llama_errors();
-    try {
-        context_.reset(llama_init_from_model(model_.get(), params));
-    } catch (const std::exception&) {
-        context_.reset();
-    }
-    if (!context_ || llama_n_ubatch(context_.get()) < params.n_batch) {
-        return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
-                                                       std::to_string(rows) + " tokens for " +
-                                                       who() + ": " + llama_reason() +
-                                                       ". Try a smaller chunk.");
-    }
-    return {};
+    context_ = make_llama_context(decoder_.model.get(), params);
+    if (context_) return {};
+    return make_error(ErrorCode::kUnsupported, "llama.cpp cannot make a context of " +
+                                                   std::to_string(rows) + " tokens for " + who() +
+                                                   ": " + llama_reason() +
+                                                   ". Try a smaller chunk.");
 }
 
 Status LlamaScanner::plan() {
     batch_.clear();
     // Two rows, so that a row count cannot be taken for anything else of size one.
     for (uint32_t i = 0; i < std::min(2u, llama_n_ubatch(context_.get())); ++i) {
-        batch_.push(bos_.value_or(0));
+        batch_.push(decoder_.bos.value_or(0), i);
     }
-    tap_.start_plan(static_cast<uint32_t>(batch_.get().n_tokens));
+    tap_.start_plan(static_cast<uint32_t>(batch_.size()));
     const Status decoded = decode(nullptr);
     tap_.finish_plan();
     S3ATTN_CHECK(decoded);
@@ -157,26 +110,8 @@ Status LlamaScanner::plan() {
 }
 
 Status LlamaScanner::decode(const CancelToken* cancel) {
-    const auto stop = [](void* token) {
-        return token != nullptr && static_cast<const CancelToken*>(token)->cancelled();
-    };
-    llama_set_abort_callback(context_.get(), stop, const_cast<CancelToken*>(cancel));
     llama_memory_clear(llama_get_memory(context_.get()), false);
-    take_llama_errors();
-    int32_t status = -1;
-    std::string why;
-    try {
-        status = llama_decode(context_.get(), batch_.get());
-    } catch (const std::exception& e) {
-        why = e.what();
-    }
-    if (status == 0) return {};
-    if (status == 2) return make_error(ErrorCode::kCancelled, "interrupted");
-    if (why.empty()) why = llama_reason();
-    return make_error(ErrorCode::kInternal, "llama.cpp could not compute " +
-                                                std::to_string(batch_.get().n_tokens) +
-                                                " tokens of " + who() + " (status " +
-                                                std::to_string(status) + "): " + why);
+    return run_llama(context_.get(), batch_.get(), who(), cancel);
 }
 
 Status LlamaScanner::check_layer(uint32_t layer, Projection projection) const {
@@ -210,25 +145,9 @@ Status LlamaScanner::check_request(std::span<const int32_t> tokens,
                           "a forward pass takes 1 to " + std::to_string(most_tokens) +
                               " tokens, not " + std::to_string(tokens.size()));
     }
-    const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model_.get()));
-    for (const int32_t token : tokens) {
-        if (token < 0 || token >= n_vocab) {
-            return make_error(ErrorCode::kInvalidArgument, "token " + std::to_string(token) +
-                                                               " is outside the vocabulary of " +
-                                                               std::to_string(n_vocab) + " tokens");
-        }
-    }
-    for (size_t i = 0; i < layers.size(); ++i) {
-        if (i > 0 && layers[i] <= layers[i - 1]) {
-            return make_error(ErrorCode::kInvalidArgument, "layers must ascend");
-        }
-        if (layers[i] >= layers_) {
-            return make_error(ErrorCode::kInvalidArgument,
-                              "layer " + std::to_string(layers[i]) + " is not open: " + who() +
-                                  " was opened with layers 0 to " + std::to_string(layers_ - 1));
-        }
-        S3ATTN_CHECK(check_layer(layers[i], projection));
-    }
+    S3ATTN_CHECK(check_tokens(tokens, decoder_.model.get()));
+    S3ATTN_CHECK(check_layers(layers, layers_, who()));
+    for (const uint32_t layer : layers) S3ATTN_CHECK(check_layer(layer, projection));
     return {};
 }
 
@@ -264,13 +183,13 @@ Status LlamaScanner::run(std::span<const int32_t> tokens, KeyTap::Request reques
     if (request.layers.empty()) return {};
     const size_t length = tokens.size() / request.sequences;
     batch_.clear();
+    request.skip_rows = decoder_.bos ? 1 : 0;
     for (size_t i = 0; i < tokens.size(); ++i) {
         const auto sequence = static_cast<llama_seq_id>(i / length);
-        if (bos_ && i % length == 0) batch_.push(*bos_, sequence);
-        batch_.push(tokens[i], sequence);
+        if (decoder_.bos && i % length == 0) batch_.push(*decoder_.bos, 0, sequence);
+        batch_.push(tokens[i], i % length + request.skip_rows, sequence);
     }
-    request.rows = static_cast<uint32_t>(batch_.get().n_tokens);
-    request.skip_rows = bos_ ? 1 : 0;
+    request.rows = static_cast<uint32_t>(batch_.size());
     request.stop_early = tuning_.stop_early;
     tap_.start_capture(request);
     const Status decoded = decode(cancel);
@@ -307,14 +226,8 @@ ScanTuning device_tuning(const ScannerOptions& options) {
 Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& options,
                                                     const ScanTuning& tuning, ProgressSink* sink,
                                                     const CancelToken* cancel) {
-    S3ATTN_TRY(const GgufHeader header, GgufHeader::open(options.model_path));
-    S3ATTN_TRY(ModelInfo info, model_info_from_header(header));
-    if (options.deepest_layer >= static_cast<int64_t>(info.n_layer)) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          options.model_path + " has " + std::to_string(info.n_layer) +
-                              " layers; layer " + std::to_string(options.deepest_layer) +
-                              " does not exist.");
-    }
+    S3ATTN_TRY(const OpenedLayers opened, open_layers(options.model_path, options.deepest_layer));
+    const auto& [header, info, layers] = opened;
     if (options.chunk_tokens == 0 ||
         (info.n_ctx_train != 0 && options.chunk_tokens > info.n_ctx_train)) {
         return make_error(ErrorCode::kInvalidArgument,
@@ -322,12 +235,6 @@ Result<std::unique_ptr<Scanner>> open_tuned_scanner(const ScannerOptions& option
                               " tokens does not fit " + options.model_path + ", whose window is " +
                               std::to_string(info.n_ctx_train) + ".");
     }
-    const uint32_t layers =
-        options.deepest_layer < 0 ? info.n_layer : static_cast<uint32_t>(options.deepest_layer) + 1;
-    S3ATTN_CHECK(check_has_keys(header, layers));
-    S3ATTN_TRY(info.file_hash, model_file_hash(options.model_path));
-    S3ATTN_TRY(info.identity, model_identity(header));
-
     if (!options.cache_dir.empty()) {
         const ScanCopyRequest request{options.cache_dir, info.file_hash, layers,
                                       thread_count(options.threads), tuning};

@@ -7,7 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "model/utf8.h"
+#include "base/utf8.h"
 
 namespace s3attn {
 namespace {
@@ -17,8 +17,6 @@ constexpr size_t kCutWindow = 16 * 1024;
 constexpr int kControlDepth = 4;  // rounds of cutting control-token text apart
 
 bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
 // Bytes of text that `piece` spells at the front of it; nullopt when it spells something else.
 // A space in a piece may stand for U+2581 in the text: SPM writes both the same way.
 std::optional<size_t> spelled(std::string_view piece, std::string_view text) {
@@ -59,7 +57,7 @@ size_t segment_end(std::string_view text, size_t begin) {
         if (text[at - 1] == '\n') return at;
     }
     for (size_t at = limit; at > limit - 4; --at) {
-        if (!is_continuation(text[at])) return at;
+        if (!utf8_continues(text[at])) return at;
     }
     return limit;
 }

@@ -1,9 +1,9 @@
 #include "model/prefill.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "base/timing.h"
+#include "model/llama_layers.h"
 #include "model/llama_support.h"
 
 namespace s3attn {
@@ -21,27 +21,17 @@ Result<double> full_prefill_rate(const std::string& model_path, uint32_t threads
         return make_error(ErrorCode::kUnsupported,
                           "no context for " + model_path + ": " + llama_reason());
     }
-    llama_batch batch = llama_batch_init(static_cast<int32_t>(chunk_tokens), 0, 1);
+    LlamaBatch batch(chunk_tokens);
     double seconds = 0;
-    bool failed = false;
-    for (size_t begin = 0; begin < tokens.size() && !failed; begin += chunk_tokens) {
+    for (size_t begin = 0; begin < tokens.size(); begin += chunk_tokens) {
         const size_t n = std::min<size_t>(chunk_tokens, tokens.size() - begin);
-        batch.n_tokens = static_cast<int32_t>(n);
-        for (size_t i = 0; i < n; ++i) {
-            batch.token[i] = tokens[begin + i];
-            batch.pos[i] = static_cast<llama_pos>(i);
-            batch.n_seq_id[i] = 1;
-            batch.seq_id[i][0] = 0;
-            batch.logits[i] = 0;
-        }
+        batch.clear();
+        for (size_t i = 0; i < n; ++i) batch.push(tokens[begin + i], i);
         llama_memory_clear(llama_get_memory(context.get()), false);
         const Stopwatch watch;
-        failed = llama_decode(context.get(), batch) != 0;
+        S3ATTN_CHECK(run_llama(context.get(), batch.get(), model_path, nullptr));
         seconds += watch.seconds();
     }
-    llama_batch_free(batch);
-    if (failed)
-        return make_error(ErrorCode::kInternal, "llama.cpp could not prefill " + model_path);
     return static_cast<double>(tokens.size()) / std::max(seconds, 1e-9);
 }
 

@@ -1,16 +1,15 @@
 #include "model/scan_copy.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <exception>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/files.h"
+#include "base/owned_file.h"
 #include "model/llama_support.h"
 
 namespace s3attn {
@@ -20,40 +19,17 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxHashFile = 4096;
 
-// Held while a copy is looked for or made. Freed by the kernel when the process dies.
-class FileLock {
-  public:
-    static Result<FileLock> take(const std::string& path, ProgressSink* sink) {
-        FileLock lock;
-        lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-        if (lock.fd_ < 0) return errno_error("cannot open", path);
-        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) == 0) return lock;
-        if (errno != EWOULDBLOCK) return errno_error("cannot lock", path);
-        if (sink) sink->note("waiting for another process that makes the scan copy");
-        while (::flock(lock.fd_, LOCK_EX) != 0) {
-            if (errno != EINTR) return errno_error("cannot lock", path);
-        }
-        return lock;
+// Held while a copy is looked for or made.
+Result<Descriptor> lock_copy(const std::string& path, ProgressSink* sink) {
+    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!file.open()) return errno_error("cannot open", path);
+    S3ATTN_TRY(bool ours, lock_file(file, LockKind::kExclusive, false, path));
+    if (!ours && sink) sink->note("waiting for another process that makes the scan copy");
+    while (!ours) {
+        S3ATTN_TRY(ours, lock_file(file, LockKind::kExclusive, true, path));
     }
-    FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    FileLock& operator=(FileLock&&) = delete;
-    ~FileLock() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-
-  private:
-    FileLock() = default;
-    int fd_ = -1;
-};
-
-// Removes what it names unless told to keep it.
-struct TemporaryFile {
-    std::string path;
-    ~TemporaryFile() {
-        std::error_code ignored;
-        if (!path.empty()) fs::remove(path, ignored);
-    }
-};
+    return file;
+}
 
 // Whole: the file has the very bytes that were published. The hash stands beside it, written
 // before the file itself gets its name.
@@ -108,34 +84,24 @@ bool is_of_type(const GgufHeader& original, llama_ftype type) {
 
 Status make_copy(const GgufHeader& original, const ScanCopyRequest& request,
                  const std::string& path, const std::string& hash_path) {
-    const std::string suffix = ".tmp." + std::to_string(::getpid());
-    const TemporaryFile slice{path + suffix + ".slice"};
-    const TemporaryFile converted{path + suffix};
+    S3ATTN_TRY(OwnedFile copy, OwnedFile::create_unique(path + ".tmp."));
     // Most architectures tie a missing output matrix to the embeddings; where one does not, the
     // copy is made again with it.
     for (const bool keep_output : {false, true}) {
-        S3ATTN_CHECK(write_sliced_gguf(original, request.layers, keep_output, slice.path));
         if (is_of_type(original, request.tuning.copy_type)) {
-            if (::rename(slice.path.c_str(), converted.path.c_str()) != 0) {
-                return errno_error("cannot rename to", converted.path);
-            }
+            S3ATTN_CHECK(write_sliced_gguf(original, request.layers, keep_output, copy.path()));
         } else {
-            S3ATTN_CHECK(quantize(slice.path, converted.path, request));
+            S3ATTN_TRY(const OwnedFile slice, OwnedFile::create_unique(path + ".tmp."));
+            S3ATTN_CHECK(write_sliced_gguf(original, request.layers, keep_output, slice.path()));
+            S3ATTN_CHECK(quantize(slice.path(), copy.path(), request));
         }
-        const auto loaded = load_llama_model(converted.path, Device::kCpu);
+        const auto loaded = load_llama_model(copy.path(), Device::kCpu);
         if (loaded.ok()) break;
         if (keep_output) return loaded.error();
     }
-    // Now: a maker killed after the last rename would leave it behind, and nobody look for it.
-    std::error_code ignored;
-    fs::remove(slice.path, ignored);
-    S3ATTN_CHECK(sync_file(converted.path));
-    S3ATTN_TRY(const std::string hash, hash_file(converted.path));
+    S3ATTN_TRY(const std::string hash, hash_file(copy.path()));
     S3ATTN_CHECK(write_file_atomic(hash_path, hash));
-    if (::rename(converted.path.c_str(), path.c_str()) != 0) {
-        return errno_error("cannot rename to", path);
-    }
-    return sync_directory(request.cache_dir);
+    return copy.rename_to(path);
 }
 
 }  // namespace
@@ -162,7 +128,7 @@ Result<std::string> ensure_scan_copy(const GgufHeader& original, const ScanCopyR
     const std::string hash_path = path + ".xxh3";
     if (is_whole(path, hash_path)) return path;
 
-    S3ATTN_TRY(const FileLock lock, FileLock::take(path + ".lock", sink));
+    S3ATTN_TRY(const Descriptor lock, lock_copy(path + ".lock", sink));
     if (is_whole(path, hash_path)) return path;
     if (sink) {
         sink->note("making a scan copy of the first " + std::to_string(request.layers) +

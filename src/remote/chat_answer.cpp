@@ -157,7 +157,7 @@ Result<GenerateResult> ChatAnswer::finish(const std::string& broken) {
     if (why.empty() && !finished_) why = "it ended without saying that it had";
     if (why.empty() || finished_) {
         if (bytes_ == 0 && thought_) {
-            note("the reader thought, and wrote no answer: a larger --max-answer may help");
+            note("the reader thought, and wrote no answer: it may need more tokens for it");
         }
         return result_;
     }

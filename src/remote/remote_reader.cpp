@@ -276,9 +276,9 @@ Result<std::unique_ptr<RemoteReader>> make_reader(const std::string& text,
                                                   const RemoteOptions& options, CountText count) {
     S3ATTN_TRY(ReaderUrl url, parse_reader_url(text));
     if (options.offline) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "nothing may leave this machine (--offline), and the reader " + url.base +
-                              " is behind a server");
+        return make_error(
+            ErrorCode::kInvalidArgument, reason::kOffline, "reader",
+            "nothing may leave this machine, and the reader " + url.base + " is behind a server");
     }
     for (const char c : options.key) {
         if (static_cast<unsigned char>(c) > ' ' && static_cast<unsigned char>(c) < 0x7F) continue;

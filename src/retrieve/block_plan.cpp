@@ -13,7 +13,7 @@ Status check_units(std::span<const UnitExtent> units) {
         if (unit.position_begin < end) {
             return make_error(ErrorCode::kCorrupt,
                               "unit " + to_string(unit.unit_id) +
-                                  " overlaps the unit before it: run `s3attn verify` on the store");
+                                  " overlaps the unit before it: verifying the store says more");
         }
         end = unit.position_begin + unit.n_tokens;
         if (end < unit.position_begin) {
@@ -29,12 +29,12 @@ Status check_segment(const Segment& segment, const StoreShape& shape, uint64_t p
         segment.k() != shape.k) {
         return make_error(ErrorCode::kMismatch,
                           "the segment at position " + std::to_string(segment.base()) +
-                              " has another shape than the store: run `s3attn verify`");
+                              " has another shape than the store: verifying the store says more");
     }
     if (segment.base() < previous_end || segment.base() + segment.n_tokens() < segment.base()) {
         return make_error(ErrorCode::kCorrupt,
                           "the segment at position " + std::to_string(segment.base()) +
-                              " overlaps the segment before it: run `s3attn verify`");
+                              " overlaps the segment before it: verifying the store says more");
     }
     return {};
 }

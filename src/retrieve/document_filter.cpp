@@ -118,7 +118,7 @@ Result<DocumentMatcher::Glob> DocumentMatcher::read_glob(const std::string& text
     glob.names = names_of(text);
     glob.rooted = text.starts_with('/');
     if (glob.names.empty()) {
-        return wrong("in", text.empty() ? "--in wants a glob, such as 'notes/*.md'; it is empty"
+        return wrong("in", text.empty() ? "a path is chosen by a glob, such as 'notes/*.md'; it is empty"
                                         : "'" + text + "' names no file and no folder");
     }
     for (const std::string& name : glob.names) {

@@ -150,8 +150,9 @@ class AttentionScorer {
 
     static Status check_runs(const BlockPlan& plan, size_t n_tokens) {
         if (plan.runs.back().end <= n_tokens && n_tokens <= kBlockTokens) return {};
-        return make_error(ErrorCode::kCorrupt,
-                          "a block is shorter than its segment says: run `s3attn verify`");
+        return make_error(
+            ErrorCode::kCorrupt,
+            "a block is shorter than its segment says: verifying the store says more");
     }
 
     int16_t* row_of(size_t b, size_t r) {

@@ -106,7 +106,8 @@ Status add_block(const BlockPlan& plan, uint32_t slot, const std::vector<double>
         }
     }
     if (plan.runs.back().end > token.size()) {
-        return make_error(ErrorCode::kCorrupt, "a block is too short: run `s3attn verify`");
+        return make_error(ErrorCode::kCorrupt,
+                          "a block is too short: verifying the store says more");
     }
     for (size_t r = 0; r < plan.runs.size(); ++r) {
         for (uint32_t t = plan.runs[r].begin; t < plan.runs[r].end; ++t) run_sums[r] += token[t];

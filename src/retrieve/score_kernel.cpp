@@ -27,7 +27,7 @@ Status to_token_form(const BlockView& block, uint32_t k, TokenForm& form) {
             if (token >= block.n_tokens || count[token] >= k) {
                 return make_error(ErrorCode::kCorrupt,
                                   "a block holds a token with more than k postings or a position "
-                                  "past its end: run `s3attn verify` on the store");
+                                  "past its end: verifying the store says more");
             }
             entry[size_t{token} * k + count[token]++] = feature << 8 | block.activation[i];
         }

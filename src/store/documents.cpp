@@ -84,8 +84,7 @@ Status load_properties(Database& db, std::vector<DocumentInfo>& documents) {
 
 Error no_document(const std::string& directory, DocumentId doc_id) {
     return make_error(ErrorCode::kNotFound, reason::kNoDocument, to_string(doc_id),
-                      "the store '" + directory + "' has no document " + to_string(doc_id) +
-                          "; s3attn list shows what it has");
+                      "the store '" + directory + "' has no document " + to_string(doc_id));
 }
 
 Result<DocumentInfo> load_document(Database& db, const std::string& directory, DocumentId doc_id) {

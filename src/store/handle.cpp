@@ -219,4 +219,15 @@ Result<std::vector<DocumentInfo>> Store::remove(const std::vector<DocumentId>& d
     });
 }
 
+Result<std::vector<DocumentInfo>> Store::prune(const std::vector<std::string>& places) {
+    return guarded([&]() -> Result<std::vector<DocumentInfo>> {
+        S3ATTN_TRY(const auto documents, list());
+        std::vector<DocumentId> gone;
+        for (const DocumentInfo& document : gone_documents(documents, places, directory_)) {
+            gone.push_back(document.doc_id);
+        }
+        return remove(gone);
+    });
+}
+
 }  // namespace s3attn

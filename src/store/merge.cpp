@@ -45,7 +45,7 @@ Result<std::vector<DocumentInfo>> load_documents(const std::string& directory, D
         return make_error(ErrorCode::kInvalidArgument,
                           "the store '" + directory + "' holds only a part of '" +
                               documents.back().path +
-                              "'; finish it with s3attn index there, or remove it, then merge");
+                              "'; finish it there, or remove it, then merge");
     }
     S3ATTN_CHECK(load_properties(db, documents));
     return documents;
@@ -197,7 +197,7 @@ class Copier {
         if (begin < 0 || tokens < 0 || tokens > UINT32_MAX) {
             return make_error(ErrorCode::kCorrupt, "the store '" + input_.directory +
                                                        "' has a unit at an impossible position; "
-                                                       "s3attn verify says more");
+                                                       "verifying it says more");
         }
         Unit unit;
         unit.byte_begin = static_cast<uint64_t>(row.integer(2));

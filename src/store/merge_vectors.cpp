@@ -49,7 +49,7 @@ class KnownVectors {
             if (!there || row.view(1).size() != dimension) {
                 return make_error(ErrorCode::kCorrupt,
                                   "the store '" + inputs_[found->second.first].directory +
-                                      "' has a damaged vector; s3attn verify says more");
+                                      "' has a damaged vector; verifying it says more");
             }
             std::vector<float> vector;
             for (const char code : row.view(1)) {
@@ -99,7 +99,7 @@ Status copy_vectors(const std::vector<VectorSource>& sources, StoreWriter& write
     }
     if (without > 0) {
         sink.note(std::to_string(without) +
-                  " of the merged passages have no vectors yet; `s3attn index` makes them");
+                  " of the merged passages have no vectors yet; indexing again makes them");
     }
     return {};
 }

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include "base/files.h"
 
 namespace s3attn {
@@ -13,13 +11,12 @@ constexpr size_t kBufferBytes = 1 << 18;
 }
 
 Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) return errno_error("cannot create", path);
-    return std::unique_ptr<OutputFile>(new OutputFile(path, fd));
+    Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file.open()) return errno_error("cannot create", path);
+    return std::unique_ptr<OutputFile>(new OutputFile(path, std::move(file)));
 }
 
 OutputFile::~OutputFile() {
-    if (fd_ >= 0) ::close(fd_);
     if (!finished_) ::unlink(path_.c_str());
 }
 
@@ -30,25 +27,15 @@ Status OutputFile::write(std::string_view bytes) {
 }
 
 Status OutputFile::flush() {
-    std::string_view left = buffer_;
-    while (!left.empty()) {
-        const ssize_t written = ::write(fd_, left.data(), left.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            return errno_error("cannot write", path_);
-        }
-        left.remove_prefix(static_cast<size_t>(written));
-    }
+    S3ATTN_CHECK(write_all(file_.get(), buffer_, path_));
     buffer_.clear();
     return {};
 }
 
 Status OutputFile::finish() {
     S3ATTN_CHECK(flush());
-    if (::fsync(fd_) != 0) return errno_error("cannot sync", path_);
-    const int fd = fd_;
-    fd_ = -1;
-    if (::close(fd) != 0) return errno_error("cannot close", path_);
+    if (::fsync(file_.get()) != 0) return errno_error("cannot sync", path_);
+    S3ATTN_CHECK(file_.close(path_));
     finished_ = true;
     return {};
 }

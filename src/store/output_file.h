@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "s3attn/result.h"
 
 namespace s3attn {
@@ -24,11 +25,12 @@ class OutputFile {
     const std::string& path() const { return path_; }
 
   private:
-    OutputFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+    OutputFile(std::string path, Descriptor file)
+        : path_(std::move(path)), file_(std::move(file)) {}
     Status flush();
 
     std::string path_;
-    int fd_;
+    Descriptor file_;
     uint64_t size_ = 0;
     std::string buffer_;
     bool finished_ = false;

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/guarded.h"
+#include "base/owned_file.h"
 #include "s3attn/reason.h"
 #include "s3attn/store.h"
 #include "store/archive.h"
@@ -24,12 +25,6 @@ namespace s3attn {
 namespace {
 
 constexpr uint64_t kMostManifestBytes = 64u << 20;
-
-// A file of ours that goes when we do.
-struct TemporaryFile {
-    std::string path;
-    ~TemporaryFile() { ::unlink(path.c_str()); }
-};
 
 // The snapshot's catalogue as a file of its own, without a log.
 Status copy_catalog(Database& db, const std::string& path) {
@@ -140,11 +135,11 @@ Status bring_up_to_date(const std::string& directory) {
 Result<ExportReport> export_store(const std::string& store, const std::string& file) {
     S3ATTN_CHECK(check_new_file(file));
     S3ATTN_TRY(const StoreSnapshot snapshot, open_store_snapshot(store, nullptr));
-    const std::string stem = file + ".tmp." + std::to_string(::getpid());
-    const TemporaryFile catalog{stem + ".db"}, partial{stem};
-    S3ATTN_CHECK(copy_catalog(*snapshot.catalog.db, catalog.path));
+    S3ATTN_TRY(const OwnedFile catalog, OwnedFile::create_unique(file + ".tmp."));
+    S3ATTN_TRY(const OwnedFile partial, OwnedFile::create_unique(file + ".tmp."));
+    S3ATTN_CHECK(copy_catalog(*snapshot.catalog.db, catalog.path()));
     std::vector<std::pair<std::string, std::shared_ptr<MappedFile>>> contents;
-    S3ATTN_TRY(auto catalog_bytes, MappedFile::open(catalog.path));
+    S3ATTN_TRY(auto catalog_bytes, MappedFile::open(catalog.path()));
     contents.emplace_back(kCatalogFile, std::move(catalog_bytes));
     for (const auto& segment : snapshot.segments) {
         S3ATTN_CHECK(segment->verify());  // damage must not travel under a fresh checksum
@@ -156,11 +151,11 @@ Result<ExportReport> export_store(const std::string& store, const std::string& f
     for (const auto& [name, content] : contents) files.push_back(describe(name, *content));
     const std::string manifest = write_manifest(files);
 
-    S3ATTN_TRY(const auto archive, ArchiveWriter::create(partial.path));
+    S3ATTN_TRY(const auto archive, ArchiveWriter::create(partial.path()));
     S3ATTN_CHECK(archive->add(kManifestName, std::as_bytes(std::span(manifest))));
     for (const auto& [name, content] : contents) S3ATTN_CHECK(archive->add(name, content->bytes()));
     S3ATTN_CHECK(archive->finish());
-    S3ATTN_CHECK(rename_to_new(partial.path, file));
+    S3ATTN_CHECK(rename_to_new(partial.path(), file));
     ExportReport report;
     report.segments = snapshot.segments.size();
     std::error_code ignored;

@@ -49,8 +49,8 @@ Result<CatalogSnapshot> open_snapshot(const std::string& directory) {
         if (file_bytes(directory + "/" + kCatalogFile + "-wal") != 0) {
             return make_error(ErrorCode::kIo, reason::kStoreReadOnly, directory,
                               "the store '" + directory +
-                                  "' cannot be written and was not closed properly; run s3attn "
-                                  "verify on it once where it can be written");
+                                  "' cannot be written and was not closed properly; verify it "
+                                  "once where it can be written");
         }
         S3ATTN_TRY(snapshot.lock, WriterLock::shared(directory));
         db = open_catalog(directory, Database::Mode::kImmutable);

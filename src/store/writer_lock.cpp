@@ -1,7 +1,6 @@
 #include "store/writer_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,48 +24,42 @@ Error busy(int fd, const std::string& directory) {
                           "; wait for it to end and try again");
 }
 
-Status lock(int fd, int operation, const std::string& directory, const std::string& path) {
-    while (::flock(fd, operation | LOCK_NB) != 0) {
-        if (errno == EINTR) continue;
-        if (errno == EWOULDBLOCK) return busy(fd, directory);
-        return errno_error("cannot lock", path);
-    }
-    return {};
+Status lock(const Descriptor& file, LockKind kind, const std::string& directory,
+            const std::string& path) {
+    S3ATTN_TRY(const bool ours, lock_file(file, kind, false, path));
+    return ours ? Status() : busy(file.get(), directory);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<WriterLock>> WriterLock::exclusive(const std::string& directory) {
     const std::string path = directory + "/" + kLockFile;
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return errno_error("cannot open", path);
-    std::unique_ptr<WriterLock> held(new WriterLock(fd, false));
-    S3ATTN_CHECK(lock(fd, LOCK_EX, directory, path));
-    held->owner_ = true;
+    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!file.open()) return errno_error("cannot open", path);
+    S3ATTN_CHECK(lock(file, LockKind::kExclusive, directory, path));
+    std::unique_ptr<WriterLock> held(new WriterLock(std::move(file), true));
     // Only a message depends on the pid: not being able to write it (a full disk) is no failure.
     const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(fd, 0) == 0) {
-        [[maybe_unused]] const ssize_t written = ::pwrite(fd, pid.data(), pid.size(), 0);
+    if (::ftruncate(held->file_.get(), 0) == 0) {
+        [[maybe_unused]] const Status written = write_all(held->file_.get(), pid, path);
     }
     return held;
 }
 
 Result<std::unique_ptr<WriterLock>> WriterLock::shared(const std::string& directory) {
     const std::string path = directory + "/" + kLockFile;
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open()) {
         if (errno == ENOENT) return std::unique_ptr<WriterLock>();
         return errno_error("cannot open", path);
     }
-    std::unique_ptr<WriterLock> held(new WriterLock(fd, false));
-    S3ATTN_CHECK(lock(fd, LOCK_SH, directory, path));
-    return held;
+    S3ATTN_CHECK(lock(file, LockKind::kShared, directory, path));
+    return std::unique_ptr<WriterLock>(new WriterLock(std::move(file), false));
 }
 
 WriterLock::~WriterLock() {
     if (owner_) [[maybe_unused]]
-        const int ignored = ::ftruncate(fd_, 0);
-    ::close(fd_);
+        const int ignored = ::ftruncate(file_.get(), 0);
 }
 
 }  // namespace s3attn

@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "base/descriptor.h"
 #include "s3attn/result.h"
 
 namespace s3attn {
@@ -19,8 +21,8 @@ class WriterLock {
     WriterLock& operator=(const WriterLock&) = delete;
 
   private:
-    WriterLock(int fd, bool owner) : fd_(fd), owner_(owner) {}
-    int fd_;
+    WriterLock(Descriptor file, bool owner) : file_(std::move(file)), owner_(owner) {}
+    Descriptor file_;
     bool owner_;
 };
 

@@ -25,13 +25,13 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMostMessages = 4096;
 
 struct Pipe {
-    FileDescriptor read, write;
+    Descriptor read, write;
 };
 
 Result<Pipe> make_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error("cannot make a pipe for", "a converter");
-    return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
 void limit_resource(__rlimit_resource resource, uint64_t value) {
@@ -79,7 +79,7 @@ class Pump {
     // Until both pipes are closed or a limit is reached.
     Status run() {
         const auto deadline = Clock::now() + std::chrono::seconds(limits_.seconds);
-        while (output_.read.valid() || messages_.read.valid()) {
+        while (output_.read.open() || messages_.read.open()) {
             const auto left =
                 std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
             if (left.count() <= 0) {
@@ -100,7 +100,7 @@ class Pump {
     }
 
   private:
-    Status drain(FileDescriptor& from, bool is_output) {
+    Status drain(Descriptor& from, bool is_output) {
         const ssize_t got = ::read(from.get(), buffer_.data(), buffer_.size());
         if (got < 0 && errno == EINTR) return {};
         if (got <= 0) {
@@ -115,7 +115,7 @@ class Pump {
         }
         written_ += bytes.size();
         outcome_.output_limit = written_ > limits_.output_bytes;
-        return outcome_.output_limit ? Status{} : write_fully(sink_, bytes, "a converter's output");
+        return outcome_.output_limit ? Status{} : write_all(sink_, bytes, "a converter's output");
     }
 
     Pipe output_, messages_;

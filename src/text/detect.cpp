@@ -246,7 +246,12 @@ Result<Detection> detect_format(const SourceFile& source) {
     // PDF readers accept leading junk; a text that merely speaks of "%PDF-" has none in front.
     const size_t pdf = head.substr(0, 1024).find("%PDF-");
     const bool pdf_name = extension_of(source.path()) == "pdf";
-    if (pdf == 0 || (pdf != head.npos && pdf_name)) return Detection{Format::kPdf, {}};
+    // Named so, and without its beginning: readers rebuild what they can.
+    const bool headless =
+        pdf_name && head.find(" obj") != head.npos && head.find("<<") != head.npos;
+    if (pdf == 0 || (pdf != head.npos && pdf_name) || headless) {
+        return Detection{Format::kPdf, {}};
+    }
     if (head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06")) {
         return detect_zip(source);
     }

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "s3attn/index_report.h"
 #include "s3attn/result.h"
-#include "s3attn/types.h"
 
 namespace s3attn {
 

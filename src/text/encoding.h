@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "s3attn/index_report.h"
 #include "s3attn/result.h"
-#include "s3attn/types.h"
 #include "text/source_file.h"
 #include "text/text_window.h"
 

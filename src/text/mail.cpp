@@ -221,7 +221,7 @@ Result<std::shared_ptr<SourceFile>> MailReader::spool(GMimePart* part,
     std::string decoded;
     (*decoder)->decode(bytes, true, decoded, nullptr);
     S3ATTN_TRY(std::shared_ptr<SourceFile> converted, SourceFile::temporary(name));
-    S3ATTN_CHECK(write_fully(converted->fd(), decoded, name));
+    S3ATTN_CHECK(write_all(converted->fd(), decoded, name));
     return converted;
 }
 

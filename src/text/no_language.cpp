@@ -119,26 +119,38 @@ size_t data_uri_end(std::string_view text) {
     return end - comma >= kLeastUri ? end : 0;
 }
 
-// "00000010: 4865 6c6c 6f20 776f  Hello wo": sixteen hex digits at least, in groups, with letters.
+// "00000010: 4865 6c6c 6f20 776f  Hello wo", "0x7f, 0x45, 0x4c,", "00:9c:af:" with more to come:
+// sixteen hex digits at least, in groups, with letters.
 bool is_dump_line(std::string_view line) {
     size_t digits = 0, letters = 0, groups = 0, i = 0;
+    const bool goes_on = trim_end(line).ends_with(':');  // a checksum with colons is one line
     while (i < line.size()) {
         while (i < line.size() && (line[i] == ' ' || line[i] == '\t')) ++i;
+        const bool prefixed = line.substr(i).starts_with("0x") || line.substr(i).starts_with("0X");
+        if (prefixed) i += 2;
         size_t end = i;
         while (end < line.size() && is_hex(line[end])) ++end;
         const size_t length = end - i;
-        const bool address = groups == 0 && end < line.size() && line[end] == ':';
-        const bool group = (length == 2 || length == 4 || length == 8) &&
-                           (end == line.size() || line[end] == ' ' || address);
+        const char next = end < line.size() ? line[end] : ' ';
+        const bool separated = (groups == 0 && next == ':') || (prefixed && next == ',') ||
+                               (length == 2 && next == ':' && goes_on);
+        const bool group =
+            (length == 2 || length == 4 || length == 8) && (next == ' ' || separated);
         if (!group) break;
         ++groups;
         digits += length;
         letters += static_cast<size_t>(std::count_if(line.begin() + static_cast<ptrdiff_t>(i),
                                                      line.begin() + static_cast<ptrdiff_t>(end),
                                                      [](char c) { return c > '9'; }));
-        i = end + (address ? 1 : 0);
+        i = end + (separated ? 1 : 0);
     }
     return groups >= 5 && digits >= 16 && letters * 12 >= digits;
+}
+
+// A whole line of uuencode: "M", then sixty characters without a small letter.
+bool is_uuencoded(std::string_view line) {
+    return line.size() == 61 && line.front() == 'M' &&
+           std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '`'; });
 }
 
 size_t dump_end(std::string_view text, bool goes_on) {
@@ -148,7 +160,8 @@ size_t dump_end(std::string_view text, bool goes_on) {
         const size_t stop = std::min(text.find_first_of("\r\n", at), text.size());
         const std::string_view line = text.substr(at, stop - at);
         // The view may cut its last line: that one is for the next look.
-        if (!is_dump_line(line) || (stop == text.size() && lines > 0)) break;
+        const bool dumped = is_dump_line(line) || is_uuencoded(line);
+        if (!dumped || (stop == text.size() && lines > 0)) break;
         ++lines;
         end = stop;
         at = std::min(text.find_first_not_of("\r\n", stop), text.size());

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "base/descriptor.h"
 #include "text/child_process.h"
 #include "text/ocr.h"
 #include "text/whitespace.h"
@@ -82,7 +83,7 @@ class PageExchange {
     }
     Status flush(size_t above) {
         if (out_.size() <= above) return {};
-        S3ATTN_CHECK(write_fully(to_.fd(), out_, to_.path()));
+        S3ATTN_CHECK(write_all(to_.fd(), out_, to_.path()));
         out_.clear();
         return {};
     }
@@ -252,8 +253,7 @@ OpenResult open_image(OpenRequest request) {
         }
         // A page for a page, so that numbers are those of the file.
         const std::string empty = "<page width=\"595\" height=\"842\">\n</page>\n";
-        S3ATTN_CHECK(
-            write_fully(layout->fd(), found->layout.empty() ? empty : found->layout, path));
+        S3ATTN_CHECK(write_all(layout->fd(), found->layout.empty() ? empty : found->layout, path));
         read.emplace_back(page, std::move(*found));
     }
     S3ATTN_TRY(PdfText text, read_pdf_text(std::move(layout), request.options));

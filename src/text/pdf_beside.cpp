@@ -64,7 +64,7 @@ class BesideWriter {
         const uint64_t begin = text_.bytes + separator.size();
         if (page != last_page_) text_.pages.emplace_back(begin, page);
         last_page_ = page;
-        S3ATTN_CHECK(write_fully(text_.text->fd(), separator + clean, text_.text->path()));
+        S3ATTN_CHECK(write_all(text_.text->fd(), separator + clean, text_.text->path()));
         text_.bytes = begin + clean.size();
         if (text_.bytes <= request_.options.child_output_bytes) return {};
         return make_error(ErrorCode::kUnsupported,

@@ -128,6 +128,7 @@ Result<bool> PdfLayout::next(PdfPage& page) {
         if (!any) return in_page;
         const std::string_view tag = trim(line);
         if (tag.starts_with("<page ")) {
+            page.width = attribute(tag, "width");
             page.height = attribute(tag, "height");
             in_page = true;
         } else if (!in_page) {

@@ -27,7 +27,7 @@ struct PdfLine {
     bool begins_block = false, begins_flow = false;
 };
 struct PdfPage {
-    float height = 0;
+    float width = 0, height = 0;
     std::vector<PdfLine> lines;  // in reading order
 };
 

@@ -120,6 +120,15 @@ bool keeps_hyphen(std::string_view hyphen, std::string_view line, std::string_vi
         std::end(kNumbers)) {
         return true;
     }
+    // "Wasser- und Luftpflege": what is left out before it ends with a hyphen of its own. No
+    // language cuts a word in front of its last letter.
+    static constexpr std::string_view kJoining[] = {"und", "oder", "bis",  "sowie", "bzw", "et",
+                                                    "ou",  "en",   "of",   "och",   "og",  "eller",
+                                                    "ja",  "tai",  "oraz", "lub",   "nebo"};
+    if (begin.size() == 1 ||
+        std::find(std::begin(kJoining), std::end(kJoining), begin) != std::end(kJoining)) {
+        return true;
+    }
     const KnownWord whole = is_english_word(joined);
     if (whole == KnownWord::kYes) return false;
     if (!u_islower(first_of(begin)) || words.has(begin)) return true;

@@ -157,7 +157,7 @@ Status PdfTextWriter::add_line(const PdfLine& line, bool first, bool joins) {
 }
 
 Status PdfTextWriter::flush() {
-    S3ATTN_CHECK(write_fully(result_.text->fd(), buffer_, result_.text->path()));
+    S3ATTN_CHECK(write_all(result_.text->fd(), buffer_, result_.text->path()));
     result_.bytes += buffer_.size();
     buffer_.clear();
     if (result_.bytes <= options_.child_output_bytes) return {};

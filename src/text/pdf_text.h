@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "s3attn/types.h"
+#include "s3attn/index_report.h"
 #include "text/document_reader.h"
 #include "text/formats.h"
 #include "text/pdf_furniture.h"

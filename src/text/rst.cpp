@@ -1,6 +1,7 @@
 // reStructuredText: titles, literal blocks and tables; the text is the source.
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/document_info.h"
 #include "text/source_blocks.h"
 
@@ -17,9 +18,8 @@ bool is_rule(std::string_view line) {
 
 // Characters, so that an underline of a title in Greek is long enough.
 size_t width(std::string_view text) {
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    }));
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return !utf8_continues(c); }));
 }
 
 bool is_table_rule(std::string_view line) {

@@ -23,40 +23,11 @@ Status copy_to_end(int from, int to, const std::string& name) {
             return errno_error("cannot read", name);
         }
         if (got == 0) return {};
-        S3ATTN_CHECK(write_fully(to, {buffer.data(), static_cast<size_t>(got)}, name));
+        S3ATTN_CHECK(write_all(to, {buffer.data(), static_cast<size_t>(got)}, name));
     }
 }
 
 }  // namespace
-
-FileDescriptor::~FileDescriptor() { close(); }
-
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-    if (this != &other) {
-        close();
-        fd_ = other.release();
-    }
-    return *this;
-}
-
-int FileDescriptor::release() { return std::exchange(fd_, -1); }
-
-void FileDescriptor::close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-}
-
-Status write_fully(int fd, std::string_view bytes, const std::string& name) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0) {
-            if (errno == EINTR) continue;
-            return errno_error("cannot write the temporary copy of", name);
-        }
-        bytes.remove_prefix(static_cast<size_t>(written));
-    }
-    return {};
-}
 
 std::string describe_file_type(unsigned mode) {
     if (S_ISDIR(mode)) return "a directory";
@@ -70,8 +41,8 @@ Result<std::shared_ptr<SourceFile>> SourceFile::temporary(const std::string& nam
     const char* directory = std::getenv("TMPDIR");
     std::string path = directory != nullptr && *directory != '\0' ? directory : "/tmp";
     path += "/s3attn-XXXXXX";
-    FileDescriptor fd(::mkostemp(path.data(), O_CLOEXEC));
-    if (!fd.valid()) {
+    Descriptor fd(::mkostemp(path.data(), O_CLOEXEC));
+    if (!fd.open()) {
         Error error = errno_error("cannot make a temporary file", path);
         error.message += "; set TMPDIR to a directory that can be written";
         return error;
@@ -87,8 +58,8 @@ Result<std::shared_ptr<SourceFile>> SourceFile::open(const std::string& path) {
         return spool;
     }
     // O_NONBLOCK: opening a named pipe must not wait for its writer.
-    FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!fd.valid()) {
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd.open()) {
         Error error = errno_error("cannot open", path);
         if (errno == ENOENT || errno == ENOTDIR) error.code = ErrorCode::kNotFound;
         return error;

@@ -7,24 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "s3attn/result.h"
 
 namespace s3attn::text {
-
-class FileDescriptor {
-  public:
-    explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-    ~FileDescriptor();
-    FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
-    FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-    int get() const { return fd_; }
-    bool valid() const { return fd_ >= 0; }
-    int release();
-    void close();
-
-  private:
-    int fd_;
-};
 
 class SourceFile {
   public:
@@ -43,13 +29,12 @@ class SourceFile {
     Result<std::string> hash() const;
 
   private:
-    SourceFile(std::string path, FileDescriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+    SourceFile(std::string path, Descriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     std::string path_;
-    FileDescriptor fd_;
+    Descriptor fd_;
 };
 
 // What a file that is not a regular one is ("a named pipe", ...), from its st_mode.
 std::string describe_file_type(unsigned mode);
-Status write_fully(int fd, std::string_view bytes, const std::string& name);
 
 }  // namespace s3attn::text

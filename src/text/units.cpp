@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/sentences.h"
 
 namespace s3attn::text {
@@ -20,7 +21,7 @@ size_t cut_without_sentence(std::string_view text, size_t max_bytes) {
     }
     if (limit > 0) return limit;
     size_t length = 1;  // a single character is longer than max_bytes
-    while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) {
+    while (length < text.size() && utf8_continues(text[length])) {
         ++length;
     }
     return length;

@@ -3,6 +3,8 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
+#include "base/utf8.h"
+
 namespace s3attn::text {
 namespace {
 
@@ -68,7 +70,7 @@ bool is_invisible(std::string_view text) {
 
 size_t character_boundary(std::string_view text, size_t length) {
     if (length >= text.size()) return text.size();
-    while (length > 0 && (byte_at(text, length) & 0xC0) == 0x80) --length;
+    while (length > 0 && utf8_continues(text[length])) --length;
     return length;
 }
 

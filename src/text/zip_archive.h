@@ -7,8 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "s3attn/index_report.h"
 #include "s3attn/result.h"
-#include "s3attn/types.h"
 #include "text/source_file.h"
 
 struct zip;

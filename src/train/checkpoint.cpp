@@ -1,13 +1,12 @@
 #include "train/checkpoint.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 
 namespace s3attn {
 namespace {
@@ -65,10 +64,10 @@ Result<Checkpoints> Checkpoints::open(const std::string& directory, ProgressSink
     const fs::path path(directory), lock = path / kLock;
     if (fs::exists(path, error) && !fs::exists(lock, error) &&
         !(fs::is_directory(path, error) && fs::is_empty(path, error))) {
-        return make_error(ErrorCode::kInvalidArgument,
+        return make_error(ErrorCode::kInvalidArgument, reason::kOption, "work",
                           "'" + directory +
                               "' is there already and holds no checkpoints of a "
-                              "training run: name another directory with --work");
+                              "training run: name another directory");
     }
     fs::create_directories(path, error);
     if (error) {
@@ -76,11 +75,13 @@ Result<Checkpoints> Checkpoints::open(const std::string& directory, ProgressSink
                                               "' for checkpoints: " + error.message());
     }
     Checkpoints made;
-    made.lock_ = ::open(lock.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-    if (made.lock_ < 0) return errno_error("cannot write into", directory);
-    if (::flock(made.lock_, LOCK_EX | LOCK_NB) != 0) {
-        return make_error(ErrorCode::kBusy, "another training run works in '" + directory +
-                                                "': wait for it, or name another --out");
+    made.lock_ = Descriptor(::open(lock.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+    if (!made.lock_.open()) return errno_error("cannot write into", directory);
+    S3ATTN_TRY(const bool ours, lock_file(made.lock_, LockKind::kExclusive, false, lock));
+    if (!ours) {
+        return make_error(ErrorCode::kBusy, reason::kOption, "out",
+                          "another training run works in '" + directory +
+                              "': wait for it, or name another output");
     }
     made.directory_ = directory;
     made.sink_ = &sink;
@@ -94,7 +95,7 @@ Checkpoints& Checkpoints::operator=(Checkpoints&& other) noexcept {
     if (this == &other) return *this;
     release();
     directory_ = std::exchange(other.directory_, std::string());
-    lock_ = std::exchange(other.lock_, -1);
+    lock_ = std::move(other.lock_);
     sink_ = other.sink_;
     said_resumed_ = other.said_resumed_;
     return *this;
@@ -103,7 +104,7 @@ Checkpoints& Checkpoints::operator=(Checkpoints&& other) noexcept {
 Checkpoints::~Checkpoints() { release(); }
 
 void Checkpoints::release() {
-    if (lock_ < 0) return;
+    if (!lock_.open()) return;
     // A run that finished nothing leaves nothing.
     std::error_code ignored;
     const auto entries = fs::directory_iterator(directory_, ignored);
@@ -111,8 +112,7 @@ void Checkpoints::release() {
         fs::remove(directory_ + "/" + kLock, ignored);
         fs::remove(directory_, ignored);
     }
-    ::close(lock_);
-    lock_ = -1;
+    lock_.close();
 }
 
 std::optional<std::string> Checkpoints::load(const std::string& part, const Origin& origin) {

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "s3attn/progress.h"
 #include "s3attn/result.h"
 
@@ -46,7 +47,7 @@ class Checkpoints {
   private:
     void release();
     std::string directory_;
-    int lock_ = -1;
+    Descriptor lock_;
     ProgressSink* sink_ = nullptr;
     bool said_resumed_ = false;
 };

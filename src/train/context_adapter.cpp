@@ -42,7 +42,7 @@ Result<ContextHeadReport> fit_context_heads(const Corpus& corpus, const TrainOpt
     if (tasks.size() < options.context.questions) {
         sink.note("the corpus gives " + std::to_string(tasks.size()) + " of " +
                   std::to_string(options.context.questions) +
-                  " sentences to choose context heads with (--context-questions)");
+                  " sentences to choose context heads with");
     }
     ContextModelOptions open;
     open.model_path = options.model;

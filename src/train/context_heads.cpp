@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/timing.h"
+#include "s3attn/reason.h"
 #include "train/negatives.h"
 #include "train/rng.h"
 
@@ -118,15 +119,15 @@ Result<std::vector<ContextTask>> make_context_tasks(const Corpus& corpus,
 Status check_context_options(const ContextHeadOptions& options, const ModelInfo& model) {
     const auto last = static_cast<int32_t>(model.n_layer) - 1;
     if (options.max_layer < -1 || options.max_layer > last) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "--context-max-layer " + std::to_string(options.max_layer) + ": " +
+        return make_error(ErrorCode::kInvalidArgument, reason::kOption, "context_max_layer",
+                          "layer " + std::to_string(options.max_layer) + ": " +
                               model.name + " has layers 0 to " + std::to_string(last) +
                               " (-1: two thirds of them)");
     }
     const uint32_t there = (deepest_context_layer(options, model.n_layer) + 1) * model.n_head;
     if (options.heads > there) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "--context-heads " + std::to_string(options.heads) + ": " + model.name +
+        return make_error(ErrorCode::kInvalidArgument, reason::kOption, "context_heads",
+                          std::to_string(options.heads) + " heads are to be chosen: " + model.name +
                               " has " + std::to_string(there) +
                               " heads up to the deepest layer that is looked at");
     }

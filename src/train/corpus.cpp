@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <unordered_set>
 
+#include "base/utf8.h"
 #include "text/document_reader.h"
 #include "text/sentences.h"
 #include "text/word_cutter.h"
@@ -238,7 +239,7 @@ std::string with_spaces_between_words(std::string_view text) {
 bool joined_without_space(std::string_view before, std::string_view after) {
     if (before.empty() || after.empty()) return false;
     size_t last = before.size() - 1;
-    while (last > 0 && (static_cast<unsigned char>(before[last]) & 0xC0) == 0x80) --last;
+    while (last > 0 && utf8_continues(before[last])) --last;
     return unspaced_sign(before.substr(last)) && unspaced_sign(after);
 }
 

@@ -133,9 +133,8 @@ uint64_t NpzArray::items() const {
 }
 
 Status write_npz(const std::string& path, const std::vector<NpzArray>& arrays) {
-    const std::string partial = path + ".partial";
     int code = 0;
-    zip_t* archive = zip_open(partial.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
+    zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
     if (archive == nullptr) {
         zip_error_t error;
         zip_error_init_with_code(&error, code);
@@ -152,12 +151,7 @@ Status write_npz(const std::string& path, const std::vector<NpzArray>& arrays) {
     if (zip_close(archive) != 0) {
         const Error message = failed(path, zip_strerror(archive));
         zip_discard(archive);
-        std::remove(partial.c_str());
         return message;
-    }
-    if (std::rename(partial.c_str(), path.c_str()) != 0) {
-        std::remove(partial.c_str());
-        return failed(path, "it cannot be renamed from its temporary name");
     }
     return {};
 }

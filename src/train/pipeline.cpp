@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "s3attn/reason.h"
 #include "train/context_heads.h"
 #include "train/heat_map.h"
 #include "train/pipeline_parts.h"
@@ -16,8 +17,8 @@ namespace {
 
 constexpr uint32_t kFewestKeys = 100;
 
-Error invalid(const std::string& message) {
-    return make_error(ErrorCode::kInvalidArgument, message);
+Error invalid(const char* option, const std::string& message) {
+    return make_error(ErrorCode::kInvalidArgument, reason::kOption, option, message);
 }
 
 Status check_heads_exist(const TrainOptions& options, const ModelInfo& model) {
@@ -26,33 +27,36 @@ Status check_heads_exist(const TrainOptions& options, const ModelInfo& model) {
         const std::string name =
             "head (" + std::to_string(id.layer) + "," + std::to_string(id.query_head) + ")";
         if (id.layer >= model.n_layer || id.query_head >= model.n_head) {
-            return invalid(name + " does not exist: " + model.name + " has layers 0 to " +
-                           std::to_string(model.n_layer - 1) + " with heads 0 to " +
-                           std::to_string(model.n_head - 1));
+            return invalid("heads", name + " does not exist: " + model.name + " has layers 0 to " +
+                                        std::to_string(model.n_layer - 1) + " with heads 0 to " +
+                                        std::to_string(model.n_head - 1));
         }
         if (!seen.insert({id.layer, id.query_head}).second)
-            return invalid(name + " is named twice");
+            return invalid("heads", name + " is named twice");
     }
     for (const HeadId& id : options.heads) {
         if (options.max_layer < 0 || id.layer <= static_cast<uint32_t>(options.max_layer)) continue;
-        return invalid("head " + std::to_string(id.layer) + ":" + std::to_string(id.query_head) +
-                       " (--heads) is deeper than layer " + std::to_string(options.max_layer) +
-                       " (--max-layer): leave one of the two out");
+        return invalid("heads,max_layer",
+                       "head " + std::to_string(id.layer) + ":" + std::to_string(id.query_head) +
+                           " is deeper than layer " + std::to_string(options.max_layer) +
+                           ", the deepest to look at: leave one of the two out");
     }
     if (options.max_layer != kAllLayers &&
         options.max_layer >= static_cast<int32_t>(model.n_layer)) {
-        return invalid("max layer " + std::to_string(options.max_layer) + ": " + model.name +
-                       " has layers 0 to " + std::to_string(model.n_layer - 1) +
-                       "; 'all' looks at all of them");
+        return invalid("max_layer", "max layer " + std::to_string(options.max_layer) + ": " +
+                                        model.name + " has layers 0 to " +
+                                        std::to_string(model.n_layer - 1) +
+                                        "; 'all' looks at all of them");
     }
     const uint32_t deepest = deepest_wanted_layer(options, model);
     const uint32_t there = (deepest + 1) * model.n_head;
     if (options.heads.empty() && options.n_heads > there) {
-        return invalid(std::to_string(options.n_heads) +
-                       " heads are to be chosen (--n-heads), and "
-                       "layers 0 to " +
-                       std::to_string(deepest) + " of " + model.name + " have " +
-                       std::to_string(there) + ": choose fewer, or look deeper (--max-layer)");
+        return invalid("n_heads,max_layer", std::to_string(options.n_heads) +
+                                                " heads are to be chosen, and "
+                                                "layers 0 to " +
+                                                std::to_string(deepest) + " of " + model.name +
+                                                " have " + std::to_string(there) +
+                                                ": choose fewer, or look deeper");
     }
     return options.context.heads > 0 ? check_context_options(options.context, model) : Status{};
 }
@@ -72,9 +76,7 @@ std::vector<std::string> doubts(const TrainReport& report, const Calibration& tr
                         std::to_string(sae.kv_head) +
                         " rebuilds keys worse than their mean does "
                         "(FVU " +
-                        number(sae.fvu) +
-                        "): more --sae-steps or --sae-tokens, or fewer "
-                        "--latents");
+                        number(sae.fvu) + "): more steps or keys, or fewer latents, would help");
     }
     const double n = std::max(1u, trained.recall.questions);
     const double chance = std::min(1.0, 10.0 / std::max(1u, held_out));
@@ -92,13 +94,13 @@ void note_fewer(const TrainContext& context, const ClozeSplit& cloze) {
     if (cloze.pairs.size() < options.cloze_pairs) {
         context.sink.note("the corpus gives " + std::to_string(cloze.pairs.size()) + " of " +
                           std::to_string(options.cloze_pairs) +
-                          " sentence and paragraph pairs (--cloze-pairs)");
+                          " sentence and paragraph pairs");
     }
     const size_t for_training = cloze.pairs.size() - cloze.n_held_out;
     if (options.model_questions > for_training) {
         context.sink.note(std::to_string(for_training) + " of " +
                           std::to_string(options.model_questions) +
-                          " questions can be written (--model-questions): there are no more "
+                          " questions can be written: there are no more "
                           "training paragraphs");
     }
 }
@@ -108,22 +110,22 @@ Status check_paths(const TrainOptions& options) {
     namespace fs = std::filesystem;
     std::error_code ignored;
     if (!options.sae_dir.empty() && !fs::is_directory(options.sae_dir, ignored)) {
-        return make_error(ErrorCode::kNotFound,
-                          "--sae " + options.sae_dir + ": there is no such directory");
+        return make_error(ErrorCode::kNotFound, reason::kOption, "sae",
+                          options.sae_dir + ": there is no such directory");
     }
     if (options.model_questions > 0 && !options.question_model.empty() &&
         !fs::exists(options.question_model, ignored)) {
-        return make_error(ErrorCode::kNotFound,
+        return make_error(ErrorCode::kNotFound, reason::kOption, "reader",
                           options.question_model + ", which is to write questions, is not there");
     }
     if (options.dump.empty()) return {};
     const fs::path folder = fs::path(options.dump).parent_path();
     if (!folder.empty() && !fs::is_directory(folder, ignored)) {
-        return make_error(ErrorCode::kNotFound,
-                          "--dump " + options.dump + ": there is no folder " + folder.string());
+        return make_error(ErrorCode::kNotFound, reason::kOption, "dump",
+                          options.dump + ": there is no folder " + folder.string());
     }
     if (fs::is_directory(options.dump, ignored)) {
-        return invalid("--dump " + options.dump + " is a folder: name a file");
+        return invalid("dump", options.dump + " is a folder: name a file");
     }
     return {};
 }
@@ -131,46 +133,51 @@ Status check_paths(const TrainOptions& options) {
 }  // namespace
 
 Status check_train_options(const TrainOptions& options) {
-    if (options.out.empty()) return invalid("no output directory for the adapter");
+    if (options.out.empty()) return invalid("out", "no output directory for the adapter");
     return check_without_output(options);
 }
 
 Status check_without_output(const TrainOptions& options) {
-    if (options.model.empty()) return invalid("no model to train for: name a GGUF file");
-    if (options.corpus.empty()) return invalid("no corpus: name plain text files or directories");
+    if (options.model.empty()) return invalid("model", "no model to train for: name a GGUF file");
+    if (options.corpus.empty())
+        return invalid("corpus", "no corpus: name plain text files or directories");
     if (options.latents < 16 || options.latents > 65536) {
-        return invalid("latents must be 16 to 65536, not " + std::to_string(options.latents));
+        return invalid("latents",
+                       "latents must be 16 to 65536, not " + std::to_string(options.latents));
     }
     if (options.k < 1 || options.k > 64 || options.k > options.latents / 4) {
-        return invalid("k must be 1 to 64 and at most a quarter of the latents, not " +
-                       std::to_string(options.k));
+        return invalid("k", "k must be 1 to 64 and at most a quarter of the latents, not " +
+                                std::to_string(options.k));
     }
-    if (options.heads.empty() && options.n_heads == 0) return invalid("0 heads to choose");
-    if (options.sae_steps == 0) return invalid("0 steps for the autoencoders (--sae-steps)");
+    if (options.heads.empty() && options.n_heads == 0)
+        return invalid("n_heads", "0 heads to choose");
+    if (options.sae_steps == 0) return invalid("sae_steps", "0 steps for the autoencoders");
     if (options.cloze_pairs < kFewestPairs) {
-        return invalid("--cloze-pairs " + std::to_string(options.cloze_pairs) +
-                       " is too few: at least " + std::to_string(kFewestPairs) +
-                       " are needed, some thousand are good");
+        return invalid("cloze_pairs", std::to_string(options.cloze_pairs) +
+                                          " cloze pairs are too few: at least " +
+                                          std::to_string(kFewestPairs) +
+                                          " are needed, some thousand are good");
     }
     S3ATTN_CHECK(check_paths(options));
-    if (options.chunk_tokens == 0) return invalid("chunks of 0 tokens");
+    if (options.chunk_tokens == 0) return invalid("chunk_tokens", "chunks of 0 tokens");
     if (options.sae_tokens < kFewestKeys) {
-        return invalid("at most " + std::to_string(options.sae_tokens) +
-                       " keys to train autoencoders on (--sae-tokens): at least " +
-                       std::to_string(kFewestKeys) + " are needed");
+        return invalid("sae_tokens", "at most " + std::to_string(options.sae_tokens) +
+                                         " keys to train autoencoders on: at least " +
+                                         std::to_string(kFewestKeys) + " are needed");
     }
     if (options.sae_dir.empty() && training_rows(options.sae_tokens) < options.latents) {
-        return invalid("at most " + std::to_string(options.sae_tokens) +
-                       " keys (--sae-tokens) are too few for " + std::to_string(options.latents) +
-                       " features (--latents): one in twenty is held out, and there must be a key "
-                       "for each feature");
+        return invalid("sae_tokens,latents",
+                       "at most " + std::to_string(options.sae_tokens) + " keys are too few for " +
+                           std::to_string(options.latents) +
+                           " features: one in twenty is held out, and there must be a key "
+                           "for each feature");
     }
     if (options.out.empty()) return {};
     std::error_code error;
     const std::filesystem::path out(options.out);
     if (std::filesystem::exists(out, error) &&
         !(std::filesystem::is_directory(out, error) && std::filesystem::is_empty(out, error))) {
-        return invalid(options.out + " is there already: name a directory that is not");
+        return invalid("out", options.out + " is there already: name a directory that is not");
     }
     return {};
 }

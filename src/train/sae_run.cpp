@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "s3attn/reason.h"
 #include "train/device_sae.h"
 #include "train/rng.h"
 #include "train/sae_measure.h"
@@ -154,10 +155,11 @@ Result<TrainedSae> train_sae(const HalfRows& keys, const std::vector<float>& mea
                              const CancelToken& cancel) {
     const size_t n_train = training_rows(keys.size());
     if (n_train == keys.size() || n_train < options.latents) {
-        return make_error(ErrorCode::kInvalidArgument,
-                          "too few keys for a dictionary of " + std::to_string(options.latents) +
-                              " latents: " + std::to_string(keys.size()) +
-                              " keys; give a larger corpus, more --sae-tokens or fewer --latents");
+        return make_error(
+            ErrorCode::kInvalidArgument, reason::kOption, "sae_tokens,latents",
+            "too few keys for a dictionary of " + std::to_string(options.latents) +
+                " latents: " + std::to_string(keys.size()) +
+                " keys; give a larger corpus, more keys to train on, or fewer latents");
     }
     S3ATTN_TRY(const auto trainer,
                make_stepper(initial_weights(keys, mean, n_train, options), options, pool));

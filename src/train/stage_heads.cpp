@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/files.h"
+#include "s3attn/reason.h"
 #include "train/head_plan.h"
 #include "train/heat_map.h"
 #include "train/pipeline_parts.h"
@@ -258,9 +259,9 @@ Status refuse_dead(const TrainContext& context, const Selection& selection) {
         context.sink.note("heads that cannot retrieve, passed over:" + names);
         return {};
     }
-    return make_error(ErrorCode::kUnsupported,
+    return make_error(ErrorCode::kUnsupported, reason::kOption, "heads",
                       "these heads cannot retrieve:" + names +
-                          "\nleave them out of --heads, and heads are chosen by inverse cloze");
+                          "\nleave them out; with none named, heads are chosen by inverse cloze");
 }
 
 std::string too_small(const Corpus& corpus, const ClozeSplit& cloze) {

@@ -2,11 +2,11 @@
 
 #include <filesystem>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "adapter/adapter.h"
 #include "base/guarded.h"
+#include "base/parallel.h"
 #include "model/reader.h"
 #include "scan/open_scan.h"
 #include "train/checkpoint.h"
@@ -108,19 +108,16 @@ QuestionWriter model_writer(const TrainOptions& options) {
         }
         std::vector<std::string> questions(tasks.size());
         std::vector<Status> failed(readers->size());
-        std::vector<std::thread> threads;
-        for (size_t r = 0; r < readers->size(); ++r) {
-            threads.emplace_back([&, r] {
-                for (size_t i = r; i < tasks.size() && failed[r].ok(); i += readers->size()) {
-                    auto question = write_question(*(*readers)[r], tasks[i]);
-                    if (question.ok())
-                        questions[i] = std::move(*question);
-                    else
-                        failed[r] = question.error();
-                }
-            });
-        }
-        for (std::thread& thread : threads) thread.join();
+        const auto n = static_cast<uint32_t>(readers->size());
+        ThreadPool(n).run(n, [&](uint32_t r) {
+            for (size_t i = r; i < tasks.size() && failed[r].ok(); i += n) {
+                auto question = write_question(*(*readers)[r], tasks[i]);
+                if (question.ok())
+                    questions[i] = std::move(*question);
+                else
+                    failed[r] = question.error();
+            }
+        });
         for (const Status& status : failed) S3ATTN_CHECK(status);
         return questions;
     };

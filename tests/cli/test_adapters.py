@@ -83,6 +83,25 @@ class Adapters(ProgramTest):
         found = run_json("search", self.store, "When was the mill built?", "--adapter", fitted)
         self.assertAlmostEqual(sum(found["weights"].values()), 1)
 
+    def test_the_best_heads_make_a_smaller_index(self):
+        shipped = SOURCE / "models" / "smollm2-135m-instruct"
+        small = self.directory / "small"
+        done = run("train", "--keep-heads", 4, "--adapter", shipped)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--out", done.stderr)
+        kept = run_json("train", "--keep-heads", 4, "--adapter", shipped, "--out", small)
+        self.assertEqual((kept["heads"], kept["slots"], kept["slots_before"]), (4, 3, 7))
+        paragraphs = book_path().read_text("utf-8").split("\n\n")[100:130]
+        source = self.write("a.txt", "\n\n".join(paragraphs))
+        stores = self.directory / "whole.s3", self.directory / "small.s3"
+        sizes = [run_json("index", store, source, "--adapter", adapter)["bytes_per_token"]
+                 for store, adapter in zip(stores, (shipped, small))]
+        self.assertLess(sizes[1], 0.75 * sizes[0])
+        ask = "search", stores[1], "the Opera ghost", "--method", "s3", "--adapter"
+        self.assertTrue(run_json(*ask, small)["spans"])
+        mixed = run(*ask, shipped)
+        self.assertEqual(mixed.returncode, 1, "another adapter's codes are not taken for its own")
+
     def test_a_model_without_an_adapter_gets_two_ways_on(self):
         other = self.copy("other-training.gguf")
         with open(other, "r+b") as file:

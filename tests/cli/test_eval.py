@@ -225,6 +225,11 @@ class Eval(ProgramTest):
         self.assertLess(brought, second)
         self.assertIn("rounds", twice["timings_ms"])
         self.assertNotIn("rounds", once["timings_ms"])
+        (read, _), behind = place("--rounds", "2", "--round-query", "context")
+        self.assertEqual(read, 0)
+        self.assertNotEqual([span["score"] for span in behind["spans"]],
+                            [span["score"] for span in once["spans"]])
+        self.assert_fails(run(*ask, "--rounds", "2", "--round-query", "guess"), "context", code=2)
         self.assert_fails(run(*ask, "--rounds", "0"), "rounds", code=2)
 
     def test_runs_side_by_side_share_indexes(self):

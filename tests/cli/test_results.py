@@ -1,4 +1,4 @@
-"""The small tables of docs/results.md are what scripts/results_tables.py makes of the commands above
+"""The small tables of docs/results_retrieval.md are what scripts/results_tables.py makes of the commands above
 them, and a table that is not is told."""
 
 import subprocess
@@ -15,16 +15,16 @@ class Results(ProgramTest):
             capture_output=True, text=True, cwd=SOURCE, env=environment())
 
     def test_committed_tables_are_those_of_the_script(self):
-        done = self.check(SOURCE / "docs/results.md")
+        done = self.check(SOURCE / "docs/results_retrieval.md")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("1 tables made, 0 differ", done.stderr)
-        for page in ("results.md", "results_answers.md", "results_languages.md"):
+        for page in ("results.md", "results_retrieval.md", "results_answers.md", "results_languages.md"):
             listed = subprocess.run(
                 [sys.executable, str(SOURCE / "scripts/results_tables.py"),
                  str(SOURCE / "docs" / page), "--list"], capture_output=True, text=True)
             self.assertEqual(listed.returncode, 0, listed.stdout)
-        changed = self.directory / "results.md"
-        text = (SOURCE / "docs/results.md").read_text("utf-8")
+        changed = self.directory / "results_retrieval.md"
+        text = (SOURCE / "docs/results_retrieval.md").read_text("utf-8")
         changed.write_text(text.replace("| lead | .", "| lead | .9", 1), "utf-8")
         told = self.check(changed)
         self.assertEqual(told.returncode, 1)

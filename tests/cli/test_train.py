@@ -249,13 +249,13 @@ class Train(ProgramTest):
                             (["--dump", self.directory], ("--dump", "is a folder")),
                             (["--model-questions", "1", "--reader", "/nowhere.gguf"],
                              ("/nowhere.gguf",)),
-                            (["--cloze-pairs", "99"], ("--cloze-pairs 99", "at least 100")),
+                            (["--cloze-pairs", "99"], ("--cloze-pairs", "99", "at least 100")),
                             (["--sae-steps", "0"], ("--sae-steps",)),
                             (["--sweep", "k=4,8,4"], ("k 4", "twice")),
                             (["--context-heads", "2", "--context-max-layer", "30"],
-                             ("--context-max-layer 30", "layers 0 to 29")),
+                             ("--context-max-layer", "layer 30", "layers 0 to 29")),
                             (["--context-heads", "64", "--context-max-layer", "1"],
-                             ("--context-heads 64", "has 18"))):
+                             ("--context-heads", "64 heads", "has 18"))):
             self.assert_fails(run(*train, *more), *words)
         for more in (["--context-heads-only", "--fusion-questions", "50"],
                      ["--sweep", "k=4", "--fusion-questions", "50"],

@@ -292,7 +292,7 @@ TEST_F(EngineTest, ALongQuestionIsAskedInBlocks) {
     EXPECT_GT(found->question_tokens, 600u);
     EXPECT_NE(found->spans[0].text.find("Varn"), std::string::npos);
     double mass = 0;
-    for (const UnitAttention& unit : found->attention.units) mass += unit.score_s3;
+    for (const UnitAttention& unit : found->attention.units) mass += unit.score_of("s3");
     EXPECT_NEAR(mass, 1.0, 1e-4);
     EXPECT_EQ(found->explanation.heads[0].tokens.size(), found->question_tokens);
     question += std::string(5000, 'x');

@@ -110,7 +110,7 @@ TEST_F(RerankTest, AutoRunsOnADeviceOrWithinTheTimeThatIsAllowed) {
     index({file("a.txt", kLighthouse), file("b.txt", kMill)});
     const SearchResult slow = search(kQuestion);
     EXPECT_FALSE(slow.rerank.done);
-    EXPECT_NE(slow.rerank.why.find("--rerank-seconds"), std::string::npos);
+    EXPECT_NE(slow.rerank.why.find("more than is allowed (1.0 s)"), std::string::npos);
     EXPECT_EQ(models_opened_, 0) << "a model that is not used is not loaded";
     with_stage(automatic, 100.0, true);
     EXPECT_TRUE(search(kQuestion).rerank.done);

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "model/chat_prompt.h"
 #include "model/llama_support.h"
 #include "model/reader.h"
-#include "model/utf8.h"
 #include "tiny_gguf.h"
 
 namespace s3attn {
@@ -57,6 +57,59 @@ TEST_F(PromptTest, ChatMlByTheModelsTemplateAndByItsVocabulary) {
     open({.n_layer = 1, .chat_template = "{{ no template that llama.cpp knows }}"});
     EXPECT_EQ(text_of(chat), expected);
     EXPECT_TRUE(prompt_->stop_text().empty());
+}
+
+// Each family's template by what llama.cpp knows it by, and what it makes of a chat. Their marks
+// are no tokens of this vocabulary and stay text.
+TEST_F(PromptTest, CommonFamilies) {
+    struct Family {
+        const char* name;
+        const char* chat_template;
+        const char* expected;
+    };
+    constexpr Family kFamilies[] = {
+        {"Llama 3",
+         "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content "
+         "}}<|eot_id|>{% endfor %}",
+         "<|start_header_id|>system<|end_header_id|>\n\nbe brief{<|eot_id|>}"
+         "<|start_header_id|>user<|end_header_id|>\n\nthe thing{<|eot_id|>}"
+         "<|start_header_id|>assistant<|end_header_id|>\n\n"},
+        {"Gemma",
+         "{% for m in messages %}<start_of_turn>{{ m.role }}\n{{ m.content }}<end_of_turn>\n{% "
+         "endfor %}",
+         "<start_of_turn>user\nbe brief\n\nthe thing<end_of_turn>\n<start_of_turn>model\n"},
+        {"Mistral", "{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}",
+         "[INST] be brief\nthe thing [/INST]"},
+        {"Phi 3",
+         "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor "
+         "%}<|assistant|>\n",
+         "<|system|>\nbe brief<|end|>\n<|user|>\nthe thing<|end|>\n<|assistant|>\n"},
+    };
+    for (const Family& family : kFamilies) {
+        open({.n_layer = 1, .chat_template = family.chat_template});
+        EXPECT_EQ(text_of({{"system", "be brief"}, {"user", "the thing"}}), family.expected)
+            << family.name;
+        EXPECT_EQ(prompt_->kind(), ChatTemplate::kOwn) << family.name;
+        EXPECT_TRUE(prompt_->stand_in().empty()) << family.name;
+    }
+}
+
+TEST_F(PromptTest, WhatStandsInForATemplateIsSaid) {
+    open({.n_layer = 1, .chat_template = "{{ no template that llama.cpp knows }}"});
+    EXPECT_NE(prompt_->stand_in().find("ChatML"), std::string_view::npos);
+    open({.vocab = TinyModel::Vocab::kSpm, .n_layer = 1, .add_bos = true});
+    EXPECT_NE(prompt_->stand_in().find("User: ..."), std::string_view::npos);
+    const ChatPrompt chosen(model_.get(), tokenizer_.get(), ChatTemplate::kPlain);
+    EXPECT_TRUE(chosen.stand_in().empty());
+    auto reader =
+        open_llama_reader({.model_path = dir_ / "m.gguf", .threads = 1, .context_tokens = 128});
+    ASSERT_TRUE(reader.ok()) << reader.error().message;
+    const ChatTurn question{"user", "the thing"};
+    const auto answer =
+        (*reader)->chat({&question, 1}, {.max_tokens = 2}, [](std::string_view) { return true; });
+    ASSERT_TRUE(answer.ok()) << answer.error().message;
+    ASSERT_EQ(answer->notes.size(), 1u);
+    EXPECT_NE(answer->notes[0].find("no chat template"), std::string::npos);
 }
 
 TEST_F(PromptTest, SpecialTextInMessagesStaysText) {

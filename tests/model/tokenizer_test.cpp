@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "base/utf8.h"
 #include "model/llama_support.h"
 #include "model/llama_tokenizer.h"
-#include "model/utf8.h"
 #include "tiny_gguf.h"
 
 namespace s3attn {

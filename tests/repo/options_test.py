@@ -44,6 +44,7 @@ TRAIN = {
     "--context-keep-sentence": (*SECOND, "o.keep_sentence ="),
     "--context-heads-only": (CLI + "test_train.py", "test_every_option_reaches_the_run"),
     "--fusion-questions": (CLI + "test_adapters.py", "test_weights_are_fitted"),
+    "--keep-heads": (CLI + "test_adapters.py", "test_the_best_heads_make_a_smaller"),
     "--dump": (CLI + "test_train.py", "test_the_page_on_the_format_encodes_what_the_program"),
     "--seed": (*SHAPE, "o.seed ="),
 }

@@ -32,6 +32,32 @@ generations without a break.
 QUESTION = "Who built the lighthouse at Varden?"
 
 
+def pdf_of(*pages):
+    """A page per text, small; each line of a text is a line of the page."""
+    count = len(pages)
+    font = 3 + 2 * count
+    kids = " ".join(f"{3 + 2 * i} 0 R" for i in range(count))
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>",
+               f"<< /Type /Pages /Kids [{kids}] /Count {count} >>"]
+    for i, text in enumerate(pages):
+        lines = " T* ".join(f"({line}) Tj" for line in text.split("\n"))
+        stream = f"BT /F1 12 Tf 14 TL 20 170 Td {lines} ET"
+        objects += [f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 200] "
+                    f"/Contents {4 + 2 * i} 0 R "
+                    f"/Resources << /Font << /F1 {font} 0 R >> >> >>",
+                    f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream"]
+    objects.append("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+    data, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n{content}\nendobj\n".encode()
+    table = len(data)
+    data += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    data += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return data + (f"trailer << /Root 1 0 R /Size {len(objects) + 1} >>\n"
+                   f"startxref\n{table}\n%%EOF\n").encode()
+
+
 class Server:
     """A running `s3attn serve`."""
 

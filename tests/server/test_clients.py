@@ -217,6 +217,53 @@ class Mcp(ServerTest):
 
 
 class Specification(OneServer):
+    def undeclared(self, schema, value, place):
+        """Fields of the value that the schema does not name."""
+        parts = self.parts(schema)
+        if isinstance(value, list):
+            items = [part["items"] for part in parts if "items" in part]
+            return [each for item in items for one in value
+                    for each in self.undeclared(item, one, place + "[]")]
+        named = {}
+        for part in parts:
+            named.update(part.get("properties", {}))
+        free = any("additionalProperties" in part for part in parts) or not named
+        if not isinstance(value, dict) or free:
+            return []
+        return [each for name, inner in value.items() for each in (
+            self.undeclared(named[name], inner, f"{place}.{name}") if name in named
+            else [f"{place}.{name}"])]
+
+    def parts(self, schema):
+        if "$ref" in schema:
+            *_, name = schema["$ref"].split("/")
+            return self.parts(self.schemas[name])
+        inner = [part for key in ("allOf", "anyOf") for one in schema.get(key, ())
+                 for part in self.parts(one)]
+        return [schema, *inner]
+
+    def test_every_field_of_an_answer_is_specified(self):
+        need_packages("jsonschema")
+        import jsonschema
+        key = {"Authorization": "Bearer secret"}
+        specification = self.server.get("/openapi.json")[2]
+        self.schemas = specification["components"]["schemas"]
+        message = [{"role": "user", "content": QUESTION}]
+        asked = {"max_tokens": 8, "budget_tokens": 160, "evidence": True, "attention": True}
+        for path, body, name in (
+                ("/v1/chat/completions", {"messages": message}, "ChatCompletion"),
+                ("/v1/messages", {"messages": message}, "MessageObject"),
+                ("/v1/responses", {"input": QUESTION}, "ResponseObject"),
+                ("/v1/search", {"question": QUESTION}, "Evidence")):
+            status, _, answer = self.server.post(path, {**asked, **body}, headers=key)
+            self.assertEqual(status, 200, answer)
+            schema = self.schemas[name]
+            jsonschema.validate(answer, {**schema, "components": specification["components"]})
+            self.assertEqual(self.undeclared(schema, answer, name), [])
+        for path, name in (("/v1/documents/1", "Document"), ("/v1/documents/1/text", "TextRange")):
+            answer = self.server.get(path, headers=key)[2]
+            self.assertEqual(self.undeclared(self.schemas[name], answer, name), [])
+
     def test_schemathesis(self):
         need_packages("schemathesis")
         run = subprocess.run(

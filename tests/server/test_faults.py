@@ -1,8 +1,10 @@
 """What goes wrong around the server: clients that hang up, floods, kills, stores that vanish."""
 
 import concurrent.futures
+import http.client
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -40,6 +42,63 @@ class Clients(ServerTest):
                 connection.close()
                 wait_until(lambda: not self.metric_of(server, "running"), 20, "the end")
                 self.assertEqual(server.metric("s3attn_answers_cancelled_total"), before + 1)
+
+    def test_evidence_does_not_wait_for_the_answer_before_it(self):
+        server = self.serve(self.store)
+        first = socket.create_connection(("127.0.0.1", server.port))
+        self.addCleanup(first.close)
+        first.sendall(question_bytes(True))
+        wait_until(lambda: self.metric_of(server, "running"), what="the first answer")
+        connection, response = server.open("POST", "/v1/chat/completions", {
+            "messages": [{"role": "user", "content": QUESTION}], "stream": True, "evidence": True,
+            "max_tokens": 4, "budget_tokens": 160})
+        self.addCleanup(connection.close)
+        line = next(line for line in response if line.startswith(b"data: "))
+        self.assertIn("Solberg", json.loads(line[6:])["evidence"]["spans"][0]["text"])
+        # The first answer, of 2,000 tokens, is still being written, and this one waits for it.
+        self.assertEqual([self.metric_of(server, state) for state in ("running", "waiting")],
+                         [1, 1])
+        first.close()
+        self.assertIn(b"data: [DONE]", response.read())
+
+    def test_a_question_that_fails_leaves_its_place_in_the_queue(self):
+        server = self.serve(self.store, "--queue", 1)
+        first = socket.create_connection(("127.0.0.1", server.port))
+        self.addCleanup(first.close)
+        first.sendall(question_bytes(True))
+        wait_until(lambda: self.metric_of(server, "running"), what="the first answer")
+        for _ in range(3):
+            status, _, content = server.post("/v1/chat/completions", {
+                "messages": [{"role": "user", "content": QUESTION}], "budget_tokens": 1})
+            self.assertEqual((status, content["error"]["code"]), (409, "budget_too_small"))
+        wait_until(lambda: not self.metric_of(server, "waiting"), 20, "an empty queue")
+        self.assertEqual(self.metric_of(server, "running"), 1)
+
+    def test_hanging_up_gives_back_what_a_request_took(self):
+        server = self.serve(self.store)
+
+        def resident():
+            status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+            return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+        def hang_up(path, body):
+            connection, data = http.client.HTTPConnection("127.0.0.1", server.port), body
+            connection.request("POST", path, json.dumps(data))
+            time.sleep(0.3)  # it has begun
+            connection.close()
+            wait_until(lambda: not self.metric_of(server, "running"), 30, "the end")
+        ask = ("/v1/chat/completions", {"messages": [{"role": "user", "content": QUESTION}],
+                                        "max_tokens": 2000, "temperature": 2, "seed": 7})
+        search = ("/v1/search", {"question": QUESTION + " tern" * 1500})
+        for path, body in (ask, search):
+            hang_up(path, body)
+        before = resident()
+        for path, body in (ask, search) * 5:
+            hang_up(path, body)
+        self.assertLess(resident(), before + 100)
+        # Nothing is left of them that the next would wait for.
+        self.assertEqual(server.post("/v1/search", {"question": QUESTION})[0], 200)
+        self.assertIn('queue="search",state="running"} 0', server.get("/metrics")[2].decode())
 
     def metric_of(self, server, state):
         text = server.get("/metrics")[2].decode()

@@ -1,55 +1,15 @@
 """The web page in a real browser: upload a book, ask, follow a citation, look at the evidence."""
 
 import json
-import os
-import tempfile
 import unittest
 
-from browsing import open_browser
-from serving import FACTS, QUESTION, Server, ServerTest, book_path, need_packages, wait_until
+from browsing import PageTest
+from serving import FACTS, QUESTION, Server, book_path, need_packages, wait_until
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
-# Where screenshots go, for a person to look at; docs/ holds some.
-PICTURES = os.environ.get("S3ATTN_SCREENSHOTS", "")
 
 
-class Page(ServerTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        need_packages("playwright")
-        cls.browser = open_browser(cls)
-        folder = tempfile.TemporaryDirectory(prefix="s3attn-test-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = folder.name
-        cls.server = Server(cls.folder + "/notes.s3", "--commit-tokens", 2048)
-        cls.addClassCleanup(cls.server.stop)
-
-    def page(self, width=1280, height=800, **options):
-        context = self.browser.new_context(viewport={"width": width, "height": height}, **options)
-        self.addCleanup(context.close)
-        page = context.new_page()
-        page.set_default_timeout(120_000)
-        self.problems = []
-        page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(self.server.url)
-                else self.problems.append("another host: " + r.url))
-        page.goto(self.server.url)
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    def picture(self, page, name):
-        if PICTURES:
-            page.screenshot(path=f"{PICTURES}/{name}.png")
-
-    def ask(self, page, question):
-        before = page.locator(".again").count()
-        page.fill("#question", question)
-        page.press("#question", "Enter")
-        page.locator(".again").nth(before).wait_for()
-        return page.locator("article").last
-
+class Page(PageTest):
     def test_1_empty_store_says_what_to_do(self):
         page = self.page()
         self.assertIn("Add documents", page.inner_text("#empty"))

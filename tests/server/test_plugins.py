@@ -5,7 +5,7 @@ import json
 import tempfile
 import unittest
 
-from serving import FACTS, QUESTION, Server, ServerTest, need_packages
+from serving import FACTS, QUESTION, Server, ServerTest, need_packages, pdf_of
 
 PARAGRAPHS = FACTS.split("\n\n")
 
@@ -209,23 +209,6 @@ class Messages(OneServer):
         self.assertEqual((status, answer["type"]), (400, "error"))
         self.assertIn("messages[0].content[0]", answer["error"]["message"])
         self.assertNotIn(self.temporary.name, answer["error"]["message"])
-
-
-def pdf_of(text):
-    """One page with one line of text."""
-    stream = b"BT /F1 12 Tf 20 150 Td (%s) Tj ET" % text.encode()
-    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-               b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 200] /Contents 4 0 R "
-               b"/Resources << /Font << /F1 5 0 R >> >> >>",
-               b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
-               b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
-    data, places = b"%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        places.append(len(data))
-        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table = len(data)
-    data += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % p for p in places)
-    return data + b"trailer << /Root 1 0 R /Size 6 >>\nstartxref\n%d\n%%%%EOF\n" % table
 
 
 class Rerank(OneServer):

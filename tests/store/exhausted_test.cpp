@@ -96,6 +96,16 @@ TEST_F(Exhausted, Merging) {
     EXPECT_GT(fail_each(29, merge, drop), 20);
 }
 
+TEST(ExhaustedBase, APoolIsMadeWithTheThreadsThereIsMemoryFor) {
+    const auto make = [] {
+        std::atomic<int> done{0};
+        ThreadPool pool(6);
+        pool.run(100, [&](uint32_t) { ++done; });
+        return done == 100 ? Status() : make_error(ErrorCode::kInternal, "tasks were lost");
+    };
+    EXPECT_GT(fail_each(1, make, [] {}), 1);
+}
+
 TEST(ExhaustedBase, ThreadsOfAPoolHandTheExceptionOn) {
     ThreadPool pool(4);
     for (int round = 0; round < 20; ++round) {

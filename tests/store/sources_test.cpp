@@ -233,6 +233,16 @@ TEST_F(Sources, GoneIsWhatIsNoFileAnyMore) {
     EXPECT_EQ(gone({"d2/e.md"}), Paths{"d2/e.md"});
     EXPECT_TRUE(gone({"-"}).empty());
     EXPECT_EQ(paths().back(), "d2/e.md (missing)");
+    {
+        auto store = Store::open(store_, Store::Access::kWrite);
+        ASSERT_OK(store);
+        const auto pruned = store->prune({"d"});
+        ASSERT_OK(pruned);
+        EXPECT_EQ(pruned->size(), 3u);
+        EXPECT_TRUE(store->prune({"d"})->empty());
+    }
+    EXPECT_EQ(paths(), Paths{"d2/e.md (missing)"});
+    EXPECT_FALSE(Store::open(store_)->prune({"d2"}).ok()) << "opened for reading";
 }
 
 TEST_F(Sources, StandardInputAndUploadsAreNeverGone) {

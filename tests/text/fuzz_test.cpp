@@ -159,7 +159,7 @@ TEST(Damaged, PdfLayout) {
             damaged[random() % damaged.size()] ^= static_cast<char>(1u << (random() % 8));
         }
         auto file = text::SourceFile::temporary("a.pdf");
-        ASSERT_TRUE(file.ok() && text::write_fully((*file)->fd(), damaged, "a.pdf").ok());
+        ASSERT_TRUE(file.ok() && write_all((*file)->fd(), damaged, "a.pdf").ok());
         const auto read = text::read_pdf_text(*file, ReaderOptions{});
         ASSERT_TRUE(read.ok()) << read.error().message;
         EXPECT_LE(read->page_count, 7u);

@@ -73,6 +73,25 @@ TEST(NoLanguage, IsKeptInTheTextAndLeftOutOfTheUnits) {
         dump += " ..Z.x..q...k...\n";
     }
     expect_left_out("a.txt", dump);
+    std::string array, colons, encoded;
+    for (int i = 0; i < 200; ++i) {
+        array += "  ";
+        colons += "    ";
+        for (int k = 0; k < 12; ++k) {
+            const std::string byte = letters_of("0123456789abcdef", 2, i * 12 + k);
+            array += "0x" + byte + ", ";
+            colons += byte + ":";
+        }
+        array += "\n";
+        colons += "\n";
+        encoded +=
+            "M" +
+            letters_of("!#$%&()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`", 60, i) +
+            "\n";
+    }
+    expect_left_out("a.txt", array);
+    expect_left_out("a.log", colons);
+    expect_left_out("a.txt", encoded + "`\nend");
     std::string script;
     for (int i = 0; i < 300; ++i) {
         script += "function(e,t){return t&&e.x" + std::to_string(i) + "===void 0||n(e,t)}),";
@@ -115,6 +134,12 @@ TEST(NoLanguage, WhatPeopleWriteAndAskForIsScanned) {
         repeat("if (a == b && c(d)) {\n    return f(x, y);  // the sum\n}\n", 60),
         repeat("{\"id\":1,\"name\":\"Ann\",\"rent\":75},", 200),
         "The key is " + base64(120) + " and must be kept.",
+        // Checksums and addresses, one a line; a table of registers; shouting.
+        repeat("9F:3C:AF:00:1B:2D:4E:9A:77:C0:D1:E2:F3:04:15:26:37:48:59:6A\n", 40),
+        repeat("2001:0db8:85a3:0000:0000:8a2e:0370:7334\n", 40),
+        repeat("00:1a:2b:3c:4d:5e gate" + std::string(1, '\n'), 40),
+        repeat("0x1F, the status register\n", 40),
+        repeat("MY LORDS, THE MILL OF THE VALLEY WAS BUILT IN THE OLD DAYS, YES\n", 40),
     };
     for (const std::string& text : cases) {
         const Document document = read_bytes("a.txt", text);

@@ -71,6 +71,25 @@ TEST_F(PdfText, HyphensAtLineEnds) {
     EXPECT_TRUE(has("international"));
 }
 
+TEST_F(PdfText, HyphensOfWordsThatAreLeftOutStay) {
+    const Document document = pdf({pdf_lines(
+        kProse +
+        "Die Wasser-\nund Luftpflege, les sous-\net sur-titres, de in-\nen uitvoer, la pre-\n"
+        "y posguerra stand hier.")});
+    ASSERT_TRUE(document.ok) << document.error.message;
+    for (const char* kept : {"Wasser-und", "sous-et", "in-en", "pre-y"}) {
+        EXPECT_NE(document.all().find(kept), std::string::npos) << kept << document.all();
+    }
+}
+
+TEST_F(PdfText, AFileWithoutItsBeginningIsReadAsFarAsItGoes) {
+    const std::string whole = text_test::pdf_of_contents({pdf_lines(kProse)});
+    const Document document = read_bytes("a.pdf", whole.substr(9));
+    ASSERT_TRUE(document.ok) << document.error.message;
+    EXPECT_EQ(document.header.format, "pdf");
+    EXPECT_NE(document.all().find("northern valley"), std::string::npos);
+}
+
 TEST_F(PdfText, PagesWithoutTextAreNamed) {
     const Document document =
         pdf({pdf_lines(kProse), kImage, kImage, pdf_lines(kProse), kImage, ""});

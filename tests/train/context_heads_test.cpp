@@ -133,7 +133,7 @@ TEST(ContextHeads, RangesAreThoseOfTheModel) {
     EXPECT_EQ(refused([](ContextHeadOptions&) {}), "");
     EXPECT_NE(refused([](auto& o) { o.max_layer = 6; }).find("layers 0 to 5"), std::string::npos);
     EXPECT_NE(refused([](auto& o) { o.max_layer = -2; }).find("-2"), std::string::npos);
-    EXPECT_NE(refused([](auto& o) { o.heads = 64; }).find("--context-heads 64"), std::string::npos);
+    EXPECT_NE(refused([](auto& o) { o.heads = 64; }).find("64 heads"), std::string::npos);
 }
 
 TEST(ContextHeads, ThreadsChangeNothing) {

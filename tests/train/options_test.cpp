@@ -8,6 +8,7 @@
 
 #include "fake_text.h"
 #include "model/fake_model.h"
+#include "s3attn/reason.h"
 #include "train/pipeline.h"
 #include "train/pipeline_parts.h"
 
@@ -118,10 +119,11 @@ TEST(TrainOptionsTest, SaeTokensChangesTheAutoencodersAndTheRecordSaysTheKinds) 
     EXPECT_EQ(both.result->adapter.key_side_hash, fewer.result->adapter.key_side_hash);
     TrainOptions few = tiny();
     few.sae_tokens = 60;
-    EXPECT_THAT(check_train_options(few).error().message, HasSubstr("--sae-tokens"));
+    EXPECT_EQ(check_train_options(few).error().subject, "sae_tokens");
     few.sae_tokens = 200;
     few.latents = 256;
-    EXPECT_THAT(check_train_options(few).error().message, HasSubstr("--latents"));
+    EXPECT_EQ(check_train_options(few).error().subject, "sae_tokens,latents");
+    EXPECT_EQ(check_train_options(few).error().reason, reason::kOption);
 }
 
 TEST(TrainOptionsTest, HeadsNHeadsMaxLayerAndChooseDecideTheHeads) {
@@ -141,14 +143,14 @@ TEST(TrainOptionsTest, HeadsThatTheRangesExcludeAreRefusedByName) {
         TrainOptions options = tiny();
         change(options);
         const TrainedRun run = train(options);
-        return run.result.ok() ? std::string("accepted") : run.result.error().message;
+        return run.result.ok() ? Error{} : run.result.error();
     };
-    const std::string deep = refused([](TrainOptions& o) { o.heads = {{3, 1}}, o.max_layer = 2; });
-    EXPECT_THAT(deep, HasSubstr("3:1"));
-    EXPECT_THAT(deep, HasSubstr("--max-layer"));
-    const std::string many = refused([](TrainOptions& o) { o.n_heads = 64; });
-    EXPECT_THAT(many, HasSubstr("--n-heads"));
-    EXPECT_THAT(many, HasSubstr("have 8"));
+    const Error deep = refused([](TrainOptions& o) { o.heads = {{3, 1}}, o.max_layer = 2; });
+    EXPECT_THAT(deep.message, HasSubstr("3:1"));
+    EXPECT_EQ(deep.subject, "heads,max_layer");
+    const Error many = refused([](TrainOptions& o) { o.n_heads = 64; });
+    EXPECT_EQ(many.subject, "n_heads,max_layer");
+    EXPECT_THAT(many.message, HasSubstr("have 8"));
 }
 
 TEST(TrainOptionsTest, AnAdapterToDoubtIsWarnedOf) {

@@ -39,10 +39,14 @@ async function failure(response) {
   return new Error(body && body.error ? body.error.message : `the server said ${response.status}`);
 }
 
-async function api(path, options) {
+async function granted(path, options) {
   const response = await request(path, options);
   if (!response.ok) throw await failure(response);
-  return response.json();
+  return response;
+}
+
+async function api(path, options) {
+  return (await granted(path, options)).json();
 }
 
 // Server-sent events of a response: [event name, data text].
@@ -72,10 +76,10 @@ function say(text, bad = false) {
 
 // ---- documents ------------------------------------------------------------------------------
 
-const source = new SourceView(api);
 const list = new DocumentList({
   open: (doc) => source.open({ ...doc, offset: 0 }), remove: removeDocument,
 });
+const source = new SourceView(granted, api, (target) => list.formatOf(target));
 
 async function loadDocuments() {
   const { data } = await api("v1/documents");
@@ -193,7 +197,18 @@ function askNew(question) {
   ask(turn, historyBefore(turn));
 }
 
-// The same question with another reader, method, budget or store.
+// Which documents a question is put to; undefined: all.
+function filterWanted() {
+  const texts = (id) => $(id).value.split(",").map((text) => text.trim()).filter(Boolean);
+  const filter = {
+    in: texts("again-in"), type: texts("again-type"), after: $("again-after").value.trim(),
+    before: $("again-before").value.trim(),
+  };
+  for (const [name, value] of Object.entries(filter)) if (!value.length) delete filter[name];
+  return Object.keys(filter).length ? filter : undefined;
+}
+
+// The same question with another reader, method, budget, store or filter.
 function again(old) {
   if (state.running) return;
   const dialog = $("again-dialog");
@@ -209,6 +224,7 @@ function again(old) {
     const turn = new Turn(old.question, {
       model: $("again-model").value || undefined, method: $("again-method").value || undefined,
       budget_tokens: budget > 0 ? budget : undefined, store: $("again-store").value || undefined,
+      filter: filterWanted(),
     }, page);
     insertBeside(turn, old);
     ask(turn, historyBefore(old));

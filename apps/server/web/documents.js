@@ -4,9 +4,10 @@ import { $, make } from "./view.js";
 const number = new Intl.NumberFormat("en");
 const kFew = 8;  // no filter is needed for so many
 
-function folderOf(doc) {
-  const slash = doc.name.lastIndexOf("/");
-  return slash < 0 ? "" : doc.name.slice(0, slash);
+// Of a path, and of what uploads.js calls a file of a folder; with the mark behind it.
+function folderOf({ name }) {
+  const mark = name.lastIndexOf(" – ");
+  return name.slice(0, Math.max(name.lastIndexOf("/") + 1, mark < 0 ? 0 : mark + 3));
 }
 
 const orders = {
@@ -31,6 +32,11 @@ export class DocumentList {
     this.draw();
   }
 
+  formatOf({ store, doc_id: id }) {
+    const found = this.all.find((doc) => doc.doc_id === id && doc.store === store);
+    return found ? found.format : "";
+  }
+
   draw() {
     const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
     const order = orders[$("order").value] || orders.name;
@@ -45,7 +51,7 @@ export class DocumentList {
     }
     const items = [];
     for (const [folder, docs] of byFolder) {
-      if (folder) items.push(make("li", { class: "folder" }, `${folder}/`));
+      if (folder) items.push(make("li", { class: "folder" }, make("bdi", {}, folder.replace(/ – $/, "/"))));
       items.push(...docs.map((doc) => this.item(doc, folder)));
     }
     $("documents").replaceChildren(...items);
@@ -55,10 +61,10 @@ export class DocumentList {
   }
 
   item(doc, folder) {
-    const name = folder ? doc.name.slice(folder.length + 1) : doc.name;
+    const name = doc.name.slice(folder.length);
     const open = make("button", {
       class: "name", type: "button", title: doc.path, onclick: () => this.page.open(doc),
-    }, name);
+    }, make("bdi", {}, name));
     const remove = make("button", {
       class: "remove", type: "button", "aria-label": `Remove ${doc.name}`,
       onclick: () => this.page.remove(doc),

@@ -2,28 +2,37 @@
 // written, citations numbered from 1 in the order of the answer.
 import { make, makeStrip, placeOf } from "./view.js";
 
+// Why an answer ends before its end.
+const kCuts = {
+  tokens: "The answer was cut here: it is as long as it may be.",
+  sentences: "The answer was cut here: this model may write no more sentences.",
+  repetition: "The answer was cut here: it began to repeat itself.",
+};
 const kMark = /\[\d+(?:\s*[,;]\s*\d+)*\]/g;
 
 export class Turn {
   // page: source (a SourceView), again(turn) asks the question once more. `wanted`: how it was
-  // asked: {model, method, budget_tokens}.
+  // asked: {model, method, budget_tokens, store, filter}.
   constructor(question, wanted, page) {
     this.question = question;
     this.wanted = wanted;
     this.page = page;
     this.text = "";
     this.quote = make("div", { class: "quote", hidden: "" });
-    this.answer = make("p", { class: "answer" });
+    this.answer = make("p", { class: "answer", dir: "auto" });
     this.notes = make("p", { class: "note", hidden: "" });
     this.found = make("div", { class: "found" });
     this.more = make("div");
-    this.article = make("article", {}, make("h3", {}, question), this.how(), this.quote,
+    this.article = make("article", {}, make("h3", { dir: "auto" }, question), this.how(), this.quote,
       this.answer, this.notes, this.found, this.more);
   }
 
   how() {
-    const { model, method, budget_tokens: budget } = this.wanted;
-    const parts = [model, method && `method ${method}`, budget && `${budget} tokens of evidence`];
+    const { model, method, budget_tokens: budget, store, filter = {} } = this.wanted;
+    const parts = [model, method && `method ${method}`, budget && `${budget} tokens of evidence`,
+      store && `in ${store}`, filter.in && `only ${filter.in.join(", ")}`,
+      filter.type && `only ${filter.type.join(", ")}`, filter.after && `from ${filter.after}`,
+      filter.before && `before ${filter.before}`];
     const text = parts.filter(Boolean).join(", ");
     return make("p", { class: "meta", hidden: text ? false : "" }, text);
   }
@@ -55,17 +64,18 @@ export class Turn {
     if (!quote) return;
     const span = this.evidence.spans[quote.span];
     this.quote.replaceChildren(
-      make("blockquote", {}, quote.text),
+      make("blockquote", { dir: "auto" }, quote.text),
       make("button", {
-        class: "where", type: "button", onclick: () => this.open(span),
-      }, span.name, make("small", {}, placeOf(quote))));
+        class: "where", type: "button", onclick: () => this.open(span, quote),
+      }, make("bdi", {}, span.name), make("small", {}, placeOf(quote)), ...this.pathOf(span)));
     this.quote.hidden = false;
   }
 
-  open(span) {
+  // `part` of it is looked at: what a page marks.
+  open(span, part = span) {
     const why = this.attention && this.attention.spans[this.evidence.spans.indexOf(span)];
     this.page.source.open({
-      ...span, number: undefined, span: { ...span, number: span.shown },
+      ...span, number: undefined, span: { ...span, number: span.shown }, part,
       why: why && why.links ? why : null,
       questionTokens: this.attention && this.attention.question_tokens,
       heads: this.attention && this.attention.heads,
@@ -115,7 +125,8 @@ export class Turn {
   // What of the answer is not there, where it ends; then how it came about.
   showEnd() {
     const notes = [];
-    if (this.reason === "length") notes.push("The answer was cut here: it is as long as it may be.");
+    const cut = kCuts[this.last.cut || (this.reason === "length" ? "tokens" : "")];
+    if (cut) notes.push(cut);
     if (this.last.withheld) {
       notes.push("An answer was withheld: the passages found do not seem to answer the question.");
     }
@@ -143,7 +154,13 @@ export class Turn {
   sourceItem(span) {
     return make("li", {}, this.citeButton(span), make("button", {
       class: "where", type: "button", onclick: () => this.open(span),
-    }, span.name, make("small", {}, placeOf(span))));
+    }, make("bdi", {}, span.name), make("small", {}, placeOf(span)), ...this.pathOf(span)));
+  }
+
+  // The headings above a passage.
+  pathOf(span) {
+    return span.heading ? [make("small", { class: "heading", dir: "auto" },
+      span.heading.split(" > ").join(" › "))] : [];
   }
 
   showFound(cited) {

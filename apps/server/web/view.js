@@ -1,6 +1,8 @@
 // The source beside an answer: the text with its evidence highlighted, why it was found, and the
 // strip that shows where in a document the attention fell. Everything from documents and names is
 // put in as text, never as markup.
+import { PdfPages } from "./pages.js";
+import { nodesOf } from "./tables.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -14,9 +16,18 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Of a subtitle.
+function clock(ms) {
+  const s = Math.floor(ms / 1000), two = (n) => String(n).padStart(2, "0");
+  return `${s >= 3600 ? `${Math.floor(s / 3600)}:` : ""}${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}
+
 export function placeOf(span) {
   const bytes = `bytes ${span.byte_begin}–${span.byte_end}`;
   const extracted = span.offsets === "extracted" ? " of the extracted text" : "";
+  if (span.time_end_ms) {
+    return `${clock(span.time_begin_ms)} to ${clock(span.time_end_ms)}, ${bytes}${extracted}`;
+  }
   if (span.page) return `page ${span.page}, ${bytes}${extracted}`;
   const lines = span.line_begin === span.line_end ? `line ${span.line_begin}`
     : `lines ${span.line_begin}–${span.line_end}`;
@@ -97,12 +108,17 @@ const kAround = 3000;  // bytes of text shown before and behind the evidence
 const kMore = 8000;
 
 export class SourceView {
-  constructor(api) {
+  // request(path) gives a Response that is no failure, api(path) its JSON, formatOf(target) the document's format.
+  constructor(request, api, formatOf) {
     this.api = api;
+    this.formatOf = formatOf;
     this.origin = null;
+    this.pages = new PdfPages(request, api);
     $("close").addEventListener("click", () => this.close());
     $("earlier").addEventListener("click", () => this.more(-1));
     $("later").addEventListener("click", () => this.more(1));
+    $("as-page").addEventListener("click", () => this.showPage(this.target));
+    $("as-text").addEventListener("click", () => this.showText(this.target));
   }
 
   close() {
@@ -112,26 +128,73 @@ export class SourceView {
 
   // target: {store, doc_id, name} with span (and why, questionTokens, heads) or offset.
   async open(target) {
-    this.origin = document.activeElement;
+    if (!$("source").contains(document.activeElement)) this.origin = document.activeElement;
     this.target = target;
     const { span } = target;
-    const from = span ? span.byte_begin : target.offset || 0;
-    const to = span ? span.byte_end : from + 1;
     $("source").hidden = false;
     $("source-title").textContent = span && span.number ? `${span.number}: ${target.name}`
       : target.name;
     $("place").textContent = span ? placeOf(span) : "";
-    $("text").replaceChildren("Loading …");
+    this.showPath(span && span.heading);
     this.showWhy(target);
     $("source-title").focus();
+    const isPdf = this.formatOf(target) === "pdf";
+    $("as-box").hidden = !isPdf;
+    if (!isPdf || !await this.showPage(target)) await this.showText(target);
+  }
+
+  // The headings above a passage, the widest first.
+  showPath(heading) {
+    const parts = (Array.isArray(heading) ? heading : (heading || "").split(" > ")).filter(Boolean);
+    $("path").hidden = parts.length === 0;
+    $("path").replaceChildren(...parts.map((part) => make("li", { dir: "auto" }, part)));
+  }
+
+  choose(view) {
+    $("as-page").setAttribute("aria-pressed", String(view === "page"));
+    $("as-text").setAttribute("aria-pressed", String(view === "text"));
+    for (const id of ["page-bar", "page-box"]) $(id).hidden = view !== "page";
+    for (const id of ["earlier", "text", "later"]) $(id).hidden = view !== "text";
+  }
+
+  // The page of a PDF; false where it cannot be shown (its file has gone, say).
+  async showPage(target) {
+    this.choose("page");
+    $("page-box").replaceChildren("Drawing …");
+    $("page-number").textContent = "";
+    try {
+      await this.pages.show(target, await this.pageOf(target));
+      return true;
+    } catch (error) {
+      if (this.target !== target) return true;
+      $("as-box").hidden = true;
+      $("place").append(` – shown as text: ${error.message}`);
+      return false;
+    }
+  }
+
+  async pageOf({ part, offset = 0 }) {
+    if (part && part.page) return part.page;
+    const { pieces } = await this.fetch(offset, offset + 1);
+    return (pieces[0] && pieces[0].page) || 1;
+  }
+
+  async showText(target) {
+    this.choose("text");
+    const { span } = target;
+    const from = span ? span.byte_begin : target.offset || 0;
+    const to = span ? span.byte_end : from + 1;
+    $("text").replaceChildren("Loading …");
     const range = await this.fetch(Math.max(0, from - kAround), to + kAround);
     if (this.target !== target) return;
+    this.format = range.format;
     $("text").replaceChildren(...range.pieces.map((piece) => this.piece(piece)));
     this.first = range.pieces.length ? range.pieces[0].byte_begin : 0;
     this.last = range.pieces.length ? range.pieces[range.pieces.length - 1].byte_end : 0;
     this.updateButtons(range.pieces.length);
     const marked = $("text").querySelector("mark, [data-here]");
     if (marked) marked.scrollIntoView({ block: "center" });
+    if (!$("why").hidden) this.showLinks(null);
   }
 
   fetch(begin, end) {
@@ -173,7 +236,8 @@ export class SourceView {
     const inside = span && piece.byte_begin >= span.byte_begin && piece.byte_end <= span.byte_end;
     const at = this.target.offset;
     const here = !span && piece.byte_begin <= at && at < piece.byte_end;
-    const body = make(inside ? "mark" : "span", here ? { "data-here": "" } : {}, piece.text);
+    const nodes = nodesOf(piece.text, { format: this.format, columns: piece.columns });
+    const body = make(inside ? "mark" : "span", here ? { "data-here": "" } : {}, ...nodes);
     if (inside) body.tabIndex = -1;
     const whole = document.createElement("span");
     whole.append(piece.gap, body);
@@ -201,7 +265,7 @@ export class SourceView {
       const chip = make("button", {
         type: "button", "aria-pressed": "false", disabled: sums.has(i) ? false : "",
         title: `brought ${percent((sums.get(i) || 0))} of all attention here`,
-        onclick: () => this.choose(i, chip),
+        onclick: () => this.chooseToken(i, chip),
       }, token.replace(/\n/g, "⏎"));
       chip.style.borderBottom = `3px solid rgba(var(--hit), ${(0.1 + 0.9 * share).toFixed(2)})`;
       return chip;
@@ -219,7 +283,7 @@ export class SourceView {
       + (shared.length ? ` (stems: ${shared.join(", ")}).` : " (none).");
   }
 
-  choose(token, chip) {
+  chooseToken(token, chip) {
     const pressed = chip.getAttribute("aria-pressed") === "true";
     for (const other of $("tokens").children) other.setAttribute("aria-pressed", "false");
     chip.setAttribute("aria-pressed", String(!pressed));
@@ -236,16 +300,18 @@ export class SourceView {
       make("td", {}, textOf(link).replace(/\n/g, "⏎")),
       make("td", {}, `${heads[link.head].layer}, ${heads[link.head].query_head}`),
       make("td", {}, percent(link.mass)))));
-    const paint = () => this.paint(links, toIndex);
-    if (this.mark && this.mark.isConnected) paint();
-    else setTimeout(paint, 300);
+    this.paint(links, toIndex);
   }
 
   // Shades the tokens of the evidence by the attention they got. The text stays what it is.
   paint(links, toIndex) {
     const { mark } = this;
     const { span } = this.why;
-    if (!mark || !mark.isConnected || mark.textContent !== span.text) return;
+    if (!mark || !mark.isConnected) return;
+    for (const old of mark.querySelectorAll(".hit")) old.replaceWith(old.textContent);
+    mark.normalize();
+    const pieces = textNodes(mark);
+    if (pieces.map((node) => node.data).join("") !== span.text) return;
     const mass = new Map();
     for (const link of links) {
       if (link.begin === link.end) continue;
@@ -253,18 +319,40 @@ export class SourceView {
       mass.set(key, (mass.get(key) || 0) + link.mass);
     }
     const most = Math.max(...mass.values(), 1e-12);
-    const spots = [...mass].map(([key, value]) => [...key.split(" ").map(Number), value])
-      .sort((a, b) => a[0] - b[0]);
-    const nodes = [];
-    let at = 0;
-    for (const [begin, end, value] of spots) {
+    let at = span.text.length;
+    for (const [begin, end, value] of [...mass]
+      .map(([key, sum]) => [...key.split(" ").map(Number), sum]).sort((a, b) => b[0] - a[0])) {
       const from = toIndex(begin), to = toIndex(end);
-      if (from < at) continue;
-      const hit = make("span", { class: "hit" }, span.text.slice(from, to));
-      hit.style.backgroundColor = `rgba(var(--hit), ${(0.1 + 0.7 * value / most).toFixed(2)})`;
-      nodes.push(span.text.slice(at, from), hit);
-      at = to;
+      if (to > at) continue;
+      at = from;
+      shade(pieces, from, to, `rgba(var(--hit), ${(0.1 + 0.7 * value / most).toFixed(2)})`);
     }
-    mark.replaceChildren(...nodes, span.text.slice(at));
+  }
+}
+
+// Those of the source; names of columns that were put above it are not.
+function textNodes(element) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT,
+    (node) => (node.parentElement.closest(".columns") ? NodeFilter.FILTER_REJECT
+      : NodeFilter.FILTER_ACCEPT));
+  const nodes = [];
+  while (walker.nextNode()) nodes.push(walker.currentNode);
+  return nodes;
+}
+
+// Called from the last place to the first: what stands in front keeps its nodes.
+function shade(nodes, from, to, colour) {
+  let begin = 0;
+  for (const node of nodes) {
+    const end = begin + node.length;
+    const first = Math.max(from, begin) - begin, last = Math.min(to, end) - begin;
+    begin = end;
+    if (first >= last || node.parentElement.classList.contains("raw")) continue;
+    const part = first > 0 ? node.splitText(first) : node;
+    if (last - first < part.length) part.splitText(last - first);
+    const hit = make("span", { class: "hit" });
+    part.replaceWith(hit);
+    hit.append(part);
+    hit.style.backgroundColor = colour;
   }
 }

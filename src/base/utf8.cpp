@@ -1,4 +1,4 @@
-#include "model/utf8.h"
+#include "base/utf8.h"
 
 #include <algorithm>
 
@@ -40,6 +40,15 @@ size_t utf8_length(std::string_view text) {
     if (text.empty()) return 0;
     const Lead lead = classify(static_cast<unsigned char>(text[0]));
     return lead.length != 0 && fitting(text, lead) == lead.length ? lead.length : 0;
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const size_t length = utf8_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
 }
 
 size_t utf8_whole_prefix(std::string_view text) {
