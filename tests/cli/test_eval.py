@@ -265,8 +265,9 @@ class Eval(ProgramTest):
         self.assert_fails(run(*self.retrieval(methods="bm25,bm25")), "twice")
         self.assert_fails(run(*self.retrieval("--baseline", "s3", methods="bm25")), "baseline")
         self.assert_fails(run(*self.retrieval("--embedder", self.data, methods="dense")), "own")
-        self.assert_fails(run(*self.retrieval("--embedder", "/none.gguf", methods="dense")),
-                          "setup.sh --embedder")
+        self.assert_fails(run(*self.retrieval("--embedder", "/none.gguf", methods="dense",
+                                              out=self.directory / "another")),
+                          "setup.sh --embedder")  # another embedder is another run
         self.assert_fails(run("eval", "retrieval"), "--data", code=2)
         self.assert_fails(run("eval"), "retrieval", code=2)
         self.assert_fails(run(*self.retrieval("--budgets", "0")), "budgets", code=2)
