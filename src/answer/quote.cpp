@@ -105,10 +105,29 @@ double answer_kind_fits(const std::string& question, std::string_view text) {
     return kind_fits(kind_of(question + " "), text, question);
 }
 
+namespace {
+
+// Sentences; of a table its rows, which no sentence ends.
+std::vector<std::pair<size_t, size_t>> quotable_parts(const Span& span) {
+    const std::string& text = span.text;
+    const bool table = !span.columns.empty() || text.find('\t') != text.npos;
+    std::vector<std::pair<size_t, size_t>> parts;
+    for (const auto& [begin, end] : split_sentences(text)) {
+        for (size_t at = begin; at < end;) {
+            const size_t line = table ? std::min(text.find('\n', at), end) : end;
+            if (text.find_first_not_of(" \t\r\n", at) < line) parts.emplace_back(at, line);
+            at = line + 1;
+        }
+    }
+    return parts;
+}
+
+}  // namespace
+
 std::vector<EvidenceSentence> evidence_sentences(const std::vector<Span>& spans) {
     std::vector<EvidenceSentence> out;
     for (size_t s = 0; s < std::min(spans.size(), kQuoteSpans); ++s) {
-        for (const auto& [begin, end] : split_sentences(spans[s].text)) {
+        for (const auto& [begin, end] : quotable_parts(spans[s])) {
             if (out.size() == kQuoteSentences) return out;
             EvidenceSentence& sentence = out.emplace_back();
             sentence.span = s;

@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, TablesTest,
                          testing::Values(Format{"a.html", html}, Format{"a.md", markdown},
                                          Format{"a.csv", csv}, Format{"a.docx", docx},
                                          Format{"a.xlsx", xlsx}),
-                         [](const auto& info) { return std::string(info.param.file + 2); });
+                         [](const auto& each) { return std::string(each.param.file + 2); });
 
 }  // namespace
 }  // namespace s3attn

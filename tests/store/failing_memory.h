@@ -45,11 +45,13 @@ __attribute__((noinline)) void operator delete[](void* memory, size_t) noexcept 
 namespace s3attn {
 
 // Calls `call` with the n-th allocation failing, for n from 0 in `steps` until it no longer reaches
-// that many. Returns how often it failed.
+// that many; then, with `lasting`, with all after the n-th failing too. Returns how often it
+// failed.
 inline int fail_each(int step, const std::function<Status()>& call,
-                     const std::function<void()>& check) {
+                     const std::function<void()>& check, bool lasting = true) {
     int failures = 0;
     for (const bool all : {false, true}) {
+        if (all && !lasting) break;
         for (long n = 0;; n += step) {
             g_failed = false;
             g_all = all;
