@@ -89,7 +89,10 @@ class Clients(ServerTest):
             wait_until(lambda: not self.metric_of(server, "running"), 30, "the end")
         ask = ("/v1/chat/completions", {"messages": [{"role": "user", "content": QUESTION}],
                                         "max_tokens": 2000, "temperature": 2, "seed": 7})
-        search = ("/v1/search", {"question": QUESTION + " tern" * 1500})
+        search = ("/v1/search", {"question": QUESTION + " tern" * 600})
+        # Models are loaded and have worked before anything is measured.
+        self.assertEqual(self.chat(server, QUESTION, max_tokens=4)[0], 200)
+        self.assertEqual(server.post(*search)[0], 200)
         for path, body in (ask, search):
             hang_up(path, body)
         before = resident()
@@ -98,8 +101,8 @@ class Clients(ServerTest):
         self.assertLess(resident(), before + 100)
         # Nothing is left of them that the next would wait for.
         self.assertEqual(server.post("/v1/search", {"question": QUESTION})[0], 200)
-        wait_until(lambda: 'queue="search",state="running"} 0' in server.get("/metrics")[2].decode(),
-                   what="the end of the last search")  # its answer comes a moment before its end
+        wait_until(lambda: 'queue="search",state="running"} 0' in
+                   server.get("/metrics")[2].decode(), what="the end of the searches")
 
     def metric_of(self, server, state):
         text = server.get("/metrics")[2].decode()
