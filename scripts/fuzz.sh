@@ -40,7 +40,7 @@ for target in "${targets[@]}"; do
     if [ "$repeatable" != 0 ]; then
         # The slow ones write files for each run.
         case "$target" in
-            markup | import) runs=15000 ;;
+            markup | reader | import) runs=15000 ;;
             *) runs=100000 ;;
         esac
         bound=(-seed=1 -runs="$runs" -timeout=60)
