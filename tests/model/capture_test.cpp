@@ -308,6 +308,11 @@ TEST(CaptureErrors, SinkErrorsAndExceptionsComeBack) {
     status = scanner->capture(tokens, layers, Projection::kKey,
                               [](const ProjectionView&) -> Status { throw std::bad_alloc(); });
     ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kExhausted);
+    status = scanner->capture(
+        tokens, layers, Projection::kKey,
+        [](const ProjectionView&) -> Status { throw std::runtime_error("a fault of ours"); });
+    ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code, ErrorCode::kInternal);
     capture_all(*scanner, tokens, layers);
 }
