@@ -52,7 +52,9 @@ Failure failure_of_question(const Error& error) {
     // The last document was removed while the question waited.
     if (error.reason == reason::kStoreEmpty) failure = no_documents("the store holds");
     if (error.reason == reason::kNoVectors || error.subject == "embedder") {
-        failure = {409, "no_vectors", error.message, "method", 0};
+        failure = {409, "no_vectors",
+                   error.message + ": `s3attn index STORE FILES --embed MODEL` makes them",
+                   "method", 0};
     }
     if (error.reason == reason::kBudgetSmall) {
         failure.status = 409;
